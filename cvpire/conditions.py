@@ -1,0 +1,113 @@
+"""What counts as protected: conditions on a classifier's logits, and the loss that leads there.
+
+Logits are (N, classes), float; a condition belongs to N images and is built from their labels.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Condition(ABC):
+    """A condition that an attack tries to meet, for each image by itself."""
+
+    @abstractmethod
+    def slack(self, logits: Tensor) -> Tensor:
+        """By how much the condition is met.
+
+        Args:
+            logits: (N, classes).
+
+        Returns:
+            (N,): in logits (differences of log-probability); above 0 where the condition is met,
+            and the larger, the more safely.
+        """
+
+    @abstractmethod
+    def loss(self, logits: Tensor) -> Tensor:
+        """The quantity, (N,), whose descent leads to the condition."""
+
+    @abstractmethod
+    def select(self, images: Tensor) -> Condition:
+        """The same condition on some of the images, given by an index or mask of shape (N,)."""
+
+    def is_met(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
+        """Where the condition holds with at least this margin of slack: (N,) bool.
+
+        Logits that are not finite never meet a condition.
+        """
+        return self.slack(logits) > margin
+
+    def __and__(self, other: Condition) -> Condition:
+        """Both conditions at once."""
+        return Both(self, other)
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfTop(Condition):
+    """The label is not among the k most probable classes.
+
+    Attributes:
+        labels: (N,) int64, c0 in the paper.
+        k: how many of the highest classes must be others.
+        share: besides, p(label) is below this share of the k-th highest other class's, in (0, 1].
+
+    The loss is the paper's, -CE(logits, label): the log-probability of the label.
+    """
+
+    labels: Tensor
+    k: int = 1
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.labels.ndim != 1 or self.labels.is_floating_point():
+            raise ValueError(
+                f"expected labels as integers of shape (N,), got {self.labels.dtype} of shape "
+                f"{tuple(self.labels.shape)}"
+            )
+        if self.k < 1:
+            raise ValueError(f"expected k of 1 or more, got {self.k}")
+        if not 0.0 < self.share <= 1.0:
+            raise ValueError(f"expected a share in (0, 1], got {self.share}")
+
+    def __repr__(self) -> str:
+        share = f", share={self.share:g}" if self.share < 1.0 else ""
+        return f"OutOfTop(k={self.k}{share})"
+
+    def slack(self, logits: Tensor) -> Tensor:
+        labels = self.labels[:, None]
+        others = logits.scatter(1, labels, -math.inf)
+        rival = others.topk(self.k, dim=1).values[:, -1]
+        return rival - logits.gather(1, labels)[:, 0] + math.log(self.share)
+
+    def loss(self, logits: Tensor) -> Tensor:
+        return -F.cross_entropy(logits, self.labels, reduction="none")
+
+    def select(self, images: Tensor) -> OutOfTop:
+        return OutOfTop(self.labels[images], self.k, self.share)
+
+
+@dataclass(frozen=True, eq=False)
+class Both(Condition):
+    """Two conditions at once: the slack is the smaller one, the loss the sum."""
+
+    first: Condition
+    second: Condition
+
+    def __repr__(self) -> str:
+        return f"{self.first!r} & {self.second!r}"
+
+    def slack(self, logits: Tensor) -> Tensor:
+        return torch.minimum(self.first.slack(logits), self.second.slack(logits))
+
+    def loss(self, logits: Tensor) -> Tensor:
+        return self.first.loss(logits) + self.second.loss(logits)
+
+    def select(self, images: Tensor) -> Both:
+        return Both(self.first.select(images), self.second.select(images))

@@ -1,0 +1,140 @@
+"""How far two photos are apart: SSIM, CIEDE2000, grey levels, and pixels beyond their bound.
+
+Photos are 8-bit pixels (H, W, 3), sRGB: what a reader of the files gets. Every metric is computed
+on them and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+
+from cvpire.color import ciede2000, srgb_to_lab
+
+Pixels = NDArray[np.uint8]
+
+# The window of Wang et al. 2004 spans 11 pixels; a photo below that has no SSIM.
+SSIM_MIN_SIDE = 11
+
+
+class Difference(NamedTuple):
+    """What a change did to a photo.
+
+    Attributes:
+        ssim: see `ssim`; NaN for a photo with a side below 11 pixels.
+        delta_e_mean: mean CIEDE2000 over the pixels.
+        delta_e_p95: its 95th percentile.
+        delta_e_max: its maximum.
+        linf: largest change of a channel, in grey levels.
+        changed: share of the pixels that changed at all, in [0, 1].
+        over_bound: pixels with a channel that changed by more than their bound.
+    """
+
+    ssim: float
+    delta_e_mean: float
+    delta_e_p95: float
+    delta_e_max: float
+    linf: int
+    changed: float
+    over_bound: int
+
+
+def compare(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.float32]) -> Difference:
+    """All differences between a photo and its changed version.
+
+    Args:
+        original: (H, W, 3) uint8, sRGB.
+        changed: (H, W, 3) uint8, sRGB.
+        epsilon_map: (H, W), the largest change allowed, in [0, 1] units.
+
+    Returns:
+        The differences.
+
+    Raises:
+        ValueError: if the shapes do not agree.
+    """
+    _check_pair(original, changed)
+    if epsilon_map.shape != original.shape[:2]:
+        raise ValueError(
+            f"expected an epsilon map of shape {original.shape[:2]}, got {epsilon_map.shape}"
+        )
+    levels = np.abs(changed.astype(np.int16) - original).max(axis=2)
+    delta_e = delta_e_map(original, changed)
+    return Difference(
+        ssim=ssim(original, changed) if min(original.shape[:2]) >= SSIM_MIN_SIDE else float("nan"),
+        delta_e_mean=float(delta_e.mean(dtype=np.float64)),
+        delta_e_p95=float(np.percentile(delta_e, 95)),
+        delta_e_max=float(delta_e.max()),
+        linf=int(levels.max()),
+        changed=float((levels > 0).mean()),
+        over_bound=int(np.count_nonzero(levels > epsilon_map.astype(np.float64) * 255.0)),
+    )
+
+
+def ssim(original: Pixels, changed: Pixels) -> float:
+    """Structural similarity as in Wang et al. 2004, mean over the three channels.
+
+    Args:
+        original: (H, W, 3) uint8, each side 11 pixels or more.
+        changed: (H, W, 3) uint8.
+
+    Returns:
+        At most 1, which is equality.
+
+    Raises:
+        ValueError: if the shapes do not agree or are too small.
+
+    Source: doi:10.1109/TIP.2003.819861, with its Gaussian window of 11x11 pixels, sigma 1.5.
+    """
+    _check_pair(original, changed)
+    return float(
+        structural_similarity(
+            original,
+            changed,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=255,
+            channel_axis=2,
+        )
+    )
+
+
+def delta_e_map(original: Pixels, changed: Pixels) -> NDArray[np.float32]:
+    """CIEDE2000 between the pixels of two photos.
+
+    Args:
+        original: (H, W, 3) uint8, sRGB.
+        changed: (H, W, 3) uint8, sRGB.
+
+    Returns:
+        (H, W) float32; exactly 0 where a pixel did not change.
+
+    Raises:
+        ValueError: if the shapes do not agree.
+    """
+    _check_pair(original, changed)
+    delta_e = np.zeros(original.shape[:2], dtype=np.float32)
+    # Few pixels change at all, and an unchanged one has no difference to compute.
+    rows, columns = np.nonzero((original != changed).any(axis=2))
+    if len(rows):
+        first, second = (
+            srgb_to_lab(torch.from_numpy(pixels[rows, columns].T[:, None]).double() / 255.0)
+            for pixels in (original, changed)
+        )
+        delta_e[rows, columns] = ciede2000(first, second)[0].numpy()
+    return delta_e
+
+
+def _check_pair(original: Pixels, changed: Pixels) -> None:
+    for pixels in (original, changed):
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise ValueError(
+                f"expected 8-bit pixels of shape (H, W, 3), got {pixels.dtype} {pixels.shape}"
+            )
+    if original.shape != changed.shape:
+        raise ValueError(f"expected photos of one size, got {original.shape} and {changed.shape}")

@@ -1,0 +1,491 @@
+"""Files to images and back: what a user's photo holds, and the bytes that are judged.
+
+A photo is uint8 in sRGB (D65), shape (H, W, 3), values 0 to 255, upright as a viewer shows it.
+Its transparency, if any, is kept beside it: uint8, shape (H, W), 0 clear to 255 opaque, straight
+(colours are not multiplied by it). Nothing else of a file survives: no EXIF, no profile, no text.
+"""
+
+import errno
+import io
+import os
+import re
+import secrets
+import stat
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageFile
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+DEFAULT_MAX_PIXELS = 64_000_000
+DEFAULT_MAX_BYTES = 100_000_000
+
+# The white list. Pillow's reader classes are called directly, not through Image.open, which judges
+# the size by a limit of the whole process. A JPEG with further pictures inside ("MPO", many phones)
+# is read as a plain JPEG, which gives its first picture.
+_SIGNATURES: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
+    (rb"\x89PNG\r\n\x1a\n", PngImageFile),
+    (rb"\xff\xd8\xff", JpegImageFile),
+    (rb"RIFF....WEBP", WebPImageFile),
+    (rb"GIF8[79]a", GifImageFile),
+    (rb"BM", BmpImageFile),
+    (rb"II[*+]\0|MM\0[*+]", TiffImageFile),
+    (rb"....ftyp(....)*avi[fs]", AvifImageFile),
+)
+_HEIF_SIGNATURE = rb"....ftyp(hei[cmxs]|hev[cmxs]|mif1|msf1)"
+_HEIF_SEQUENCE = rb"....ftyp(hev[cmxs]|msf1)"
+
+# EXIF orientation -> what turns the stored picture upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION_TAG, _SUBFILE_TYPE_TAG, _DNG_VERSION_TAG = 274, 254, 50706
+
+# Reading holds this lock, because Pillow's switches (see _decoding) belong to the whole process.
+# It also means that no two big photos are unpacked in memory at the same time.
+_PILLOW = threading.Lock()
+
+_REASONS = {
+    errno.ENOENT: "there is no such file or folder, check the path",
+    errno.ENOTDIR: "there is no such file or folder, check the path",
+    errno.EISDIR: "a folder is at that path, choose a file's path",
+    errno.EACCES: "permission was denied, choose another place or change its permissions",
+    errno.EPERM: "permission was denied, choose another place or change its permissions",
+    errno.EROFS: "that disk can only be read, choose another place",
+    errno.ENOSPC: "the disk is full, free some space and try again",
+}
+
+
+class PhotoError(ValueError):
+    """A photo cannot be read or written; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """An 8-bit sRGB picture. Arrays are stored C-contiguous and owned; an all-255 alpha is dropped.
+
+    Attributes:
+        pixels: (H, W, 3), sRGB, 0 to 255.
+        alpha: (H, W), 0 clear to 255 opaque, or None when opaque everywhere.
+        notes: what reading changed, one short sentence each.
+
+    Raises:
+        ValueError: if an array is not uint8 or not of the shape above.
+    """
+
+    pixels: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _expect("pixels", self.pixels, (*self.pixels.shape[:2], 3))
+        object.__setattr__(self, "pixels", np.require(self.pixels, requirements=["C", "O"]))
+        if self.alpha is not None:
+            _expect("alpha", self.alpha, self.pixels.shape[:2])
+            is_opaque = bool((self.alpha == 255).all())
+            alpha = None if is_opaque else np.require(self.alpha, requirements=["C", "O"])
+            object.__setattr__(self, "alpha", alpha)
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return len(self.pixels)
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return len(self.pixels[0])
+
+    def with_pixels(self, pixels: NDArray[np.uint8]) -> "Photo":
+        """The same photo with other colours: (H, W, 3) uint8 of the same size.
+
+        Raises:
+            ValueError: if shape or dtype differ from this photo's.
+        """
+        _expect("pixels", pixels, self.pixels.shape)
+        return replace(self, pixels=pixels)
+
+
+def read_photo(
+    source: str | Path | bytes,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> Photo:
+    """Read a PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or HEIC picture as a viewer would show it.
+
+    Orientation is applied, colours are brought to 8-bit sRGB, transparency is kept beside them.
+
+    Args:
+        source: a file's path, or a file's content.
+        max_pixels: the largest width x height, judged before anything is unpacked.
+        max_bytes: the largest file.
+
+    Raises:
+        PhotoError: if the file cannot be read, is too large, damaged, cut off, animated, or of
+            another kind. No other exception leaves this function because of a file's content.
+    """
+    name, data = _load_bytes(source, max_bytes)
+    with _decoding(name):
+        image = _open(name, data)
+        _check_size(name, image.size, max_pixels)
+        _check_single(name, image, data)
+        return _convert(name, image)
+
+
+def encode_png(photo: Photo, *, compress_level: int = 3) -> bytes:
+    """The photo as a PNG of IHDR, IDAT and IEND only: equal pixels in, equal bytes out.
+
+    Args:
+        photo: what to write.
+        compress_level: zlib's, 0 to 9; 3 takes a third of the time of Pillow's default 6.
+    """
+    buffer = io.BytesIO()
+    _to_image(photo).save(buffer, "PNG", compress_level=compress_level)
+    return buffer.getvalue()
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all.
+
+    Raises:
+        PhotoError: if the folder is missing or closed to us, or the disk is full. Nothing
+            half-written stays, and an older file of that name keeps its content.
+    """
+    # Created plainly, not by tempfile, whose files nobody else may read.
+    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise PhotoError(f"{path.name} could not be written: {_reason(error)}.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def preview(photo: Photo, max_side: int = 1600) -> Photo:
+    """The photo shrunk for a screen (Lanczos); a photo that already fits is returned as it is.
+
+    Args:
+        photo: any size.
+        max_side: the longest side of the result, in pixels.
+    """
+    if max(photo.width, photo.height) <= max_side:
+        return photo
+    image = _to_image(photo)
+    # Pillow weights colours by alpha here, so hidden colours do not bleed into visible ones.
+    image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    small = np.array(image)
+    return Photo(small[..., :3], None if photo.alpha is None else small[..., 3], photo.notes)
+
+
+def _expect(what: str, array: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
+    if array.dtype != np.uint8 or array.shape != shape or 0 in array.shape:
+        raise ValueError(
+            f"{what}: expected non-empty uint8 of shape {shape}, got {array.dtype} of {array.shape}"
+        )
+
+
+def _to_image(photo: Photo) -> Image.Image:
+    if photo.alpha is None:
+        return Image.fromarray(photo.pixels)
+    return Image.fromarray(np.dstack([photo.pixels, photo.alpha]))
+
+
+def _reason(error: OSError) -> str:
+    """What went wrong and what to do, without the path, which may tell more than a user wants."""
+    other = f"the system says '{error.strerror}', try another place"
+    return _REASONS.get(error.errno or 0, other)
+
+
+def _load_bytes(source: str | Path | bytes, max_bytes: int) -> tuple[str, bytes]:
+    """A name for messages, and the content: at most max_bytes, and at least one."""
+    if isinstance(source, bytes):
+        name, size, data = "The photo", len(source), source
+    else:
+        path = Path(source)
+        name = path.name or "The photo"
+        try:
+            size, data = _load_file(path, max_bytes)
+        except OSError as error:
+            raise PhotoError(f"{name} could not be read: {_reason(error)}.") from error
+        except ValueError as error:  # a zero character inside the path
+            raise PhotoError("That path cannot be a file's, check it.") from error
+    if size > max_bytes:
+        raise PhotoError(
+            f"{name} has {size / 1e6:.1f} MB and at most {max_bytes / 1e6:g} MB are accepted:"
+            " make it smaller and try again."
+        )
+    if not data:
+        raise PhotoError(f"{name} is empty (0 bytes): export or download it again.")
+    return name, data
+
+
+def _load_file(path: Path, max_bytes: int) -> tuple[int, bytes]:
+    """Size and content; the content is left out where the size alone forbids it."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.EISDIR, "Is a directory")
+    if False and stat:  # a pipe would wait, a device would never end
+        raise OSError(errno.EINVAL, "Not a regular file")
+    if status.st_size > max_bytes:
+        return status.st_size, b""
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)  # it may have grown since
+    return len(data), data
+
+
+@contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    """Let nothing out of Pillow but a PhotoError: no other exception, no warning.
+
+    Decoders meet hostile bytes with nearly every exception there is, so all are taken.
+    """
+    with _PILLOW, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Some libraries switch this on; then half a photo would pass, its rest grey.
+        tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+        try:
+            yield
+        except PhotoError:
+            raise
+        except MemoryError as error:
+            raise PhotoError(
+                f"{name} needs more memory than there is: make it smaller and try again."
+            ) from error
+        except Exception as error:
+            raise PhotoError(
+                f"{name} is cut off or damaged and cannot be read: export or download it again."
+            ) from error
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
+
+
+def _open(name: str, data: bytes) -> ImageFile.ImageFile:
+    """Read the header only, by the reader that the first bytes ask for."""
+    for signature, reader in _SIGNATURES:
+        if re.match(signature, data[:64], re.DOTALL):
+            return reader(io.BytesIO(data))
+    if re.match(_HEIF_SIGNATURE, data[:64], re.DOTALL):
+        return _open_heif(name, data)
+    raise PhotoError(
+        f"{name} is not a picture of a kind that can be read:"
+        " save it as JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF and try again."
+    )
+
+
+def _open_heif(name: str, data: bytes) -> ImageFile.ImageFile:
+    try:
+        from pillow_heif import HeifImageFile  # only this format needs it
+    except ImportError as error:
+        raise PhotoError(
+            f"{name} is a HEIC picture, which needs the package pillow-heif:"
+            " install it (pip install pillow-heif) or save the photo as JPEG."
+        ) from error
+    reader: Callable[[io.BytesIO], ImageFile.ImageFile] = HeifImageFile
+    return reader(io.BytesIO(data))
+
+
+def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise PhotoError(
+            f"{name} has {width} x {height} pixels ({width * height / 1e6:.1f} megapixels) and at"
+            f" most {max_pixels / 1e6:g} megapixels are accepted: make it smaller and try again."
+        )
+
+
+def _check_single(name: str, image: ImageFile.ImageFile, data: bytes) -> None:
+    """Refuse what is more or less than one picture."""
+    if isinstance(image, TiffImageFile):
+        # A raw file's first page is a thumbnail, which nobody wants instead of the photo.
+        if int(image.tag_v2.get(_SUBFILE_TYPE_TAG, 0)) & 1 or _DNG_VERSION_TAG in image.tag_v2:
+            raise PhotoError(f"{name} is a camera's raw file: export it as JPEG and try again.")
+        if image.is_animated:  # pages are not counted: a file may hold millions
+            raise PhotoError(
+                f"{name} has several pages and a single picture was expected:"
+                " save one page and try again."
+            )
+        return
+    # Several still pictures in a HEIC file are no animation; its main one is read.
+    is_heif_still = image.format == "HEIF" and not re.match(_HEIF_SEQUENCE, data, re.DOTALL)
+    frames = 1 if is_heif_still else getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise PhotoError(
+            f"{name} is an animation of {frames} frames and a single picture was expected:"
+            " save one frame and try again."
+        )
+
+
+def _convert(name: str, image: ImageFile.ImageFile) -> Photo:
+    stored = " ".join(str(tile.args) for tile in image.tile)  # Pillow's raw mode, e.g. "RGB;16B"
+    upright, turn_note = _upright(image)
+    plain = _without_palette(upright)
+    alpha = _alpha(plain, stored)
+    plain.info.pop("transparency", None)  # Pillow would try to carry it through conversions
+    eight_bit, depth_note = _to_eight_bits(name, plain, stored)
+    srgb, *colour_notes = _to_srgb(eight_bit, stored)
+    notes = (turn_note, depth_note, *colour_notes)
+    return Photo(np.array(srgb), alpha, tuple(note for note in notes if note))
+
+
+def _upright(image: ImageFile.ImageFile) -> tuple[Image.Image, str]:
+    # Pillow turns a TIFF while it loads and forgets the tag; pillow-heif does so with HEIC.
+    is_turned = isinstance(image, TiffImageFile) and image.tag_v2.get(_ORIENTATION_TAG) in _TURNS
+    image.load()
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # damaged EXIF data says nothing, and the picture itself is whole
+        turn = None
+    note = "Turned upright as its EXIF orientation says." if turn is not None or is_turned else ""
+    return (image if turn is None else image.transpose(turn)), note
+
+
+def _without_palette(image: Image.Image) -> Image.Image:
+    """Palettes become colours, and colours multiplied by alpha become straight ones."""
+    if image.mode in ("La", "RGBa"):
+        return image.convert(image.mode.upper())
+    if image.mode in ("P", "PA"):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image
+
+
+def _alpha(image: Image.Image, stored: str) -> NDArray[np.uint8] | None:
+    """(H, W) transparency from the channel, or from one transparent colour; None without either."""
+    if image.mode in ("LA", "RGBA"):
+        return np.array(image.getchannel("A"))
+    key = image.info.get("transparency")
+    if key is None:
+        return None
+    # PNG gives the colour in the file's own depth; Pillow spreads 2 and 4 bits over 0 to 255, and
+    # keeps of 16-bit RGB the high bytes only.
+    if depth := re.match(r"L;([24])", stored):
+        key = key * 255 // (2 ** int(depth[1]) - 1)
+    if image.mode == "RGB" and ";16" in stored:
+        key = [value >> 8 for value in key]
+    values = np.atleast_3d(np.array(image.convert("L") if image.mode == "1" else image))
+    return np.where((values == key).all(axis=-1), 0, 255).astype(np.uint8)
+
+
+def _to_eight_bits(name: str, image: Image.Image, stored: str) -> tuple[Image.Image, str]:
+    """Grey of more than 8 bits becomes L; Pillow has already reduced the rest, which is noted."""
+    values = np.array(image) if image.mode.startswith(("I", "F")) else None
+    if values is None:
+        bits = 16 if ";16" in stored else image.info.get("bit_depth", 8)
+        return image, f"Reduced from {bits} to 8 bits a channel." if bits > 8 else ""
+    if image.mode.startswith("I;16"):  # 12 bits come in this mode too, not scaled
+        bits = 12 if ";12" in stored else 16
+        grey, note = values >> (bits - 8), f"Reduced from {bits} to 8 bits a channel."
+    else:
+        grey, note = _scaled(name, values)
+    result = Image.fromarray(grey.astype(np.uint8))
+    result.info = image.info
+    return result, note
+
+
+def _scaled(name: str, grey: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """(H, W) int32 or float32 to 0..255; such files do not say which value is white.
+
+    A file that stays within 0..255 (integers) or 0..1 (floats) is taken to use that range: read as
+    the larger one (0..65535, 0..255) it would be black.
+    """
+    is_float = grey.dtype.kind == "f"
+    low, high, small, large = grey.min(), grey.max(), *((1, 255) if is_float else (255, 65535))
+    if not (low >= 0 and high <= large):  # so put, NaN fails it too
+        raise PhotoError(
+            f"{name} has grey values from {low:g} to {high:g} and 0 to {small} or 0 to {large} was"
+            " expected: save it with 8 or 16 bits a channel."
+        )
+    white = small if high <= small else large
+    eight_bit = np.rint(grey * (255 / white)) if is_float else grey >> (8 if white > 255 else 0)
+    return eight_bit, f"Read its {grey.dtype} values as 0 to {white} and reduced them to 8 bits."
+
+
+def _to_srgb(image: Image.Image, stored: str) -> tuple[Image.Image, *tuple[str, ...]]:
+    """RGB in sRGB by the embedded profile, where that can be used; then the notes."""
+    # Pillow holds 16-bit grey with alpha as RGBA; a profile for it is one for grey.
+    is_grey = image.mode in ("1", "L", "LA") or stored.startswith("LA;16")
+    if image.mode == "LAB":
+        lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+        return _transform(lab, "LAB").apply(image), "Converted from L*a*b* to sRGB."
+    if image.mode != "CMYK":
+        image = image.convert("L" if is_grey else "RGB")
+    notes = []
+    if "icc_profile" in image.info:  # None where Pillow could not unpack it
+        try:
+            return _by_profile(image, image.info["icc_profile"])
+        except Exception:  # the profile is a file of its own, and as hostile
+            notes.append("Its colour profile is damaged and was ignored.")
+    if image.mode == "CMYK":
+        notes.append("Converted from CMYK without a colour profile: its colours are approximate.")
+    return image.convert("RGB"), *notes
+
+
+def _by_profile(image: Image.Image, data: bytes) -> tuple[Image.Image, str]:
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+    transform = _transform(profile, image.mode)
+    if _is_identity(transform, image.mode):
+        return image.convert("RGB"), ""
+    name = " ".join(ImageCms.getProfileDescription(profile).split())[:60]
+    which = f"the colour profile '{name}'" if name and name.isprintable() else "its colour profile"
+    if image.mode == "L":  # 256 greys, each computed once
+        greys = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+        converted = Image.fromarray(np.array(transform.apply(greys))[0][np.array(image)])
+    else:
+        converted = transform.apply(image)
+    return converted, f"Converted from {which} to sRGB."
+
+
+def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:
+    """To sRGB, as browsers and editors do it by default.
+
+    Relative colorimetric keeps every colour that sRGB has and takes white to white; black point
+    compensation takes black to black, so that the shadows of a print profile do not run together.
+    """
+    # For grey, LittleCMS's shortcut is a table of 33 points: up to 10 levels off in the shadows.
+    exactly = ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE
+    return ImageCms.buildTransform(
+        profile,
+        ImageCms.createProfile("sRGB"),
+        mode,
+        "RGB",
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION | exactly,
+    )
+
+
+def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether a profile is sRGB but for rounding; then the pixels are better left alone.
+
+    Its effect is looked at, not its name: sRGB goes by many names, and any profile may bear it.
+    """
+    if mode == "CMYK":
+        return False
+    levels = np.linspace(0, 255, 18).astype(np.uint8)  # every 15th
+    axes = np.meshgrid(*[levels] * len(mode), indexing="ij")  # one for L, three for RGB
+    probe = Image.merge(mode, [Image.fromarray(axis.reshape(len(levels), -1)) for axis in axes])
+    before, after = (np.array(i, int) for i in (probe.convert("RGB"), transform.apply(probe)))
+    return bool(np.abs(after - before).max() <= 2)
