@@ -27,7 +27,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read a model's weights from a file, onto the CPU, without running anything from it.
 
     Reads safetensors and both formats of `torch.save`; a plain mapping of tensors, or a checkpoint
-    with one under `state_dict`. The prefix `module.` of `DataParallel` is taken off.
+    with one under `state_dict` (or `params`, as pyiqa has it). The prefix `module.` of `DataParallel` is taken off.
 
     Raises:
         WeightsError: There is no such file, or it is cut, is something else, or asks for code.
@@ -109,7 +109,7 @@ def _in_short(error: Exception) -> str:
 
 def _checked_tensors(content: object, path: Path) -> dict[str, Tensor]:
     if isinstance(content, Mapping):
-        content = content.get("state_dict", content)
+        content = content.get("state_dict", content.get("params", content))
     if not isinstance(content, Mapping):
         raise WeightsError(
             f"expected a mapping of names to tensors in {path}, came {type(content).__name__}; "

@@ -256,9 +256,7 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
         weights=DownloadedWeights(
             WeightsFile(
                 filename="resnet50_places365.pth.tar",
-                urls=(
-                    "http://places2.csail.mit.edu/models_places365/resnet50_places365.pth.tar",
-                ),
+                urls=("http://places2.csail.mit.edu/models_places365/resnet50_places365.pth.tar",),
                 sha256="46529c86902bd0cfb0ea562a30b2850c28d2620d96282b3db9c318e1d774f6c5",
                 size=97_000_000,
             ),

@@ -42,7 +42,9 @@ class _SamePadConv2d(nn.Conv2d):
         return F.conv2d(images, self.weight, None, self.stride, 0, 1, self.groups)
 
 
-def _conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+def _conv(
+    inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
+) -> nn.Conv2d:
     return _SamePadConv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
 
 

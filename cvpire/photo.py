@@ -249,7 +249,7 @@ def _load_file(path: Path, max_bytes: int) -> tuple[int, bytes]:
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
         raise OSError(errno.EISDIR, "Is a directory")
-    if False and stat:  # a pipe would wait, a device would never end
+    if not stat.S_ISREG(status.st_mode):  # a pipe would wait, a device would never end
         raise OSError(errno.EINVAL, "Not a regular file")
     if status.st_size > max_bytes:
         return status.st_size, b""
@@ -345,7 +345,6 @@ def _convert(name: str, image: ImageFile.ImageFile) -> Photo:
     upright, turn_note = _upright(image)
     plain = _without_palette(upright)
     alpha = _alpha(plain, stored)
-    plain.info.pop("transparency", None)  # Pillow would try to carry it through conversions
     eight_bit, depth_note = _to_eight_bits(name, plain, stored)
     srgb, *colour_notes = _to_srgb(eight_bit, stored)
     notes = (turn_note, depth_note, *colour_notes)

@@ -317,5 +317,3 @@ def _pixels_sha256(photo: Photo) -> str:
 def _versions() -> dict[str, str]:
     packages = {name: version(name) for name in ("torch", "numpy", "pillow", "scikit-image")}
     return {"cvpire": __version__, "python": platform.python_version(), **packages}
-
-

@@ -59,7 +59,8 @@ class WeightsFile:
     Attributes:
         filename: Its name, without a folder.
         urls: The origin first, then mirrors.
-        sha256: Lower-case hex digest of the whole file.
+        sha256: Lower-case hex digest of the whole file, or its first digits (8 at least) where no
+            more is published: files named as torch.hub does carry 8.
         size: About how many bytes; a body beyond 1.5 times this is refused.
     """
 
@@ -71,8 +72,10 @@ class WeightsFile:
     def __post_init__(self) -> None:
         if self.filename in ("", "..") or self.filename != Path(self.filename).name:
             raise ValueError(f"expected a file name without a folder, got {self.filename!r}")
-        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
-            raise ValueError(f"expected a sha256 of 64 lower-case hex digits, got {self.sha256!r}")
+        if not re.fullmatch("[0-9a-f]{8,64}", self.sha256):
+            raise ValueError(
+                f"expected a sha256 of 8 to 64 lower-case hex digits, got {self.sha256!r}"
+            )
         if self.size <= 0:
             raise ValueError(f"expected a size above 0 bytes, got {self.size}")
 
@@ -114,7 +117,7 @@ def find_weights(weights: WeightsFile) -> Path | None:
     if not path.is_file():
         return None
     try:
-        found = _is_right(path, weights)
+        found = has_sha256(path, weights.sha256)
     except OSError as error:
         logger.warning("ignoring %s, which cannot be read: %s", path, error)
         return None
@@ -122,6 +125,22 @@ def find_weights(weights: WeightsFile) -> Path | None:
         logger.warning("ignoring %s: its sha256 is not %s", path, weights.sha256)
         return None
     return path
+
+
+def has_sha256(path: Path, sha256: str) -> bool:
+    """Whether a file's sha256 is this one, or starts with these digits.
+
+    A file that was right is not read again in this process until its size or time changes.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    if _fingerprint(path, sha256) in _verified:
+        return True
+    if not _sha256(path).startswith(sha256):
+        return False
+    _verified.add(_fingerprint(path, sha256))
+    return True
 
 
 def download_weights(
@@ -161,7 +180,7 @@ def download_weights(
         part = _part_path(weights)
         with _disk_errors():
             # A process may have been killed between the last byte and the final name.
-            if part.is_file() and _is_right(part, weights):
+            if part.is_file() and has_sha256(part, weights.sha256):
                 return _put_in_place(part, weights)
         return _download(weights, _all_urls(weights, mirrors), progress, attempts, timeout, wait)
 
@@ -188,7 +207,7 @@ def import_weights(path: Path, weights: WeightsFile) -> Path:
         try:
             shutil.copyfile(path, copy)
             # The copy is checked, not the original, which may change meanwhile.
-            if (digest := _sha256(copy)) != weights.sha256:
+            if not (digest := _sha256(copy)).startswith(weights.sha256):
                 raise WeightsError(
                     f"expected sha256 {weights.sha256} for {weights.filename}, but {path} has "
                     f"{digest}; it is another file or was cut, so fetch it again"
@@ -256,7 +275,7 @@ def _bring(
             if whole is None:
                 whole = received == 0 and total is not None
             yield received, total
-        if not _is_right(part, weights):
+        if not has_sha256(part, weights.sha256):
             raise AttemptError(
                 f"wrong sha256 after {received:,} bytes", for_good=bool(whole), drop_part=True
             )
@@ -320,22 +339,13 @@ def _put_in_place(path: Path, weights: WeightsFile) -> Path:
         with path.open("r+b") as file:
             os.fsync(file.fileno())
         path.replace(target)
-        _verified.add(_fingerprint(target, weights))
+        _verified.add(_fingerprint(target, weights.sha256))
     return target
 
 
-def _is_right(path: Path, weights: WeightsFile) -> bool:
-    if _fingerprint(path, weights) in _verified:
-        return True
-    if _sha256(path) != weights.sha256:
-        return False
-    _verified.add(_fingerprint(path, weights))
-    return True
-
-
-def _fingerprint(path: Path, weights: WeightsFile) -> tuple[Path, int, int, str]:
+def _fingerprint(path: Path, sha256: str) -> tuple[Path, int, int, str]:
     status = path.stat()
-    return path, status.st_size, status.st_mtime_ns, weights.sha256
+    return path, status.st_size, status.st_mtime_ns, sha256
 
 
 def _sha256(path: Path) -> str:

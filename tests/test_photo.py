@@ -81,7 +81,7 @@ def oriented_exif(orientation: int) -> Image.Exif:
 
 def turned(array: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """EXIF 2.32, tag 274: which sides of the shown picture row 0 and column 0 of the stored are."""
-    return {
+    turns: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
         1: lambda a: a,
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],
@@ -90,7 +90,8 @@ def turned(array: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
         6: lambda a: np.rot90(a, -1),
         7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
         8: lambda a: np.rot90(a, 1),
-    }[orientation](array)
+    }
+    return turns[orientation](array)
 
 
 def error_of(source: str | Path | bytes, **limits: int) -> str:
@@ -258,6 +259,25 @@ def test_sixteen_bit_colour_and_alpha(colour: int, channels: int) -> None:
     assert result.notes == ("Reduced from 16 to 8 bits a channel.",)
 
 
+def test_ten_bit_heic_is_noted() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    deep = pillow_heif.from_bytes(mode="RGB;16", size=(16, 16), data=bytes(16 * 16 * 6))
+    buffer = io.BytesIO()
+    deep.save(buffer)
+    assert read_photo(buffer.getvalue()).notes == ("Reduced from 10 to 8 bits a channel.",)
+
+
+def test_main_picture_of_a_heic_with_two_but_no_sequence() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    two = pillow_heif.from_pillow(Image.fromarray(NOISE))
+    two.add_from_pillow(Image.fromarray(255 - NOISE))
+    buffer = io.BytesIO()
+    two.save(buffer, quality=-1, chroma=444, matrix_coefficients=0)
+    data = buffer.getvalue()
+    assert np.array_equal(read_photo(data).pixels, read_photo(heic(NOISE)).pixels)
+    assert "an animation of 2 frames" in error_of(data[:8] + b"msf1" + data[12:])
+
+
 def test_twelve_bit_grey_is_not_too_dark() -> None:
     tags = {256: 2, 257: 1, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 3}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
@@ -358,11 +378,21 @@ def trns(*values: int) -> bytes:
         (png(4, 1, 2, 0, bytes([0b00011011]), trns(2)), [255, 255, 0, 255]),
         (png(2, 1, 4, 0, bytes([0x3C]), trns(0xC)), [255, 0]),
         (png(3, 1, 8, 0, bytes([1, 2, 3]), trns(2)), [255, 0, 255]),
+        (png(3, 1, 8, 0, bytes([1, 2, 3]), trns(2), chunk(b"iCCP", b"p\0\0")), [255, 0, 255]),
         (png(3, 1, 16, 0, bytes([1, 2, 1, 3, 2, 2]), trns(0x0103)), [255, 0, 255]),
         (png(2, 1, 8, 2, bytes([1, 2, 3, 1, 2, 4]), trns(1, 2, 4)), [255, 0]),
         (png(2, 1, 16, 2, bytes(range(12)), trns(1, 0x203, 0x405)), [0, 255]),
     ],
-    ids=["grey1", "grey2", "grey4", "grey8", "grey16", "rgb8", "rgb16"],
+    ids=[
+        "grey1",
+        "grey2",
+        "grey4",
+        "grey8",
+        "grey8 with a broken profile",
+        "grey16",
+        "rgb8",
+        "rgb16",
+    ],
 )
 def test_one_transparent_colour_of_a_png(data: bytes, alpha: list[int]) -> None:
     result = read_photo(data)
@@ -714,10 +744,10 @@ def test_what_is_written_is_what_is_read() -> None:
         assert data == encode_png(original)
         result = read_photo(data)
         assert np.array_equal(result.pixels, pixels) and result.notes == ()
-        expected = original.alpha
-        assert (result.alpha is None) == (expected is None)
-        if expected is not None:
-            assert np.array_equal(result.alpha, expected)
+        if original.alpha is None:
+            assert result.alpha is None
+        else:
+            assert result.alpha is not None and np.array_equal(result.alpha, original.alpha)
 
 
 def test_several_idat_chunks_and_nothing_else() -> None:
@@ -729,7 +759,8 @@ def test_several_idat_chunks_and_nothing_else() -> None:
 
 def test_arrays_are_owned_and_contiguous() -> None:
     view = NOISE[::-1, ::-1]
-    for result in (Photo(view, ALPHA.T[:34, :21].T), read_photo(save(NOISE, "PNG"))):
+    part = Photo(NOISE[2:9], ALPHA[2:9])  # contiguous, but owned by the whole
+    for result in (Photo(view, ALPHA[::-1]), part, read_photo(save(NOISE, "PNG"))):
         for array in (result.pixels, result.alpha):
             if array is not None:
                 assert array.flags.c_contiguous and array.flags.owndata and array.flags.writeable
@@ -748,7 +779,7 @@ def test_with_pixels_keeps_the_rest() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Photo(NOISE.astype(np.float32)),  # type: ignore[arg-type]
+        lambda: Photo(NOISE.astype(np.float32)),
         lambda: Photo(NOISE[..., 0]),
         lambda: Photo(NOISE, ALPHA[1:]),
         lambda: Photo(NOISE[:0]),

@@ -1,0 +1,233 @@
+"""The command line: `python -m cvpire PHOTO... -o DIR --run NAME`, and `... weights ...`.
+
+Prints one verdict line for each photo. Exit codes: 0 every photo is protected, 1 at least one is
+not, 2 the command was wrong, 130 it was interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+from cvpire import __version__
+from cvpire.aesthetics import NIMA_WEIGHTS
+from cvpire.attack import AttackStep
+from cvpire.classifiers import CLASSIFIERS, Classifier, DownloadedWeights, load_classifier
+from cvpire.photo import PhotoError, encode_png, read_photo, write_bytes
+from cvpire.protect import protect
+from cvpire.runs import RUNS, Run, find_run
+from cvpire.views import VIEWS
+from cvpire.weights import (
+    DownloadProgress,
+    WeightsError,
+    WeightsFile,
+    download_weights,
+    find_weights,
+    import_weights,
+    weights_dir,
+)
+
+_EPILOG = "python -m cvpire weights --help: download the paper's classifier, or import its file."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        if arguments[:1] == ["weights"]:
+            return _weights(_weights_parser().parse_args(arguments[1:]))
+        return _protect(_protect_parser().parse_args(arguments))
+    except (ValueError, WeightsError) as error:
+        print(f"cvpire: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("cvpire: interrupted; finished photos are kept.", file=sys.stderr)
+        return 130
+
+
+def _protect_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m cvpire",
+        description="Protect photos from a scene classifier; writes PNG files without metadata.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="made if new")
+    parser.add_argument("--run", default="Top1-L1", metavar="NAME", help=", ".join(RUNS))
+    parser.add_argument(
+        "--classifier", default="auto", metavar="NAME", help=", ".join(("auto", *CLASSIFIERS))
+    )
+    parser.add_argument(
+        "--view",
+        default="resize",
+        choices=VIEWS,
+        help="how the classifier gets the photo to size (default: resize, the whole at 256x256)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the starting noise")
+    parser.add_argument("--map", action="store_true", help="also write the threshold map")
+    parser.add_argument("--report", action="store_true", help="also write a report in JSON")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    parser.add_argument("--version", action="version", version=f"cvpire {__version__}")
+    return parser
+
+
+def _protect(options: argparse.Namespace) -> int:
+    run = find_run(options.run)
+    classifier = load_classifier(options.classifier, view=options.view)
+    targets = [options.out / f"{photo.stem}.png" for photo in options.photos]
+    _check_targets(options.photos, targets)
+    failures = 0
+    for photo, target in zip(options.photos, targets, strict=True):
+        try:
+            is_success, line = _protect_file(photo, target, classifier, run, options)
+        except (PhotoError, ValueError) as error:
+            is_success, line = False, str(error)
+        _clear_progress()
+        print(f"{photo.name}: {line}", flush=True)
+        failures += not is_success
+    return 1 if failures else 0
+
+
+def _check_targets(photos: Sequence[Path], targets: Sequence[Path]) -> None:
+    """Refuse what would overwrite an input, or one output with another."""
+    first_of: dict[Path, Path] = {}
+    inputs = {photo.resolve() for photo in photos}
+    for photo, target in zip(photos, targets, strict=True):
+        place = target.resolve()
+        if place in inputs:
+            raise ValueError(f"{target} would overwrite an input photo: choose another folder.")
+        if place in first_of:
+            raise ValueError(
+                f"{first_of[place]} and {photo} would both become {target}: give one another name."
+            )
+        first_of[place] = photo
+
+
+def _protect_file(
+    source: Path, target: Path, classifier: Classifier, run: Run, options: argparse.Namespace
+) -> tuple[bool, str]:
+    """Protect one file: whether it is protected, and the verdict line."""
+    if target.exists() and not options.overwrite:
+        raise PhotoError(f"{target} is already there: remove it, or ask for --overwrite.")
+    photo = read_photo(source)
+    _make_folder(target.parent)
+    protected = protect(
+        photo, classifier, run, seed=options.seed, on_step=_show_step if _is_terminal() else None
+    )
+    report = protected.report
+    notes = " ".join(("", *photo.notes))
+    if not report.verdict.is_success:
+        return False, f"{report.sentence()}{notes}"
+    write_bytes(target, protected.png)
+    if options.map:
+        from cvpire.heatmap import heatmap
+        from cvpire.photo import Photo
+
+        picture = Photo(heatmap(protected.threshold_map))
+        write_bytes(target.with_suffix(".map.png"), encode_png(picture))
+    if options.report:
+        text = json.dumps(report.as_record(), indent=2, allow_nan=False)
+        write_bytes(target.with_suffix(".json"), text.encode())
+    difference = report.difference
+    return True, (
+        f"{report.sentence()} SSIM {difference.ssim:.4f}, mean dE00 "
+        f"{difference.delta_e_mean:.3f}, {report.steps} steps: {target}{notes}"
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PhotoError(
+            f"The folder {folder} cannot be made ({error.strerror}): choose another place."
+        ) from error
+
+
+def _weights_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m cvpire weights",
+        description="Files of weights that are too large to come along.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("list", help="show what is on this machine")
+    names = ", ".join(_weights_files())
+    download = actions.add_parser("download", help="fetch weights, resuming and checking them")
+    download.add_argument("names", nargs="*", metavar="NAME", help=f"{names} (default: all)")
+    take = actions.add_parser("import", help="take a file that you fetched by other means")
+    take.add_argument("file", type=Path, metavar="FILE")
+    take.add_argument("--name", choices=_weights_files(), help="default: by the file's name")
+    return parser
+
+
+def _weights(options: argparse.Namespace) -> int:
+    files = _weights_files()
+    if options.action == "list":
+        for name, weights in files.items():
+            place = find_weights(weights) or "not on this machine"
+            print(f"{name}: {weights.filename}, {weights.size / 1e6:.0f} MB: {place}")
+        return 0
+    if options.action == "import":
+        name = options.name or _name_of(options.file, files)
+        print(f"{name}: {import_weights(options.file, files[name])}")
+        return 0
+    unknown = [name for name in options.names if name not in files]
+    if unknown:
+        raise ValueError(
+            f"There are no weights {unknown[0]!r}; the known ones: {', '.join(files)}."
+        )
+    for name in options.names or files:
+        show = _show_download if _is_terminal() else None
+        path = download_weights(files[name], progress=show)
+        _clear_progress()
+        print(f"{name}: {path}", flush=True)
+    return 0
+
+
+def _weights_files() -> dict[str, WeightsFile]:
+    files = {
+        spec.name: spec.weights.file
+        for spec in CLASSIFIERS.values()
+        if isinstance(spec.weights, DownloadedWeights)
+    }
+    return {**files, "nima": NIMA_WEIGHTS}
+
+
+def _name_of(file: Path, files: dict[str, WeightsFile]) -> str:
+    for name, weights in files.items():
+        if weights.filename == file.name:
+            return name
+    raise ValueError(
+        f"{file.name} is not the name of a known file of weights: say which it is with --name, one "
+        f"of {', '.join(files)}."
+    )
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def _show_step(step: AttackStep) -> None:
+    _show(f"step {step.step} of at most {step.max_steps}")
+
+
+def _show_download(progress: DownloadProgress) -> None:
+    total = f" of {progress.total / 1e6:.0f}" if progress.total else ""
+    _show(f"{progress.received / 1e6:.0f}{total} MB (attempt {progress.attempt})")
+
+
+def _show(text: str) -> None:
+    print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _clear_progress() -> None:
+    if _is_terminal():
+        _show("")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

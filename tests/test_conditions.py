@@ -1,0 +1,91 @@
+"""Conditions: when they hold, by how much, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from cvpire.conditions import OutOfTop
+
+LOGITS = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0]])
+
+
+@pytest.mark.parametrize(
+    ("label", "k", "expected"),
+    [
+        (0, 1, False),
+        (1, 1, True),
+        (4, 5, False),
+        (5, 5, True),
+        (6, 5, True),
+        (2, 2, True),
+    ],
+)
+def test_out_of_the_top_k(label: int, k: int, expected: bool) -> None:
+    condition = OutOfTop(torch.tensor([label]), k)
+    assert bool(condition.is_met(LOGITS)[0]) is expected
+
+
+def test_it_says_the_same_as_counting_ranks() -> None:
+    logits = torch.randn(200, 9, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(200) % 9
+    for k in (1, 3, 5):
+        counted = (logits > logits.gather(1, labels[:, None])).sum(dim=1) >= k
+        assert torch.equal(OutOfTop(labels, k).is_met(logits), counted)
+
+
+def test_share_is_of_the_probabilities() -> None:
+    logits = torch.randn(500, 6, generator=torch.Generator().manual_seed(1))
+    labels = torch.zeros(500, dtype=torch.int64)
+    probabilities = logits.softmax(dim=1)
+    expected = probabilities[:, 0] < 0.5 * probabilities.amax(dim=1)
+    met = OutOfTop(labels, k=1, share=0.5).is_met(logits)
+    assert torch.equal(met, expected)
+    assert 0 < int(met.sum()) < 500
+
+
+def test_a_tie_is_not_enough_and_a_margin_asks_for_more() -> None:
+    labels = torch.tensor([0])
+    tie = torch.tensor([[1.0, 1.0, 0.0]])
+    assert not OutOfTop(labels).is_met(tie)
+    above = torch.tensor([[1.0, 1.5, 0.0]])
+    assert OutOfTop(labels).is_met(above, margin=0.4)
+    assert not OutOfTop(labels).is_met(above, margin=0.6)
+
+
+def test_logits_that_are_not_finite_meet_nothing() -> None:
+    assert not OutOfTop(torch.tensor([0])).is_met(torch.tensor([[math.nan, 1.0, 0.0]]))
+    assert not OutOfTop(torch.tensor([0])).is_met(torch.tensor([[1.0, math.nan, math.nan]]))[0]
+
+
+def test_the_loss_is_the_log_probability_of_the_label() -> None:
+    condition = OutOfTop(torch.tensor([2]))
+    expected = LOGITS.log_softmax(dim=1)[0, 2]
+    assert torch.allclose(condition.loss(LOGITS), expected[None])
+
+
+def test_both_hold_or_neither_counts() -> None:
+    first, second = OutOfTop(torch.tensor([1, 1])), OutOfTop(torch.tensor([2, 0]))
+    both = first & second
+    logits = LOGITS[:, :3].expand(2, 3)
+    assert both.is_met(logits).tolist() == [True, False]
+    assert torch.equal(both.slack(logits), torch.minimum(first.slack(logits), second.slack(logits)))
+    assert both.select(torch.tensor([1])).is_met(logits[:1]).tolist() == [False]
+    assert repr(both) == "OutOfTop(k=1) & OutOfTop(k=1)"
+
+
+@pytest.mark.parametrize(
+    ("labels", "options"),
+    [
+        (torch.tensor([[0]]), {}),
+        (torch.tensor([0.0]), {}),
+        (torch.tensor([0]), {"k": 0}),
+        (torch.tensor([0]), {"share": 0.0}),
+        (torch.tensor([0]), {"share": 1.5}),
+    ],
+)
+def test_what_is_no_condition(labels: torch.Tensor, options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        OutOfTop(labels, **options)  # type: ignore[arg-type]
