@@ -110,13 +110,8 @@ def squared_ciede2000(first: LabPlanes, second: LabPlanes) -> Tensor:
 
     delta_lightness = second.lightness - first.lightness
     delta_chroma = chroma2 - chroma1
-    # dH'^2 = da'^2 + db'^2 - dC'^2: differences of neighbours, so nothing large cancels.
-    squared_delta_hue = (a2 - a1).square() + (b2 - b1).square() - delta_chroma.square()
-    delta_hue = squared_delta_hue.clamp(min=0.0).sqrt()
-    # dH' has the sign of the turn from the first hue to the second.
-    delta_hue = torch.copysign(delta_hue, a1 * (b2 - b1) - b1 * (a2 - a1))
+    delta_hue, cosine, sine = _hue_terms(a1, b1, chroma1, a2, b2, chroma2)
 
-    cosine, sine = _mean_hue(a1, b1, chroma1, a2, b2, chroma2)
     mean_lightness = ((first.lightness + second.lightness) * 0.5 - 50.0).square()
     mean_chroma = (chroma1 + chroma2) * 0.5
 
@@ -150,26 +145,37 @@ def _chroma_saturation(chroma: Tensor) -> Tensor:
     return (power7 / (power7 + _25_TO_THE_7)).sqrt()
 
 
-def _mean_hue(
+def _hue_terms(
     a1: Tensor, b1: Tensor, chroma1: Tensor, a2: Tensor, b2: Tensor, chroma2: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of the mean hue; a grey has no hue and leaves the other's."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The hue difference dH' and the cosine and sine of the mean hue.
+
+    dH' = 2 sqrt(C1' C2') sin((h2 - h1) / 2) has the sign of the turn from the first hue to the
+    second. The mean hue lies along the sum of the two hues' unit vectors and across their
+    difference; a grey has no hue and leaves the other's. Either quantity has a form that is exact
+    for near hues and one that is for opposite ones, where the first is 0 / 0.
+    """
     tiny = torch.finfo(a1.dtype).tiny
+    delta_a, delta_b = a2 - a1, b2 - b1
+    cross = a1 * delta_b - b1 * delta_a
+    product, dot = chroma1 * chroma2, a1 * a2 + b1 * b2
+
+    near = cross * ((product + dot) * 0.5).clamp(min=tiny).rsqrt()
+    squared = delta_a * delta_a + delta_b * delta_b - (chroma2 - chroma1).square()
+    far = torch.copysign(squared.clamp(min=0.0).sqrt(), cross)
+    is_far = dot < -0.5 * product
+    delta_hue = torch.where(is_far, far, near)
+
     scale1, scale2 = 1.0 / chroma1.clamp(min=tiny), 1.0 / chroma2.clamp(min=tiny)
-    cos1, sin1 = a1 * scale1, b1 * scale1
-    cos2, sin2 = a2 * scale2, b2 * scale2
-    cosine, sine = cos1 + cos2, sin1 + sin2
-    length = _norm(cosine, sine)
-    # Hues exactly opposite sum to nothing: the formula then takes (h1 + h2) / 2, a quarter turn on
-    # from the hue in [0, 180) degrees.
-    opposite = length == 0.0
-    if bool(opposite.any()):
-        upper = (sin1 > 0.0) | ((sin1 == 0.0) & (cos1 > 0.0))
-        cosine = torch.where(opposite, torch.where(upper, -sin1, -sin2), cosine)
-        sine = torch.where(opposite, torch.where(upper, cos1, cos2), sine)
-        length = torch.where(opposite, _norm(cosine, sine), length)
-    length = length.clamp(min=tiny)
-    return cosine / length, sine / length
+    cos1, sin1, cos2, sin2 = a1 * scale1, b1 * scale1, a2 * scale2, b2 * scale2
+    # Hues exactly opposite: the formula takes (h1 + h2) / 2 of angles in [0, 360) degrees, which is
+    # a quarter turn on from the hue below 180.
+    is_turn_positive = (cross > 0.0) | ((cross == 0.0) & ((b1 > 0.0) | ((b1 == 0.0) & (a1 > 0.0))))
+    turn = torch.where(is_turn_positive, 1.0, -1.0).to(a1.dtype)
+    cosine = torch.where(is_far, (sin2 - sin1) * turn, cos1 + cos2)
+    sine = torch.where(is_far, (cos1 - cos2) * turn, sin1 + sin2)
+    length = _norm(cosine, sine).clamp(min=tiny)
+    return delta_hue, cosine / length, sine / length
 
 
 def _hue_weighting(cosine: Tensor, sine: Tensor) -> Tensor:

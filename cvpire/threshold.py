@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cvpire.color import LabPlanes, squared_ciede2000, srgb_to_lab
@@ -18,6 +19,10 @@ from cvpire.color import LabPlanes, squared_ciede2000, srgb_to_lab
 # Pixels a tile may have: small enough for a tile's intermediate planes to stay in cache, and for
 # a camera photo's map to need little memory beyond the photo.
 _TILE_PIXELS = 1 << 15
+
+# Equal colours may differ by some 1e-6 dE00, as vector and scalar code round powers differently; the
+# least that two 8-bit colours differ by is 0.02.
+_SAME_COLOR = 1e-4
 
 # Somebody who checks the bound with a map of another precision (ours agrees with float64 to 1e-6 of
 # the maximum) must find no pixel beyond it.
@@ -64,7 +69,7 @@ def color_variance(images: Tensor, *, kernel_size: int = 5, sigma: float = 1.0) 
             squared = squared_ciede2000(
                 planes.window(rows, columns), planes.window(other_rows, other_columns)
             )
-            squared *= _gaussian(dy, dx, sigma) ** 2
+            squared = F.threshold(squared, _SAME_COLOR**2, 0.0) * _gaussian(dy, dx, sigma) ** 2
             # dE00 is symmetric, so one evaluation serves both pixels of a pair.
             total[..., rows, columns] += squared
             total[..., other_rows, other_columns] += squared

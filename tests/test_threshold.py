@@ -88,11 +88,21 @@ def test_one_odd_pixel_on_a_single_color() -> None:
     assert found[4, 4] == 1.0
 
 
-def test_a_flat_image_has_the_map_zero() -> None:
-    flat = np.full((12, 9, 3), (120, 60, 30), dtype=np.uint8)
-    found = threshold_map(as_images(flat, textured_pixels(12, 9)))
-    assert torch.equal(found[0], torch.zeros(1, 12, 9))
-    assert found[1].max() == 1.0
+@pytest.mark.parametrize("shape", [(12, 9), (31, 33), (1, 17)])
+def test_a_flat_image_has_the_map_zero(shape: tuple[int, int]) -> None:
+    for color in ((120, 60, 30), (0, 0, 0), (255, 255, 255), (1, 200, 77)):
+        flat = np.full((*shape, 3), color, dtype=np.uint8)
+        found = threshold_map(as_images(flat, textured_pixels(*shape)))
+        assert torch.equal(found[0], torch.zeros(1, *shape))
+        assert found[1].max() == 1.0
+
+
+def test_the_least_difference_of_two_8_bit_colors_counts() -> None:
+    flat = np.full((5, 5, 3), 255, dtype=np.uint8)
+    for channel in range(3):
+        pixels = flat.copy()
+        pixels[2, 2, channel] = 254
+        assert threshold_map(as_images(pixels))[0, 0, 2, 2] == 1.0
 
 
 def test_each_image_of_a_batch_has_its_own_maximum() -> None:
