@@ -26,9 +26,11 @@ _START_SHARE = 0.01
 # Relative rounding error of a bound that was stored as float32 (k / 255 * 255 must be k).
 _FLOAT32_SLIP = 2.0**-22
 
-# Adam's constants, of its paper but for epsilon: a classifier that is sure gives gradients of
-# 1e-8 and less, which the usual 1e-8 would drown.
-_BETA1, _BETA2, _ADAM_EPSILON = 0.9, 0.999, 1e-12
+# Adam's constants, as in its paper but for epsilon. A classifier that is sure gives gradients of
+# 1e-20 and less, which the usual 1e-8 would drown and whose squares float32 cannot hold: so Adam,
+# whose steps do not depend on the gradient's scale, gets it multiplied.
+_BETA1, _BETA2, _ADAM_EPSILON = 0.9, 0.999, 1e-16
+_GRADIENT_SCALE = 2.0**40
 
 
 class AttackStep(NamedTuple):
@@ -144,7 +146,7 @@ def perturb(
         pixels = (written / 255.0).requires_grad_(True)
         with torch.enable_grad():
             logits = model(pixels)
-        current = condition.slack(logits.detach())
+        current = condition.slack(logits.detach()).to(slack)
         is_met = current > margin
         is_better = is_met | (current > slack[work.rows])
         best[work.rows[is_better]] = written[is_better]
@@ -186,6 +188,7 @@ def _start(images: Tensor, epsilon_map: Tensor, seed: int) -> _Work:
 
 def _descend(work: _Work, gradient: Tensor, step: int, step_size: float) -> None:
     """One step of Adam on the smooth change, then back inside the bound (in place)."""
+    gradient = gradient * _GRADIENT_SCALE
     work.mean.lerp_(gradient, 1.0 - _BETA1)
     work.square.mul_(_BETA2).addcmul_(gradient, gradient, value=1.0 - _BETA2)
     denominator = (work.square / (1.0 - _BETA2**step)).sqrt_().add_(_ADAM_EPSILON)

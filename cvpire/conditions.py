@@ -81,13 +81,20 @@ class OutOfTop(Condition):
         return f"OutOfTop(k={self.k}{share})"
 
     def slack(self, logits: Tensor) -> Tensor:
-        labels = self.labels[:, None]
-        others = logits.scatter(1, labels, -math.inf)
+        own, others = self._split(logits)
         rival = others.topk(self.k, dim=1).values[:, -1]
-        return rival - logits.gather(1, labels)[:, 0] + math.log(self.share)
+        return rival - own + math.log(self.share)
 
     def loss(self, logits: Tensor) -> Tensor:
-        return -F.cross_entropy(logits, self.labels, reduction="none")
+        # log p = -softplus(logsumexp of the others - own): written so that the gradient is not lost
+        # where p rounds to 1, as it is in a cross entropy computed by softmax.
+        own, others = self._split(logits)
+        return -F.softplus(others.logsumexp(dim=1) - own)
+
+    def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """The label's logit (N,), and all logits (N, classes) with the label's at minus infinity."""
+        labels = self.labels[:, None]
+        return logits.gather(1, labels)[:, 0], logits.scatter(1, labels, -math.inf)
 
     def select(self, images: Tensor) -> OutOfTop:
         return OutOfTop(self.labels[images], self.k, self.share)
