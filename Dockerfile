@@ -46,6 +46,7 @@ RUN timeout 900 python -m cvpire weights download \
     || echo "The weights could not be downloaded: the page will use its embedded classifier."
 
 COPY eval ./eval
+COPY page ./page
 COPY app.py README.md LICENSE ./
 
 EXPOSE 7860

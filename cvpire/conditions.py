@@ -92,7 +92,7 @@ class OutOfTop(Condition):
         return -F.softplus(others.logsumexp(dim=1) - own)
 
     def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """The label's logit (N,), and all logits (N, classes) with the label's at minus infinity."""
+        """The label's logit (N,), and the logits (N, classes) with the label's at -infinity."""
         labels = self.labels[:, None]
         return logits.gather(1, labels)[:, 0], logits.scatter(1, labels, -math.inf)
 

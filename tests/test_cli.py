@@ -1,0 +1,166 @@
+"""`python -m cvpire`: verdict lines, exit codes, files written and files left alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
+
+from cvpire import __main__ as command
+from cvpire import classifiers
+from cvpire.photo import Photo, encode_png, read_photo
+
+
+@pytest.fixture(autouse=True)
+def only_a_small_classifier(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    weights = tmp_path / "mean-color.pth"
+    torch.save(MeanColorNetwork().state_dict(), weights)
+    spec = mean_color_spec(weights=weights)
+    monkeypatch.setattr(classifiers, "CLASSIFIERS", {spec.name: spec})
+    monkeypatch.setenv("CVPIRE_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    path.write_bytes(encode_png(Photo(textured_pixels())))
+    return path
+
+
+def run(*arguments: object) -> int:
+    return command.main([*map(str, arguments), "--classifier", "mean-color", "--view", "native"])
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def test_a_photo_is_protected(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = source.parent / "new" / "out"
+    code = run(source, "-o", out, "--run", "Top1-noL1", "--map", "--report")
+    line = capsys.readouterr().out
+    assert code == 0, line
+    assert line.startswith("photo.png: Protected: mean-color took this photo for class ")
+    assert files(out) == {"photo.png", "photo.map.png", "photo.json"}
+    report = json.loads((out / "photo.json").read_text())
+    assert report["run"] == "Top1-noL1"
+    assert not np.array_equal(read_photo(out / "photo.png").pixels, textured_pixels())
+    assert read_photo(out / "photo.map.png").pixels.shape == (48, 48, 3)
+
+
+def test_each_bad_file_has_its_sentence_and_the_others_go_on(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = source.parent
+    flat = folder / "flat.png"
+    flat.write_bytes(encode_png(Photo(np.full((20, 20, 3), 7, np.uint8))))
+    empty, text = folder / "empty.jpg", folder / "text.jpg"
+    empty.write_bytes(b"")
+    text.write_text("no picture")
+    cut = folder / "cut.png"
+    cut.write_bytes(source.read_bytes()[:900])
+    out = folder / "out"
+    code = run(
+        flat, empty, text, cut, folder / "missing.jpg", source, "-o", out, "--run", "Top1-noL1"
+    )
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert code == 1
+    assert [line.split(":")[0] for line in lines] == [
+        "flat.png",
+        "empty.jpg",
+        "text.jpg",
+        "cut.png",
+        "missing.jpg",
+        "photo.png",
+    ]
+    assert "same colour everywhere" in lines[0]
+    assert "Traceback" not in printed.out + printed.err
+    assert files(out) == {"photo.png"}
+
+
+def test_nothing_is_overwritten_unasked(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = source.read_bytes()
+    assert run(source, "-o", source.parent) == 2
+    assert "would overwrite an input" in capsys.readouterr().err
+    assert source.read_bytes() == before
+
+    out = source.parent / "out"
+    out.mkdir()
+    (out / "photo.png").write_bytes(b"mine")
+    assert run(source, "-o", out, "--run", "Top1-noL1") == 1
+    assert "--overwrite" in capsys.readouterr().out
+    assert (out / "photo.png").read_bytes() == b"mine"
+    assert run(source, "-o", out, "--run", "Top1-noL1", "--overwrite") == 0
+    assert (out / "photo.png").read_bytes() != b"mine"
+
+
+def test_two_photos_of_one_name_are_refused(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = source.parent / "b" / "photo.jpg"
+    other.parent.mkdir()
+    other.write_bytes(source.read_bytes())
+    assert run(source, other, "-o", source.parent / "out") == 2
+    assert "would both become" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_made(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(source, "-o", source / "below-a-file") == 1
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1 and "choose another place" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--run", "Top9"], "the known ones are Top1-L1"),
+        (["--classifier", "vgg"], "the known ones are auto, mean-color"),
+    ],
+)
+def test_unknown_names(
+    source: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main([str(source), "-o", str(source.parent / "out"), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_interrupted(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "protect", interrupt)
+    assert run(source, "-o", source.parent / "out") == 130
+    assert not files(source.parent / "out")
+
+
+def test_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["weights", "list"]) == 0
+    assert "nima: NIMA_InceptionV2_ava-b0c77c00.pth, 218 MB: not on this machine" in (
+        capsys.readouterr().out
+    )
+    wrong = tmp_path / "NIMA_InceptionV2_ava-b0c77c00.pth"
+    wrong.write_bytes(b"something else")
+    assert command.main(["weights", "import", str(wrong)]) == 2
+    assert "sha256" in capsys.readouterr().err
+    assert command.main(["weights", "import", str(tmp_path / "other.bin")]) == 2
+    assert "--name" in capsys.readouterr().err
+    assert command.main(["weights", "download", "vgg"]) == 2
+    assert "the known ones" in capsys.readouterr().err
+
+
+def test_as_a_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cvpire", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.stdout.startswith("cvpire ")

@@ -1,0 +1,184 @@
+"""The whole way: what a report says is true of the bytes that are handed out."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import textured_pixels
+
+from cvpire import protect as protect_module
+from cvpire.attack import AttackResult
+from cvpire.classifiers import Classifier
+from cvpire.metrics import ssim
+from cvpire.photo import Photo, read_photo
+from cvpire.protect import Verdict, classify, protect, protect_batch
+from cvpire.runs import RUNS, Run, find_run
+from cvpire.threshold import threshold_map
+
+STRONG = dataclasses.replace(RUNS["Top1-noL1"], magnitude=0.19, learning_rate=2 / 255, max_steps=80)
+FLAT = Photo(np.full((32, 32, 3), (200, 90, 40), np.uint8))
+
+
+def photo(seed: int = 0, *, size: int = 48) -> Photo:
+    return Photo(textured_pixels(size, size, seed))
+
+
+def test_the_report_is_true_of_the_bytes(mean_color_classifier: Classifier) -> None:
+    original = photo()
+    protected = protect(original, mean_color_classifier, STRONG, seed=4)
+    report = protected.report
+    assert report.verdict is Verdict.PROTECTED
+
+    written = read_photo(protected.png)
+    assert hashlib.sha256(protected.png).hexdigest() == report.file_sha256
+    assert np.array_equal(written.pixels, protected.photo.pixels)
+    logits = classify(written, mean_color_classifier)
+    names = mean_color_classifier.labels.names
+    before = int(classify(original, mean_color_classifier).argmax())
+    assert report.label.name == names[before]
+    assert report.label.index == 100 + before
+    assert not report.label_is_given
+    assert report.after[0].name == names[int(logits.argmax())] != report.label.name
+    assert report.label_probability_after == pytest.approx(float(logits.softmax(0)[before]))
+    assert report.before[0].name == report.label.name
+
+    change = np.abs(written.pixels.astype(int) - original.pixels).max(axis=2)
+    image = torch.from_numpy(original.pixels).permute(2, 0, 1)[None].double() / 255.0
+    bound = threshold_map(image)[0, 0].numpy() * STRONG.magnitude * 255.0
+    assert (change <= bound).all()
+    assert report.difference.over_bound == 0
+    assert report.difference.linf == change.max() > 0
+    assert report.difference.ssim == pytest.approx(ssim(original.pixels, written.pixels))
+    assert np.abs(protected.threshold_map - bound / (STRONG.magnitude * 255.0)).max() < 1e-5
+
+
+def test_the_report_is_json_and_knows_its_settings(mean_color_classifier: Classifier) -> None:
+    report = protect(photo(size=9), mean_color_classifier, STRONG, seed=7).report
+    record = json.loads(json.dumps(report.as_record(), allow_nan=False))
+    assert record["verdict"] == report.verdict.value
+    assert record["seed"] == 7
+    assert record["settings"] == {
+        "magnitude": 0.19,
+        "l1_weight": 0.0,
+        "max_steps": 80,
+        "learning_rate": 2 / 255,
+        "kernel_size": 5,
+        "sigma": 1.0,
+    }
+    assert (record["run"], record["classifier"], record["view"]) == (
+        "Top1-noL1",
+        "mean-color",
+        "native",
+    )
+    assert record["condition"] == "OutOfTop(k=1)"
+    assert record["difference"]["ssim"] is None, "a photo of 9x9 has no SSIM"
+    assert set(record["versions"]) >= {"cvpire", "torch", "numpy", "pillow", "python"}
+    assert len(record["after"]) == 5
+
+
+def test_one_seed_gives_one_file(mean_color_classifier: Classifier) -> None:
+    first, second = (protect(photo(), mean_color_classifier, STRONG).png for _ in range(2))
+    assert first == second
+
+
+def test_a_batch_gives_what_each_photo_gives_alone(mean_color_classifier: Classifier) -> None:
+    photos = [photo(seed) for seed in range(3)]
+    together = protect_batch(photos, mean_color_classifier, STRONG)
+    for one, result in zip(photos, together, strict=True):
+        alone = protect(one, mean_color_classifier, STRONG).report
+        assert alone.verdict is result.report.verdict
+        assert alone.pixels_sha256 == result.report.pixels_sha256
+        assert alone.difference.ssim == pytest.approx(result.report.difference.ssim, abs=1e-3)
+
+
+def test_a_flat_photo_cannot_be_protected_and_it_says_so(mean_color_classifier: Classifier) -> None:
+    protected = protect(FLAT, mean_color_classifier, STRONG)
+    assert protected.report.verdict is Verdict.FLAT
+    assert not protected.report.verdict.is_success
+    assert "same colour everywhere" in protected.report.sentence()
+    assert np.array_equal(protected.photo.pixels, FLAT.pixels)
+
+
+def test_a_label_that_is_not_seen_needs_no_change(mean_color_classifier: Classifier) -> None:
+    wrong = int(classify(photo(), mean_color_classifier).argmin())
+    report = protect(photo(), mean_color_classifier, STRONG, label=wrong).report
+    assert report.verdict is Verdict.NOT_NEEDED
+    assert report.label_is_given
+    assert report.difference.linf == 0 and report.steps == 0
+    assert "no pixel was changed" in report.sentence()
+
+
+def test_a_failure_is_called_one(mean_color_classifier: Classifier) -> None:
+    weak = dataclasses.replace(STRONG, magnitude=1.5 / 255, max_steps=5)
+    report = protect(photo(), mean_color_classifier, weak).report
+    assert report.verdict is Verdict.NOT_PROTECTED
+    assert report.sentence().startswith("Not protected")
+    assert report.steps == 5
+
+
+def test_a_stop_is_not_a_success(mean_color_classifier: Classifier) -> None:
+    protected = protect(photo(), mean_color_classifier, STRONG, on_step=lambda step: step.step == 0)
+    assert protected.report.verdict is Verdict.STOPPED
+    assert protected.report.steps == 0
+
+
+def test_what_the_attack_claims_is_not_believed(
+    mean_color_classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict comes from the file: an attack that lies is found out."""
+
+    def liar(model: object, images: torch.Tensor, *_: object, **__: object) -> AttackResult:
+        ones = torch.ones(len(images), dtype=torch.int64)
+        return AttackResult(images, ones.bool(), ones, False)
+
+    monkeypatch.setattr(protect_module, "perturb", liar)
+    report = protect(photo(), mean_color_classifier, STRONG).report
+    assert report.verdict is Verdict.NOT_PROTECTED
+
+
+def test_alpha_is_kept_and_left_alone(mean_color_classifier: Classifier) -> None:
+    alpha = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+    protected = protect(Photo(textured_pixels(), alpha), mean_color_classifier, STRONG)
+    kept = read_photo(protected.png).alpha
+    assert kept is not None and np.array_equal(kept, alpha)
+
+
+def test_the_door(mean_color_classifier: Classifier) -> None:
+    with pytest.raises(ValueError, match="one size"):
+        protect_batch([photo(), photo(size=40)], mean_color_classifier, STRONG)
+    with pytest.raises(ValueError, match="labels from 0 to 11"):
+        protect(photo(), mean_color_classifier, STRONG, label=12)
+    with pytest.raises(ValueError, match="1 labels"):
+        protect_batch([photo()], mean_color_classifier, STRONG, labels=[1, 2])
+
+
+def test_the_five_runs_are_the_paper_s() -> None:
+    assert list(RUNS) == ["Top1-L1", "Top1-L1-50", "Top1-noL1", "Top5-L1", "Top5-noL1"]
+    label = torch.tensor([0])
+    conditions = {name: repr(run.condition(label)) for name, run in RUNS.items()}
+    assert conditions == {
+        "Top1-L1": "OutOfTop(k=1)",
+        "Top1-L1-50": "OutOfTop(k=1, share=0.5)",
+        "Top1-noL1": "OutOfTop(k=1)",
+        "Top5-L1": "OutOfTop(k=5)",
+        "Top5-noL1": "OutOfTop(k=5)",
+    }
+    for name, run in RUNS.items():
+        assert (run.l1_weight == 0.0) is ("noL1" in name)
+        assert (run.kernel_size, run.sigma) == (5, 1.0)
+    with pytest.raises(ValueError, match="the known ones are Top1-L1, "):
+        find_run("top1")
+
+
+def test_a_run_is_data() -> None:
+    assert {field.name for field in dataclasses.fields(Run)} == {
+        "name",
+        "summary",
+        "condition",
+        *RUNS["Top1-L1"].settings,
+    }
