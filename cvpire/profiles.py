@@ -1,7 +1,7 @@
 """Colour profiles: a picture's own colours to sRGB, as browsers and editors do it.
 
-Pictures are 8-bit Pillow images. Whatever goes wrong in a profile, which is a file of its own and as
-hostile as the photo's, ends in a note and leaves the colours as they are stored.
+Pictures are 8-bit Pillow images. Whatever goes wrong in a profile, which is a file of its own and
+as hostile as the photo's, ends in a note and leaves the colours as they are stored.
 """
 
 import io
