@@ -138,7 +138,7 @@ class Prediction(NamedTuple):
     """One class of a classifier's answer."""
 
     name: str
-    index: int  # in the taxonomy
+    class_index: int  # in the taxonomy
     probability: float
 
 

@@ -69,8 +69,8 @@ class _InvertedResidual(nn.Module):
         if self._expand_conv is not None and self._bn0 is not None:
             hidden = F.relu6(self._bn0(self._expand_conv(hidden)))
         hidden = F.relu6(self._bn1(self._depthwise_conv(hidden)))
-        hidden = self._bn2(self._project_conv(hidden))
-        return features + hidden if self._is_residual else hidden
+        projected: Tensor = self._bn2(self._project_conv(hidden))
+        return features + projected if self._is_residual else projected
 
 
 class EfficientNetLite0(nn.Module):
@@ -102,7 +102,8 @@ class EfficientNetLite0(nn.Module):
         for block in self._blocks:
             hidden = block(hidden)
         hidden = F.relu6(self._bn1(self._conv_head(hidden)))
-        return hidden.mean(dim=(-2, -1))
+        pooled: Tensor = hidden.mean(dim=(-2, -1))
+        return pooled
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) of normalised images (N, 3, H, W)."""

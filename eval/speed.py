@@ -148,4 +148,5 @@ def _photo(side: int) -> NDArray[np.uint8]:
     y, x = np.mgrid[0:side, 0:side] / side
     smooth = np.stack((x, y, (1 - x) * y), axis=-1) * 255
     noise = random.normal(0.0, 60.0, (side, side, 3)) * (x > 0.5)[..., None]
-    return np.clip(smooth + noise, 0, 255).astype(np.uint8)
+    picture: NDArray[np.uint8] = np.clip(smooth + noise, 0, 255).astype(np.uint8)
+    return picture

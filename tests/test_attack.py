@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from conftest import textured_pixels
@@ -34,7 +36,7 @@ def levels(images: Tensor) -> Tensor:
     return (images * 255.0).round()
 
 
-SETTINGS = {"learning_rate": 0.25 / 255, "l1_weight": 0.0, "max_steps": 60}
+SETTINGS: dict[str, Any] = {"learning_rate": 0.25 / 255, "l1_weight": 0.0, "max_steps": 60}
 
 
 def linear_case(distance: float, images: Tensor) -> tuple[TwoClasses, OutOfTop]:
@@ -190,7 +192,7 @@ def test_l1_leaves_pixels_of_little_weight_alone() -> None:
     images = grid_images(1)
     model, condition = linear_case(2.0, images)
     bound = torch.full((1, 1, 24, 20), 8 / 255)
-    options = {"learning_rate": 0.25 / 255, "max_steps": 200}
+    options: dict[str, Any] = {"learning_rate": 0.25 / 255, "max_steps": 200}
     plain = perturb(model, images, bound, condition, l1_weight=0.0, **options)
     sparse = perturb(model, images, bound, condition, l1_weight=12.0, **options)
     assert bool(plain.success[0]) and bool(sparse.success[0])
@@ -249,7 +251,7 @@ def test_the_door(images: Tensor, bound: Tensor, message: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"learning_rate": 0.0}, {"l1_weight": -1.0}, {"max_steps": -1}])
-def test_settings_that_make_no_sense(wrong: dict[str, float]) -> None:
+def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
     condition = OutOfTop(torch.zeros(1, dtype=torch.int64))
     with pytest.raises(ValueError, match="learning_rate"):
         perturb(

@@ -41,7 +41,7 @@ def test_the_report_is_true_of_the_bytes(mean_color_classifier: Classifier) -> N
     names = mean_color_classifier.labels.names
     before = int(classify(original, mean_color_classifier).argmax())
     assert report.label.name == names[before]
-    assert report.label.index == 100 + before
+    assert report.label.class_index == 100 + before
     assert not report.label_is_given
     assert report.after[0].name == names[int(logits.argmax())] != report.label.name
     assert report.label_probability_after == pytest.approx(float(logits.softmax(0)[before]))
