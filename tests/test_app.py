@@ -6,7 +6,8 @@ import hashlib
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,21 @@ import pytest
 import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, ValidationError
+from page_helpers import EndlessAttack, small_photo, wait_until
 from PIL import Image
 
 import app
+from cvpire.aesthetics import AestheticsUnavailable
 from cvpire.attack import AttackStep
+from cvpire.classifiers import Prediction
 from cvpire.heatmap import heatmap
 from cvpire.photo import read_photo
+from cvpire.runs import RUNS
 from page import handlers, render, work
 from page.jobs import JobRefused, Jobs, JobStopped
+
+# gradio sums up its jobs with an option that pandas 3 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The copy keyword is deprecated")
 
 # On small photos, their own pixels cost a tenth of the 256x256 that the page takes by default.
 SETTINGS = ("Top1-L1", "lite0-imagenet", "native", False)
@@ -31,6 +39,13 @@ SETTINGS = ("Top1-L1", "lite0-imagenet", "native", False)
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[gr.Blocks]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Seconds between two looks whether a visitor is still there; gradio's own 15 are long.
+        patch.setattr("gradio.utils.get_heartbeat_rate", lambda: 0.2)
+        yield from _launched()
+
+
+def _launched() -> Iterator[gr.Blocks]:
     page = app.build_page()
     page.launch(
         server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, inbrowser=False, **app.LAUNCH
@@ -39,52 +54,16 @@ def demo() -> Iterator[gr.Blocks]:
     page.close(verbose=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(demo: gr.Blocks) -> Iterator[Client]:
-    client = Client(demo.local_url, verbose=False)
+    client = Client(str(demo.local_url), verbose=False)
     yield client
     client.close()
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """A small photo that carries what must not leave the page."""
-    path = tmp_path / "secret-place.jpg"
-    exif = Image.Exif()
-    exif[0x010F] = "SecretCamera"
-    exif.get_ifd(0x8825)[2] = (52.0, 5.0, 30.0)  # GPS latitude
-    exif[0x0112] = 6
-    with Image.open(app.find_examples()[0]) as example:
-        size = min(example.size)
-        example.crop((0, 0, size, size)).resize((96, 96)).save(path, exif=exif, quality=95)
-    return path
-
-
-class EndlessAttack:
-    """Stands for `protect`: steps until its callback ends it, and counts them."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.started = threading.Event()
-        self.ended = threading.Event()
-        self.resume = threading.Semaphore(0)
-
-    def __call__(self, *_: object, on_step: Callable[[AttackStep], object], **__: object) -> object:
-        nothing = torch.zeros(1, dtype=torch.bool)
-        try:
-            for self.steps in range(1, 10_000):
-                on_step(AttackStep(self.steps, 10_000, nothing, torch.zeros(1)))
-                self.started.set()
-                # A step ends when the test says so, or else soon.
-                self.resume.acquire(timeout=5)
-            raise AssertionError("nobody stopped the attack")
-        finally:
-            self.ended.set()
-
-    def is_stopped_at_next_step(self) -> bool:
-        steps = self.steps
-        self.resume.release()
-        return self.ended.wait(5) and self.steps == steps + 1
+    return small_photo(tmp_path)
 
 
 @pytest.fixture
@@ -100,13 +79,6 @@ def attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[EndlessAttack]:
 def run(client: Client, path: Path, *settings: Any) -> handlers.Results:
     answer = client.predict(handle_file(str(path)), *(settings or SETTINGS), api_name="/protect")
     return handlers.Results(*answer)
-
-
-def wait_until(is_true: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not is_true() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return is_true()
 
 
 def test_protects_a_photo_and_serves_the_verified_bytes(client: Client, photo: Path) -> None:
@@ -134,7 +106,7 @@ def test_no_served_file_tells_of_the_original(client: Client, photo: Path) -> No
         assert not any(mark in data for mark in (b"SecretCamera", b"Exif", b"eXIf", b"tEXt"))
         with Image.open(io.BytesIO(data)) as image:
             assert not image.getexif() and not image.info
-    assert results.slider == [results.before, results.after]
+    assert list(results.slider) == [results.before, results.after]
     assert read_photo(str(results.before)).pixels.shape == (96, 96, 3)
 
 
@@ -164,13 +136,17 @@ def test_a_bad_file_gets_a_sentence(client: Client, tmp_path: Path, kind: str) -
         run(client, path)
 
 
-def test_a_flat_photo_is_not_called_protected(client: Client, tmp_path: Path) -> None:
+def test_a_flat_photo_is_not_called_protected(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "find_run", lambda name: replace(RUNS[name], max_steps=2))
     path = tmp_path / "flat.png"
     Image.new("RGB", (64, 64), (120, 130, 140)).save(path)
     results = run(client, path)
     assert results.verdict is not None and "Not protected" in results.verdict
     assert "same colour everywhere" in results.verdict
-    assert results.download is results.slider is results.before is results.after is None
+    photos = (results.download, results.slider, results.before, results.after)
+    assert photos == (None, None, None, None)
 
 
 def test_missing_weights_say_what_to_do(client: Client, photo: Path, tmp_path: Path) -> None:
@@ -185,7 +161,7 @@ def test_an_unavailable_score_is_said_and_not_made_up(
     client: Client, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(**_: object) -> None:
-        raise work.AestheticsUnavailable("the host is down")
+        raise AestheticsUnavailable("the host is down")
 
     monkeypatch.setattr(work, "is_ready", lambda: False)
     monkeypatch.setattr(work, "load_scorer", refuse)
@@ -221,7 +197,7 @@ def test_a_second_job_of_a_visitor_is_refused(
 def test_work_stops_when_the_visitor_leaves(
     demo: gr.Blocks, photo: Path, attack: EndlessAttack
 ) -> None:
-    visitor = Client(demo.local_url, verbose=False)
+    visitor = Client(str(demo.local_url), verbose=False)
     visitor.submit(handle_file(str(photo)), *SETTINGS, api_name="/protect")
     assert attack.started.wait(10)
     visitor.close()
@@ -293,12 +269,8 @@ def test_progress_is_told_with_steps_and_time() -> None:
 
 
 def test_names_that_two_classes_share_are_told_apart() -> None:
-    both = [work_prediction("crane", 134, 0.4), work_prediction("crane", 517, 0.3)]
+    both = [Prediction("crane", 134, 0.4), Prediction("crane", 517, 0.3)]
     assert render.top5(both) == {"crane (134)": 0.4, "crane (517)": 0.3}
-
-
-def work_prediction(name: str, index: int, probability: float) -> Any:
-    return render.Prediction(name, index, probability)
 
 
 def test_texts_from_a_photo_are_escaped() -> None:

@@ -1,0 +1,228 @@
+"""The page: a photo goes in, the protected file and its figures come out.
+
+`python app.py` serves it on http://127.0.0.1:7860; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT
+change that. Models are loaded when the first photo needs them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from cvpire import aesthetics
+from cvpire.classifiers import CLASSIFIERS, ClassifierSpec, find_spec
+from cvpire.runs import RUNS
+from cvpire.views import MAX_NATIVE_PIXELS
+from page import handlers, render
+from page.style import CSS, THEME
+from page.work import MAX_PIXELS
+
+MAX_FILE_MEGABYTES = 20
+KEEP_SECONDS = 3600
+
+LAUNCH: dict[str, Any] = {
+    "theme": THEME,
+    "css": CSS,
+    "max_file_size": f"{MAX_FILE_MEGABYTES}mb",
+    "footer_links": ["api"],
+    # Run history would write file names into the visitor's browser.
+    "run_history": False,
+    "share": False,
+    "ssr_mode": False,
+    "enable_monitoring": False,
+    "pwa": False,
+}
+
+VIEWS = [
+    ("The whole photo at 256×256, as scene classifiers read a posted photo", "resize"),
+    ("Its centre: 224×224 of the 256×256", "crop"),
+    (f"Its own pixels (photos of up to {MAX_NATIVE_PIXELS / 1e6:.0f} megapixel)", "native"),
+]
+
+# Photos that ship inside installed packages: (package, path).
+EXAMPLES = [
+    ("gradio", "media_assets/images/tower.jpg"),
+    ("skimage", "data/coffee.png"),
+    ("skimage", "data/motorcycle_left.png"),
+    ("skimage", "data/rocket.jpg"),
+]
+
+
+class RawImage(gr.Image):
+    """An upload that hands over the file as it came.
+
+    gradio's own preprocessing would re-encode or clip what `read_photo` reads rightly.
+    """
+
+    is_template = True  # the browser shows it as a gr.Image
+
+    def preprocess(self, payload: Any) -> str | None:
+        """The uploaded file's path."""
+        return None if payload is None else payload.path
+
+
+def build_page() -> gr.Blocks:
+    """The page, ready for `launch(**LAUNCH)`."""
+    # Before Blocks: without a network, its analytics hold up the process's end.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    demo = gr.Blocks(title="CV-PIRE", delete_cache=(KEEP_SECONDS, KEEP_SECONDS))
+    with demo:
+        gr.Markdown(
+            "# CV-PIRE\n"
+            "Changes a photo so little that nobody sees it, and so that a classifier no longer "
+            "recognises its scene."
+        )
+        with gr.Row():
+            with gr.Column(scale=2, min_width=320):
+                photo = RawImage(
+                    label="Your photo",
+                    sources=["upload", "clipboard"],
+                    height=300,
+                    buttons=["fullscreen"],
+                    elem_id="photo",
+                )
+                _hint(
+                    f"PNG, JPEG, WebP, HEIC, AVIF, GIF, BMP or TIFF of up to {MAX_FILE_MEGABYTES} "
+                    f"MB and {MAX_PIXELS / 1e6:.0f} megapixels. Files leave this server "
+                    f"within {2 * KEEP_SECONDS // 3600} hours."
+                )
+                if found := find_examples():
+                    gr.Examples(found, photo, cache_examples=False, label="Or try one of these")
+                run = gr.Dropdown(list(RUNS), value="Top1-L1", label="Run", elem_id="run")
+                run_hint = _hint(handlers.describe_run("Top1-L1"))
+                classifier = gr.Dropdown(
+                    _classifier_choices(),
+                    value="auto",
+                    label="Classifier to protect from",
+                    elem_id="classifier",
+                )
+                classifier_hint = _hint(handlers.describe_classifier("auto"))
+                with gr.Accordion("More settings", open=False):
+                    view = gr.Radio(VIEWS, value="resize", label="It sees", elem_id="view")
+                    with_aesthetics = gr.Checkbox(
+                        aesthetics.is_ready(),
+                        label="Aesthetic score",
+                        info=_aesthetics_info(),
+                        elem_id="with-aesthetics",
+                    )
+                with gr.Row():
+                    protect_button = gr.Button(
+                        "Protect", variant="primary", min_width=120, elem_id="protect"
+                    )
+                    cancel_button = gr.Button("Cancel", min_width=120, elem_id="cancel")
+            with gr.Column(scale=3, min_width=320):
+                verdict = gr.HTML(render.WAITING, label="Verdict", min_height=80, elem_id="verdict")
+                with gr.Column(visible=False) as photos:
+                    download = gr.DownloadButton(
+                        "Download the protected photo (PNG)", variant="primary", elem_id="download"
+                    )
+                    with gr.Tab("Slider"):
+                        slider = gr.ImageSlider(
+                            label="Before (left) and after (right)",
+                            buttons=["fullscreen"],
+                            elem_id="slider",
+                        )
+                    with gr.Tab("Side by side"), gr.Row():
+                        before = _picture("Before", "before")
+                        after = _picture("After", "after")
+                with gr.Column(visible=False) as figures:
+                    with gr.Row():
+                        top5_before = gr.Label(label="Top 5 before", elem_id="top5-before")
+                        top5_after = gr.Label(label="Top 5 after", elem_id="top5-after")
+                    heat = _picture("Threshold map", "heatmap")
+                    legend = gr.HTML(label="Legend of the threshold map", elem_id="legend")
+                    scores = gr.HTML(label="Scores", elem_id="scores")
+                    with gr.Accordion("Report (JSON)", open=False):
+                        record = gr.JSON(label="Report", elem_id="record")
+
+        inputs = [photo, run, classifier, view, with_aesthetics]
+        outputs = [
+            *(verdict, download, slider, before, after, heat, legend),
+            *(top5_before, top5_after, scores, record),
+        ]
+        everything = [*outputs, photos, figures]
+        quiet: dict[str, Any] = {
+            "queue": False,
+            "show_progress": "hidden",
+            "api_visibility": "private",
+        }
+        # In the queue, but beside the work: outside it, gradio would keep a refusal to itself.
+        begun = protect_button.click(
+            handlers.begin, photo, everything, **{**quiet, "queue": True}, concurrency_limit=None
+        )
+        job = begun.success(
+            handlers.protect_photo,
+            inputs,
+            outputs,
+            validator=handlers.claim,
+            show_progress_on=verdict,
+            scroll_to_output=True,
+            concurrency_limit=1,
+            concurrency_id="work",
+            trigger_mode="multiple",
+            api_name="protect",
+        )
+        job.success(handlers.shown, record, [photos, figures], **quiet)
+        cancel_button.click(
+            handlers.cancel,
+            None,
+            verdict,
+            cancels=[job],
+            queue=False,
+            show_progress="hidden",
+            api_name="cancel",
+        )
+        photo.change(handlers.change_photo, None, everything, cancels=[job], **quiet)
+        run.change(handlers.describe_run, run, run_hint, **quiet)
+        classifier.change(handlers.describe_classifier, classifier, classifier_hint, **quiet)
+        demo.unload(handlers.close_session)
+    demo.queue(max_size=8, default_concurrency_limit=1)
+    return demo
+
+
+def find_examples() -> list[str]:
+    """The example photos that are on this machine."""
+    found = []
+    for package, path in EXAMPLES:
+        spec = importlib.util.find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            if (file := Path(folder) / path).is_file():
+                found.append(str(file))
+    return found
+
+
+def _hint(text: str) -> gr.Markdown:
+    return gr.Markdown(text, elem_classes="hint")
+
+
+def _picture(label: str, elem_id: str) -> gr.Image:
+    return gr.Image(
+        label=label,
+        alt_text=label,
+        interactive=False,
+        buttons=["fullscreen"],
+        elem_id=elem_id,
+    )
+
+
+def _classifier_choices() -> list[tuple[str, str]]:
+    def named(spec: ClassifierSpec) -> str:
+        return spec.title if spec.is_ready else f"{spec.title}: weights missing"
+
+    automatic = (f"Automatic: {find_spec('auto').name}", "auto")
+    return [automatic, *((named(spec), name) for name, spec in CLASSIFIERS.items())]
+
+
+def _aesthetics_info() -> str:
+    words = "NIMA, by pyiqa, of the photo before and after."
+    if aesthetics.is_ready():
+        return words
+    return f"{words} Its first use downloads {aesthetics.NIMA_WEIGHTS.size / 1e6:.0f} MB."
+
+
+if __name__ == "__main__":
+    build_page().launch(**LAUNCH)

@@ -1,0 +1,150 @@
+"""The subcommands: what each is asked, and what it prints."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from cvpire.classifiers import CLASSIFIERS
+from cvpire.runs import RUNS
+from cvpire.views import VIEWS
+from eval.errors import EvaluationError
+from eval.progress import ProgressLine
+from eval.scores import CHOICES
+from eval.speed import measure_speed, speed_table
+from eval.table1 import ALL_RUNS, Table1Options, measure_table1
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the whole usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"eval: {message} (--help explains).\n")
+
+
+def make_parser() -> Parser:
+    """The whole command line; `options.command(options)` runs what was asked for."""
+    parser = Parser(prog="python -m eval", description="Measure what protection does to photos.")
+    subcommands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    _add_table1(subcommands)
+    _add_speed(subcommands)
+    return parser
+
+
+def _add_table1(subcommands: argparse._SubParsersAction[Parser]) -> None:
+    parser = subcommands.add_parser(
+        "table1",
+        help="the paper's Table 1",
+        description="Protect a folder of photos in each run, judge the written files, and print "
+        "the paper's Table 1. Interrupted or killed, it goes on where it was with the same "
+        "command. Exit codes: 0 the table is whole, 1 some photos could not be read, 2 the "
+        "command was wrong or could not be carried out, 130 interrupted.",
+    )
+    parser.set_defaults(command=_table1)
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="CSV",
+        help="columns `file` and `imagenet_index` or `places365_index`, as the classifier counts; "
+        "default: the classifier's own first guess for each clean photo",
+    )
+    parser.add_argument(
+        "--classifier", required=True, metavar="NAME", help=", ".join(("auto", *CLASSIFIERS))
+    )
+    parser.add_argument(
+        "--view", metavar="VIEW", help=f"{', '.join(VIEWS)}; default: the classifier's own"
+    )
+    parser.add_argument(
+        "--runs",
+        default=ALL_RUNS,
+        metavar="A,B",
+        help=f"of {', '.join(RUNS)}; default: {ALL_RUNS}, the paper's",
+    )
+    parser.add_argument(
+        "--limit", type=_positive, metavar="N", help="take the first N images by name"
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=_positive,
+        default=4,
+        metavar="N",
+        help="photos of one size that are protected together (default: 4)",
+    )
+    parser.add_argument(
+        "--seed", type=_seed, default=0, metavar="N", help="of the starting noise (default: 0)"
+    )
+    parser.add_argument(
+        "--aesthetics",
+        choices=CHOICES,
+        default="auto",
+        help="auto (the default): if the metric is on this machine; yes: download it if need be",
+    )
+    parser.add_argument(
+        "--include-misclassified",
+        action="store_true",
+        help="take in the images that the classifier gets wrong when clean",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="made if new")
+
+
+def _table1(options: argparse.Namespace) -> int:
+    values = {name: value for name, value in vars(options).items() if name != "command"}
+    line = ProgressLine(sys.stderr)
+    try:
+        result = measure_table1(Table1Options(**values), line)
+    finally:
+        line.clear()
+    print(result.markdown, end="", flush=True)
+    if result.unreadable:
+        print(
+            f"eval: {len(result.unreadable)} of the photos could not be looked at and are not in "
+            f"the table: {' '.join(result.unreadable.values())}",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _add_speed(subcommands: argparse._SubParsersAction[Parser]) -> None:
+    parser = subcommands.add_parser(
+        "speed",
+        help="how fast the threshold map is",
+        description="Time the colour-variance map of a square picture, ours beside scikit-image.",
+    )
+    parser.set_defaults(command=_speed)
+    parser.add_argument(
+        "--side", type=_positive, default=256, metavar="N", help="in pixels (default: 256)"
+    )
+    parser.add_argument(
+        "--kernel-size", type=_positive, default=5, metavar="N", help="odd (default: 5)"
+    )
+    parser.add_argument("--sigma", type=float, default=1.0, help="in pixels (default: 1)")
+    parser.add_argument(
+        "--repetitions", type=_positive, default=7, metavar="N", help="the best counts (default: 7)"
+    )
+
+
+def _speed(options: argparse.Namespace) -> int:
+    try:
+        rows = measure_speed(options.side, options.kernel_size, options.sigma, options.repetitions)
+    except ValueError as error:
+        raise EvaluationError(str(error)) from error
+    print(speed_table(rows), end="", flush=True)
+    return 0
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to 2^63 - 1, got {text!r}"
+        )
+    return int(text)

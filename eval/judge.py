@@ -1,0 +1,89 @@
+"""Judging a file on disk: whether a classifier finds the true class in it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from cvpire.classifiers import Classifier
+from cvpire.photo import PhotoError, read_photo
+from cvpire.protect import classify
+from eval.errors import EvaluationError
+from eval.records import Record
+
+
+class Judgement(NamedTuple):
+    """Whether the true class is the first, and among the first five."""
+
+    top1: bool
+    top5: bool
+
+
+def judge(logits: Tensor, label: int) -> Judgement:
+    """Judge one photo's logits (classes,) by the position of its true class.
+
+    The class has as many above it as have larger logits: as the runs' conditions count.
+    """
+    above = int((logits > logits[label]).sum())
+    return Judgement(above < 1, above < 5)
+
+
+def judge_written(path: Path, sha256: str, classifier: Classifier, label: int) -> Judgement:
+    """Judge a written file, as its reader gets it.
+
+    Raises:
+        EvaluationError: if the file is not what was written.
+    """
+    try:
+        if file_sha256(path) != sha256:
+            raise EvaluationError(
+                f"{path} does not hold what was written to it a moment ago: another program has "
+                "changed it, or the disk is damaged."
+            )
+        return judge(classify(read_photo(path), classifier), label)
+    except (OSError, PhotoError) as error:
+        raise EvaluationError(f"The written file {path} cannot be read again: {error}") from error
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, in hex.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def expect_settings(record: Record, settings: dict[str, Any], out: Path) -> None:
+    """Refuse to go on where a record was made with other settings.
+
+    Raises:
+        EvaluationError: naming the first setting that differs.
+    """
+    before, now = _flat(record.settings), _flat(settings)
+    for name in dict.fromkeys((*now, *before)):
+        if before.get(name) != now.get(name):
+            raise EvaluationError(
+                f"{out} holds results of another evaluation ({record.run}, {record.file}: {name} "
+                f"was {_short(before.get(name))} and is {_short(now.get(name))} now): choose "
+                "another --out."
+            )
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return f"{text[:12]}..." if len(text) > 40 else text

@@ -1,0 +1,69 @@
+"""The folder that an evaluation writes to: made, held by one process, freed of leftovers."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from eval.errors import EvaluationError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# What a killed `cvpire.photo.write_bytes` leaves behind.
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+
+
+@contextmanager
+def sole_user(out: Path, folders: Sequence[str]) -> Iterator[None]:
+    """Make a folder with folders inside, and keep other evaluations out of it.
+
+    The system frees the lock even when the process is killed. The lock's file stays: a second
+    process would lock the one that was removed, a third the next one.
+
+    Args:
+        out: the folder.
+        folders: names of the folders inside.
+
+    Raises:
+        EvaluationError: if it cannot be written, or another evaluation holds it.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / ".lock").open("ab")
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    with lock:
+        try:
+            _lock(lock.fileno())
+        except (BlockingIOError, PermissionError) as error:
+            raise EvaluationError(
+                f"Another evaluation is writing to {out}: wait for it or choose another --out."
+            ) from error
+        try:
+            for folder in (out, *(out / name for name in folders)):
+                folder.mkdir(exist_ok=True)
+                for path in folder.iterdir():
+                    if _TEMPORARY.fullmatch(path.name):
+                        path.unlink()
+        except OSError as error:
+            raise _unwritable(out, error) from error
+        yield
+
+
+def _unwritable(out: Path, error: OSError) -> EvaluationError:
+    return EvaluationError(
+        f"The folder {out} cannot be written ({error.strerror}): choose another --out."
+    )

@@ -1,0 +1,103 @@
+"""Aesthetic scores of clean and protected photos, from the files on disk.
+
+A part of its own, so that scores can be added to an evaluation without protecting anything again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from cvpire.aesthetics import AestheticsUnavailable, Scorer, is_ready, load_scorer
+from cvpire.photo import PhotoError, read_photo
+from cvpire.weights import DownloadProgress
+from eval.errors import EvaluationError
+from eval.progress import Progress, ProgressCallback
+from eval.records import Record, RecordStore, Score
+
+# What may be asked for: what is at hand, a download if need be, or nothing.
+CHOICES = ("auto", "yes", "no")
+
+
+class Aesthetics(NamedTuple):
+    """What the aesthetics column is to hold.
+
+    Attributes:
+        scorer: the metric, or None.
+        cell: what stands in the column where there is no metric.
+        note: one sentence for the table's caption.
+    """
+
+    scorer: Scorer | None
+    cell: str
+    note: str
+
+
+def find_aesthetics(choice: str, progress: ProgressCallback) -> Aesthetics:
+    """Load the metric as far as that was asked for and is possible.
+
+    Args:
+        choice: one of `CHOICES`.
+        progress: told of a download.
+    """
+    if choice == "no":
+        return Aesthetics(None, "-", "Aesthetic scores were not asked for.")
+    if choice == "auto" and not is_ready():
+        return Aesthetics(
+            None,
+            "-",
+            "No aesthetic scores: the metric's weights are not on this machine; `--aesthetics yes` "
+            "fetches them.",
+        )
+    try:
+        scorer = load_scorer(
+            allow_download=choice == "yes", progress=lambda step: progress(_megabytes(step))
+        )
+    except AestheticsUnavailable as error:
+        reason = str(error).rstrip(".")
+        return Aesthetics(None, "unavailable", f"The aesthetic score is unavailable: {reason}.")
+    return Aesthetics(scorer, "-", f"Aesthetics: {scorer.title}, of the files on disk.")
+
+
+def _megabytes(step: DownloadProgress) -> Progress:
+    received, total = round(step.received / 1e6), round((step.total or step.received) / 1e6)
+    return Progress("Downloading the aesthetic metric", "", received, total, "MB")
+
+
+def score_all(
+    records: Sequence[Record],
+    paths: Mapping[tuple[str, str], Path],
+    scorer: Scorer,
+    store: RecordStore,
+    progress: ProgressCallback,
+) -> None:
+    """Add the metric's score to the records that lack it.
+
+    Args:
+        records: of clean and of protected photos.
+        paths: the file of each record, by its key.
+        scorer: the metric.
+        store: of the records, added to.
+        progress: told after each image.
+
+    Raises:
+        EvaluationError: if a file cannot be read.
+    """
+    missing = [
+        record
+        for record in records
+        if record.aesthetics is None or record.aesthetics.metric != scorer.title
+    ]
+    done = len(records) - len(missing)
+    for record in missing:
+        progress(Progress("Scoring aesthetics", record.run, done, len(records)))
+        try:
+            photo = read_photo(paths[record.key])
+        except PhotoError as error:
+            raise EvaluationError(str(error)) from error
+        score = Score(scorer.title, scorer.score(photo.pixels))
+        store.append(replace(record, aesthetics=score))
+        done += 1
+    progress(Progress("Scoring aesthetics", "", done, len(records)))

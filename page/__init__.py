@@ -1,0 +1,1 @@
+"""What the page has beside its layout (`app.py`): handlers, jobs, the work itself, its looks."""

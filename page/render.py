@@ -1,0 +1,136 @@
+"""An outcome in HTML and words. All that goes into HTML is escaped: photos carry texts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from html import escape
+
+import numpy as np
+
+from cvpire.classifiers import Prediction
+from cvpire.heatmap import heatmap
+from cvpire.protect import Report, Verdict
+from page.work import Aesthetics, Outcome
+
+# What stands in the verdict's place before the first job.
+WAITING = (
+    '<p class="waiting">The verdict, the protected photo, its scores and the map of where change '
+    "stays unseen appear here.</p>"
+)
+
+# Told by word and sign, never by colour alone.
+_HEADINGS = {
+    Verdict.PROTECTED: ("good", "✓", "Protected"),
+    Verdict.NOT_NEEDED: ("good", "✓", "Nothing to do"),
+    Verdict.NOT_PROTECTED: ("bad", "✗", "Not protected"),
+    Verdict.FLAT: ("bad", "✗", "Not protected"),
+    Verdict.STOPPED: ("bad", "✗", "Not protected"),
+}
+
+
+def verdict(outcome: Outcome) -> str:
+    """The verdict with a heading, and what reading the photo changed."""
+    report = outcome.protected.report
+    kind, sign, heading = _HEADINGS[report.verdict]
+    sentence = report.sentence().removeprefix(f"{heading}: ")
+    if not sentence.startswith(report.classifier):
+        sentence = sentence[:1].upper() + sentence[1:]
+    return _banner(kind, sign, heading, sentence, outcome.photo.notes)
+
+
+def stopped(sentence: str) -> str:
+    """What stands in the verdict's place after a cancel or a deadline."""
+    heading, _, rest = sentence.partition(". ")
+    return _banner("neutral", "■", heading, rest)
+
+
+def scores(outcome: Outcome) -> str:
+    """A table of all figures."""
+    report, aesthetics = outcome.protected.report, outcome.aesthetics
+    difference = report.difference
+    what = "written file" if report.verdict.is_success else "best attempt (not offered)"
+    return _table(
+        f"Original against the {what}",
+        [
+            ("SSIM", _ssim(difference.ssim), "1 is equality"),
+            (
+                "Colour difference ΔE00, mean",
+                f"{difference.delta_e_mean:.4f}",
+                "an eye just sees about 1",
+            ),
+            (
+                "ΔE00, 95th percentile",
+                f"{difference.delta_e_p95:.3f}",
+                "19 of 20 pixels are at or below",
+            ),
+            ("ΔE00, maximum", f"{difference.delta_e_max:.2f}", ""),
+            ("Largest change (L∞)", _levels(difference.linf), "of 255, in one channel"),
+            ("Pixels changed", f"{difference.changed:.1%}", "by at least one grey level"),
+            ("Pixels over their bound", f"{difference.over_bound:,}", "must be 0"),
+            *_aesthetic_rows(aesthetics),
+            ("Steps", f"{report.steps:,}", f"of at most {report.settings['max_steps']:g}"),
+            ("Time", f"{report.seconds:.1f} s", "reading and writing left out"),
+        ],
+    )
+
+
+def top5(predictions: Iterable[Prediction]) -> dict[str, float]:
+    """Names to probabilities. ImageNet has names that two classes share: those get their index."""
+    predictions = tuple(predictions)
+    shared = Counter(prediction.name for prediction in predictions)
+    return {
+        f"{name} ({index})" if shared[name] > 1 else name: probability
+        for name, index, probability in predictions
+    }
+
+
+def legend(report: Report) -> str:
+    """The heat map's colour bar, with its ends in grey levels."""
+    colours = heatmap(np.linspace(0.0, 1.0, 9, dtype=np.float32)[None])[0]
+    stops = ", ".join(f"rgb({red} {green} {blue})" for red, green, blue in colours.tolist())
+    most = report.settings["magnitude"] * 255.0
+    return (
+        f'<div class="legend"><div class="bar" style="background: linear-gradient(to right, '
+        f'{stops})"></div><div class="ends"><span>0: even colour, no change</span>'
+        f"<span>1: most varied colour, at most {_levels(round(most))}</span>"
+        "</div></div>"
+    )
+
+
+def _aesthetic_rows(aesthetics: Aesthetics) -> list[tuple[str, str, str]]:
+    if aesthetics.unavailable:
+        return [(aesthetics.title, "unavailable", aesthetics.unavailable)]
+    return [
+        (f"{aesthetics.title}, before", f"{aesthetics.before:.2f}", "of the original"),
+        (f"{aesthetics.title}, after", f"{aesthetics.after:.2f}", "of the protected photo"),
+    ]
+
+
+def _ssim(value: float) -> str:
+    return "undefined below 11 pixels" if math.isnan(value) else f"{value:.5f}"
+
+
+def _levels(count: int) -> str:
+    return f"{count} grey level{'' if count == 1 else 's'}"
+
+
+def _banner(kind: str, sign: str, heading: str, sentence: str, notes: Iterable[str] = ()) -> str:
+    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    below = f"<p>When reading the photo:</p><ul>{items}</ul>" if items else ""
+    return (
+        f'<div class="verdict {kind}" role="status"><h2><span aria-hidden="true">{sign}</span> '
+        f"{escape(heading)}</h2><p>{escape(sentence)}</p>{below}</div>"
+    )
+
+
+def _table(caption: str, rows: Iterable[tuple[str, str, str]]) -> str:
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td><td>{escape(note)}</td>'
+        "</tr>"
+        for name, value, note in rows
+    )
+    return (
+        f'<table class="scores"><caption>{escape(caption)}</caption><tbody>{body}</tbody></table>'
+    )

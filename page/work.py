@@ -1,0 +1,174 @@
+"""What one job does: read, protect, score. Knows nothing of the page's components."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cvpire.aesthetics import AestheticsUnavailable, Scorer, is_ready, load_scorer
+from cvpire.attack import AttackStep
+from cvpire.classifiers import Classifier, find_spec, load_classifier
+from cvpire.photo import Photo, preview, read_photo
+from cvpire.protect import Protected, protect
+from cvpire.runs import find_run
+from cvpire.weights import DownloadProgress
+
+# An attack holds about 15 float32 copies of a photo: 25 megapixels need some 5 GB, which leaves
+# room on a machine with 16 GB, and few cameras make more.
+MAX_PIXELS = 25_000_000
+
+# The scorer's network needs some 100 times its input; NIMA itself was trained on 224 pixels.
+SCORED_SIDE = 512
+
+Tell = Callable[[float | None, str], object]
+"""Told of progress: the share done in [0, 1], None where nobody knows, and what is being done."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a visitor asks for.
+
+    Attributes:
+        path: of the uploaded file.
+        run: a run's name.
+        classifier: a classifier's name, or "auto".
+        view: how the classifier gets the photo to its size.
+        with_aesthetics: whether to score both photos.
+    """
+
+    path: str
+    run: str
+    classifier: str
+    view: str
+    with_aesthetics: bool
+
+
+@dataclass(frozen=True)
+class Aesthetics:
+    """The scores of both photos, or why there are none.
+
+    Attributes:
+        title: of the metric, with its scale.
+        before: the original's score.
+        after: the written file's score.
+        unavailable: why there is no score; "" where there is one.
+    """
+
+    title: str = "Aesthetic score"
+    before: float = 0.0
+    after: float = 0.0
+    unavailable: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """All that a job found out.
+
+    Attributes:
+        photo: the original, as read.
+        protected: the written file and its report.
+        aesthetics: its scores.
+    """
+
+    photo: Photo
+    protected: Protected
+    aesthetics: Aesthetics
+
+
+def carry_out(order: Order, tell: Tell, check: Callable[[], None]) -> Outcome:
+    """Protect a photo.
+
+    Args:
+        order: what to do.
+        tell: told of progress.
+        check: called in each step; what it raises ends the work there.
+
+    Returns:
+        What came out.
+
+    Raises:
+        PhotoError: if the file is not a photo that can be read.
+        ValueError: for unknown names, or a photo that is too large for the view.
+        WeightsError: if the classifier's weights are not on this machine.
+    """
+    run = find_run(order.run)
+    tell(None, "Reading the photo")
+    photo = read_photo(order.path, max_pixels=MAX_PIXELS)
+    check()
+    tell(None, "Loading the classifier")
+    classifier = _classifier(order.classifier, order.view)
+    check()
+    tell(None, "Measuring colour variance")
+    protected = protect(photo, classifier, run, on_step=_reporter(tell, check))
+    check()
+    return Outcome(photo, protected, _aesthetics(order, photo, protected, tell, check))
+
+
+def _reporter(tell: Tell, check: Callable[[], None]) -> Callable[[AttackStep], None]:
+    started: float | None = None
+
+    def report(step: AttackStep) -> None:
+        nonlocal started
+        check()
+        now = time.monotonic()
+        started = now if started is None else started
+        if bool(step.success.all()) or step.step == step.max_steps:
+            tell(None, f"Writing and checking the file after {step.step} steps")
+            return
+        words = f"Step {step.step} of at most {step.max_steps}"
+        if step.step:
+            left = (now - started) / step.step * (step.max_steps - step.step)
+            words += f", at most {duration(left)} left"
+        tell(step.step / step.max_steps, words)
+
+    return report
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, rounded up: "8 s", "3 min"."""
+    whole = int(seconds) + 1
+    return f"{whole} s" if whole < 120 else f"{-(-whole // 60)} min"
+
+
+def _classifier(name: str, view: str) -> Classifier:
+    loaded = _loaded(find_spec(name).name)
+    # Views share the network: only its wrapper is new.
+    return loaded if loaded.view == view else Classifier(loaded.spec, loaded.network, view).eval()
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str) -> Classifier:
+    return load_classifier(name)
+
+
+@lru_cache(maxsize=1)
+def _scorer() -> Scorer:
+    return load_scorer()
+
+
+def _aesthetics(
+    order: Order, photo: Photo, protected: Protected, tell: Tell, check: Callable[[], None]
+) -> Aesthetics:
+    if not order.with_aesthetics:
+        return Aesthetics(unavailable="not asked for")
+    if not protected.report.verdict.is_success:
+        return Aesthetics(unavailable="there is no protected photo")
+
+    def tell_download(progress: DownloadProgress) -> None:
+        check()
+        share = progress.received / progress.total if progress.total else None
+        tell(share, f"Downloading the aesthetic scorer, {progress.received / 1e6:.0f} MB so far")
+
+    try:
+        if not is_ready():
+            load_scorer(allow_download=True, progress=tell_download)
+        tell(None, "Scoring aesthetics")
+        scorer = _scorer()
+    except AestheticsUnavailable as reason:
+        return Aesthetics(unavailable=str(reason))
+    before, after = (
+        scorer.score(preview(each, SCORED_SIDE).pixels) for each in (photo, protected.photo)
+    )
+    return Aesthetics(scorer.title, before, after)
