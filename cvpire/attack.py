@@ -79,7 +79,8 @@ class _Work:
     levels: Tensor  # the original, in grey levels, whole numbers
     lower: Tensor  # most that a channel may lose, from its bound and from black
     upper: Tensor
-    bound_sum: Tensor  # |pT|_1, in [0, 1] units
+    can_change: Tensor  # (n,) bool: some channel may move by a whole level
+    pull: Tensor  # alpha / |pT|_1: how much gradient a channel must have to leave 0
     change: Tensor  # v in grey levels: smooth, it adds up what rounding would swallow
     mean: Tensor  # Adam's moments
     square: Tensor
@@ -110,10 +111,15 @@ def perturb(
 ) -> AttackResult:
     """Change images within their bound until each meets the condition (Algorithm 1).
 
-    Descends, with Adam, on `condition.loss + l1_weight * |v|_1 / |pT|_1`. Each image stops at its
-    own first success. Two readings of the paper, both needed for a file of 8-bit pixels: the loss
-    is taken at the *rounded* change, as it would be written, while a smooth copy collects the
-    steps; and a rounded change beyond the bound is brought back inside it.
+    Descends, with Adam, on `condition.loss + alpha * |v|_1 / |pT|_1`. Each image stops at its own
+    first success. Two readings of the paper, both needed for a file of 8-bit pixels: the loss is
+    taken at the *rounded* change, as it would be written, while a smooth copy collects the steps;
+    and a rounded change beyond the bound is brought back inside it.
+
+    alpha is the image's own, `l1_weight * mean|g| * |pT|_1` with g the loss's first gradient: a
+    channel leaves 0 where its gradient exceeds `l1_weight` times that mean. With one alpha for
+    all, an image whose class is certain, p = 0.99, would never leave its start, since the gradient
+    of a cross entropy shrinks with 1 - p.
 
     Args:
         model: (n, 3, H, W) in [0, 1] to logits (n, classes), differentiable; left as it was.
@@ -121,7 +127,7 @@ def perturb(
         epsilon_map: (N, 1, H, W), 0 or more; pT in the paper.
         condition: what to reach, for these N images.
         learning_rate: of Adam, in [0, 1] units: the most that a channel moves in a step.
-        l1_weight: alpha in the paper; 0 leaves the L1 term out.
+        l1_weight: of the L1 term, relative to the gradient at the start; 0 leaves the term out.
         max_steps: T in the paper.
         seed: of the starting noise. Every image starts from the same draw, whatever its batch.
         margin: slack, in logits, at which an image stops.
@@ -156,14 +162,17 @@ def perturb(
         stopped = on_step is not None and bool(
             on_step(AttackStep(step, max_steps, success.clone(), slack.clone()))
         )
-        if stopped or step == max_steps or bool(is_met.all()):
+        is_going_on = ~is_met & work.can_change
+        if stopped or step == max_steps or not bool(is_going_on.any()):
             break
         with torch.enable_grad():
             (gradient,) = torch.autograd.grad(condition.loss(logits).sum(), pixels)
-        if bool(is_met.any()):
-            condition, gradient = condition.select(~is_met), gradient[~is_met]
-            work = work.select(~is_met)
-        gradient = gradient + l1_weight * work.change.sign() / work.bound_sum
+        if step == 0:
+            work.pull = l1_weight * gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
+        if not bool(is_going_on.all()):
+            condition, gradient = condition.select(is_going_on), gradient[is_going_on]
+            work = work.select(is_going_on)
+        gradient = gradient + work.pull * work.change.sign()
         _descend(work, gradient, step + 1, learning_rate * 255.0)
 
     return AttackResult(best / 255.0, success, steps, stopped)
@@ -174,12 +183,14 @@ def _start(images: Tensor, epsilon_map: Tensor, seed: int) -> _Work:
     limit = epsilon_map * (255.0 * (1.0 + _FLOAT32_SLIP))
     noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(seed))
     noise = (noise.to(images) * 2.0 - 1.0) * _START_SHARE
+    lower, upper = torch.maximum(-limit, -levels), torch.minimum(limit, 255.0 - levels)
     return _Work(
         rows=torch.arange(len(images), device=images.device),
         levels=levels,
-        lower=torch.maximum(-limit, -levels),
-        upper=torch.minimum(limit, 255.0 - levels),
-        bound_sum=(epsilon_map.sum(dim=(1, 2, 3), keepdim=True) * images.shape[1]).clamp(min=1e-12),
+        lower=lower,
+        upper=upper,
+        can_change=((lower <= -1.0) | (upper >= 1.0)).flatten(1).any(dim=1),
+        pull=torch.zeros_like(levels[:, :1, :1, :1]),
         change=noise * limit,
         mean=torch.zeros_like(levels),
         square=torch.zeros_like(levels),

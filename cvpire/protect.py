@@ -266,7 +266,7 @@ def protect_batch(
             seconds=seconds,
             pixels_sha256=_pixels_sha256(photo),
             file_sha256=hashlib.sha256(files[index]).hexdigest(),
-            versions=_versions(),
+            versions=versions(),
         )
         protected.append(Protected(written[index], files[index], maps[index], report))
     return protected
@@ -314,6 +314,7 @@ def _pixels_sha256(photo: Photo) -> str:
 
 
 @cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of this project and of the packages that its results depend on."""
     packages = {name: version(name) for name in ("torch", "numpy", "pillow", "scikit-image")}
     return {"cvpire": __version__, "python": platform.python_version(), **packages}

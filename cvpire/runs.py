@@ -24,7 +24,7 @@ class Run:
         summary: one sentence for people, ending in a full stop.
         condition: makes the condition from labels (N,).
         magnitude: m, the bound of the pixel with the largest colour variance, in [0, 1] units.
-        l1_weight: alpha, the weight of the L1 term.
+        l1_weight: of the L1 term, relative to the first gradient (see `cvpire.attack.perturb`).
         max_steps: T.
         learning_rate: of Adam, in [0, 1] units.
         kernel_size: n of the threshold map, in pixels.
@@ -65,23 +65,23 @@ RUNS: Mapping[str, Run] = _registry(
         name="Top1-L1",
         summary="The scene is no longer the classifier's first guess; changes few pixels.",
         condition=_TOP1,
-        magnitude=16 / 255,
-        l1_weight=6.0,
+        magnitude=20 / 255,
+        l1_weight=0.6,
         max_steps=500,
         learning_rate=0.1 / 255,
     ),
     Run(
         name="Top1-L1-50",
-        summary="Besides, it is at most half as probable as the first guess.",
+        summary="The scene is at most half as probable as the classifier's first guess.",
         condition=_TOP1_50,
-        magnitude=16 / 255,
-        l1_weight=6.0,
+        magnitude=20 / 255,
+        l1_weight=0.6,
         max_steps=500,
         learning_rate=0.1 / 255,
     ),
     Run(
         name="Top1-noL1",
-        summary="The scene is no longer the first guess; changes every pixel that may change.",
+        summary="The scene is no longer the first guess; changes every pixel that it may.",
         condition=_TOP1,
         magnitude=16 / 255,
         l1_weight=0.0,
@@ -90,16 +90,16 @@ RUNS: Mapping[str, Run] = _registry(
     ),
     Run(
         name="Top5-L1",
-        summary="The scene is not among the first five guesses; changes few pixels.",
+        summary="The scene is not among the classifier's first five guesses; changes few pixels.",
         condition=_TOP5,
         magnitude=24 / 255,
-        l1_weight=4.0,
+        l1_weight=0.6,
         max_steps=500,
         learning_rate=0.1 / 255,
     ),
     Run(
         name="Top5-noL1",
-        summary="The scene is not among the first five; changes every pixel that may change.",
+        summary="The scene is not among the first five guesses; changes every pixel that it may.",
         condition=_TOP5,
         magnitude=24 / 255,
         l1_weight=0.0,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-from cvpire import __version__
 from cvpire.classifiers import Classifier, load_classifier
 from cvpire.photo import PhotoError, write_bytes
+from cvpire.protect import versions
 from cvpire.runs import RUNS, Run, find_run
 from cvpire.weights import WeightsError
 from eval.dataset import Dataset, load_dataset
@@ -170,7 +169,7 @@ def _judge_originals(
         "classifier": classifier.spec.name,
         "view": classifier.view,
         "weights_sha256": classifier.spec.weights.sha256,
-        "versions": _versions(),
+        "versions": versions(),
     }
     return judge_originals(
         dataset, classifier, store, settings=settings, out=options.out, progress=progress
@@ -219,10 +218,5 @@ def _summarise(
         metric=None if aesthetics.scorer is None else aesthetics.scorer.title,
         aesthetics_cell=aesthetics.cell,
         aesthetics_note=aesthetics.note,
-        versions=_versions(),
+        versions=versions(),
     )
-
-
-def _versions() -> dict[str, str]:
-    packages = ("torch", "numpy", "pillow", "scikit-image")
-    return {"cvpire": __version__, **{name: version(name) for name in packages}}

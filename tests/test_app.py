@@ -30,9 +30,6 @@ from cvpire.runs import RUNS
 from page import handlers, render, work
 from page.jobs import JobRefused, Jobs, JobStopped
 
-# gradio sums up its jobs with an option that pandas 3 deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:The copy keyword is deprecated")
-
 # On small photos, their own pixels cost a tenth of the 256x256 that the page takes by default.
 SETTINGS = ("Top1-L1", "lite0-imagenet", "native", False)
 

@@ -125,13 +125,16 @@ def test_steps_far_below_half_a_level_add_up() -> None:
     assert 20 <= int(result.steps[0]) <= 40
 
 
-def test_a_zero_map_gives_the_same_image() -> None:
+def test_a_zero_map_gives_the_same_image_at_once() -> None:
     images = grid_images(2)
     model, _ = linear_case(1.0, images)
     condition = OutOfTop(torch.ones(2, dtype=torch.int64))
-    result = perturb(model, images, torch.zeros(2, 1, 24, 20), condition, **SETTINGS)
-    assert torch.equal(levels(result.images), levels(images))
-    assert not result.success.any()
+    bound = torch.zeros(2, 1, 24, 20)
+    bound[1] = 8 / 255
+    result = perturb(model, images, bound, condition, **SETTINGS)
+    assert torch.equal(levels(result.images)[0], levels(images)[0])
+    assert not result.success[0] and int(result.steps[0]) == 0
+    assert bool(result.success[1]) and int(result.steps[1]) > 0
 
 
 def test_an_image_that_meets_the_condition_is_left_alone() -> None:
@@ -194,7 +197,7 @@ def test_l1_leaves_pixels_of_little_weight_alone() -> None:
     bound = torch.full((1, 1, 24, 20), 8 / 255)
     options: dict[str, Any] = {"learning_rate": 0.25 / 255, "max_steps": 200}
     plain = perturb(model, images, bound, condition, l1_weight=0.0, **options)
-    sparse = perturb(model, images, bound, condition, l1_weight=12.0, **options)
+    sparse = perturb(model, images, bound, condition, l1_weight=1.5, **options)
     assert bool(plain.success[0]) and bool(sparse.success[0])
     untouched = [levels(r.images).eq(levels(images)) for r in (plain, sparse)]
     assert untouched[1].sum() > untouched[0].sum() + 100
@@ -230,6 +233,18 @@ def test_a_classifier_that_is_sure_still_gives_a_direction() -> None:
     bound = torch.full((1, 1, 8, 8), 16 / 255)
     label = OutOfTop(torch.ones(1, dtype=torch.int64))
     assert bool(perturb(model, images, bound, label, **SETTINGS).success[0])
+
+
+@pytest.mark.parametrize("certainty", [1.0, 10.0, 35.0])
+def test_the_l1_term_lets_an_image_go_however_sure_the_classifier_is(certainty: float) -> None:
+    images = torch.full((1, 3, 8, 8), 128 / 255)
+    weight = torch.randn((3, 8, 8), generator=torch.Generator().manual_seed(2))
+    score = (images * weight).sum(dim=(1, 2, 3))
+    model = TwoClasses(100.0 * weight, 100.0 * score - certainty)
+    bound = torch.full((1, 1, 8, 8), 16 / 255)
+    label = OutOfTop(torch.ones(1, dtype=torch.int64))
+    settings = {**SETTINGS, "l1_weight": 1.0}
+    assert bool(perturb(model, images, bound, label, **settings).success[0])
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,9 @@ FLAGS = [
 ]
 SECONDS = 1000.0
 
-pytestmark = [
-    pytest.mark.skipif(
-        not CHROMIUM.is_file(), reason=f"{CHROMIUM} is missing: install Debian's package chromium"
-    ),
-    # gradio sums up its jobs with an option that pandas 3 deprecates.
-    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
-]
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM.is_file(), reason=f"{CHROMIUM} is missing: install Debian's package chromium"
+)
 
 
 @pytest.fixture(scope="module")
