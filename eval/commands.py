@@ -14,6 +14,7 @@ from eval.errors import EvaluationError
 from eval.progress import ProgressLine
 from eval.scores import CHOICES
 from eval.speed import measure_speed, speed_table
+from eval.sweep import SweepOptions, sweep
 from eval.table1 import ALL_RUNS, Table1Options, measure_table1
 
 
@@ -30,6 +31,7 @@ def make_parser() -> Parser:
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_table1(subcommands)
     _add_speed(subcommands)
+    _add_sweep(subcommands)
     return parser
 
 
@@ -43,20 +45,7 @@ def _add_table1(subcommands: argparse._SubParsersAction[Parser]) -> None:
         "command was wrong or could not be carried out, 130 interrupted.",
     )
     parser.set_defaults(command=_table1)
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="CSV",
-        help="columns `file` and `imagenet_index` or `places365_index`, as the classifier counts; "
-        "default: the classifier's own first guess for each clean photo",
-    )
-    parser.add_argument(
-        "--classifier", required=True, metavar="NAME", help=", ".join(("auto", *CLASSIFIERS))
-    )
-    parser.add_argument(
-        "--view", metavar="VIEW", help=f"{', '.join(VIEWS)}; default: the classifier's own"
-    )
+    _add_images(parser)
     parser.add_argument(
         "--runs",
         default=ALL_RUNS,
@@ -134,6 +123,70 @@ def _speed(options: argparse.Namespace) -> int:
         raise EvaluationError(str(error)) from error
     print(speed_table(rows), end="", flush=True)
     return 0
+
+
+def _add_sweep(subcommands: argparse._SubParsersAction[Parser]) -> None:
+    parser = subcommands.add_parser(
+        "sweep",
+        help="a run under a grid of settings",
+        description="Protect the same photos with each combination of the settings, and print "
+        "success, SSIM and steps. This is how the runs' settings were chosen.",
+    )
+    parser.set_defaults(command=_sweep)
+    _add_images(parser)
+    parser.add_argument("--run", required=True, metavar="NAME", help=", ".join(RUNS))
+    for name, unit in (
+        ("magnitudes", "m, in grey levels"),
+        ("l1-weights", "alpha, relative to the first gradient"),
+        ("learning-rates", "in grey levels"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=_numbers, required=True, metavar="A,B", help=f"values of {unit}"
+        )
+    parser.add_argument(
+        "--max-steps", type=_positive, default=300, metavar="N", help="T (default: 300)"
+    )
+    parser.add_argument(
+        "--every", type=_positive, default=1, metavar="N", help="take each N-th image only"
+    )
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    values = {name: value for name, value in vars(options).items() if name != "command"}
+    line = ProgressLine(sys.stderr)
+    try:
+        for row in sweep(SweepOptions(**values), line):
+            line.clear()
+            print(row, flush=True)
+    finally:
+        line.clear()
+    return 0
+
+
+def _add_images(parser: Parser) -> None:
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="CSV",
+        help="columns `file` and `imagenet_index` or `places365_index`, as the classifier counts; "
+        "default: the classifier's own first guess for each clean photo",
+    )
+    parser.add_argument(
+        "--classifier", required=True, metavar="NAME", help=", ".join(("auto", *CLASSIFIERS))
+    )
+    parser.add_argument(
+        "--view", metavar="VIEW", help=f"{', '.join(VIEWS)}; default: the classifier's own"
+    )
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers with commas between them, got {text!r}"
+        ) from None
 
 
 def _positive(text: str) -> int:
