@@ -444,7 +444,7 @@ def test_results_of_other_settings_are_refused(
         case "run":
             _change_run(monkeypatch)
         case "versions":
-            monkeypatch.setattr(table1, "version", lambda name: "0.0")
+            monkeypatch.setattr(table1, "versions", lambda: {"torch": "0.0"})
 
     with pytest.raises(EvaluationError, match=r"holds results of another evaluation") as raised:
         measure(small)
