@@ -83,7 +83,8 @@ class OutOfTop(Condition):
     def slack(self, logits: Tensor) -> Tensor:
         own, others = self._split(logits)
         rival = others.topk(self.k, dim=1).values[:, -1]
-        return rival - own + math.log(self.share)
+        is_finite = logits.isfinite().all(dim=1)
+        return torch.where(is_finite, rival - own + math.log(self.share), -math.inf)
 
     def loss(self, logits: Tensor) -> Tensor:
         # log p = -softplus(logsumexp of the others - own): written so that the gradient is not lost

@@ -20,6 +20,9 @@ Pixels = NDArray[np.uint8]
 # The window of Wang et al. 2004 spans 11 pixels; a photo below that has no SSIM.
 SSIM_MIN_SIDE = 11
 
+# CIEDE2000 holds some 30 numbers a pixel while it computes.
+_TILE_PIXELS = 1 << 18
+
 
 class Difference(NamedTuple):
     """What a change did to a photo.
@@ -43,7 +46,7 @@ class Difference(NamedTuple):
     over_bound: int
 
 
-def compare(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.float32]) -> Difference:
+def compare(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]) -> Difference:
     """All differences between a photo and its changed version.
 
     Args:
@@ -121,12 +124,13 @@ def delta_e_map(original: Pixels, changed: Pixels) -> NDArray[np.float32]:
     delta_e = np.zeros(original.shape[:2], dtype=np.float32)
     # Few pixels change at all, and an unchanged one has no difference to compute.
     rows, columns = np.nonzero((original != changed).any(axis=2))
-    if len(rows):
+    for start in range(0, len(rows), _TILE_PIXELS):
+        tile = rows[start : start + _TILE_PIXELS], columns[start : start + _TILE_PIXELS]
         first, second = (
-            srgb_to_lab(torch.from_numpy(pixels[rows, columns].T[:, None]).double() / 255.0)
+            srgb_to_lab(torch.from_numpy(pixels[tile].T[:, None]).double() / 255.0)
             for pixels in (original, changed)
         )
-        delta_e[rows, columns] = ciede2000(first, second)[0].numpy()
+        delta_e[tile] = ciede2000(first, second)[0].numpy()
     return delta_e
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +26,7 @@ from cvpire import __version__
 from cvpire.attack import StepCallback, perturb
 from cvpire.classifiers import Classifier, Prediction
 from cvpire.metrics import Difference, compare
-from cvpire.photo import Photo, encode_png, read_photo
+from cvpire.photo import Photo, PhotoError, encode_png, read_photo
 from cvpire.runs import Run
 from cvpire.threshold import epsilon_map, threshold_map
 
@@ -111,6 +113,12 @@ class Report:
         """The verdict in words."""
         label, first = self.label.name, self.after[0].name
         match self.verdict:
+            case Verdict.PROTECTED if self.label != self.before[0]:
+                return (
+                    f"Protected: {self.classifier} gave {label} {self.label.probability:.1%} in "
+                    f"this photo and gives it {self.label_probability_after:.1%} in the written "
+                    f"file, which it takes for {first} ({self.after[0].probability:.1%})."
+                )
             case Verdict.PROTECTED:
                 return (
                     f"Protected: {self.classifier} took this photo for {label} "
@@ -179,7 +187,8 @@ def protect(
         The written file's bytes and what became of it.
 
     Raises:
-        ValueError: for a photo that is too large for the classifier's view, or an unknown label.
+        ValueError: for a photo that is too large for the classifier's view or for the memory
+            (`PhotoError`), or an unknown label.
     """
     labels = None if label is None else [label]
     return protect_batch([photo], classifier, run, labels=labels, seed=seed, on_step=on_step)[0]
@@ -210,6 +219,18 @@ def protect_batch(
     Raises:
         ValueError: see `protect`; also for photos of different sizes.
     """
+    with _memory_errors():
+        return _protect_batch(photos, classifier, run, labels, seed, on_step)
+
+
+def _protect_batch(
+    photos: Sequence[Photo],
+    classifier: Classifier,
+    run: Run,
+    labels: Sequence[int] | None,
+    seed: int,
+    on_step: StepCallback | None,
+) -> list[Protected]:
     started = time.monotonic()
     sizes = {photo.pixels.shape for photo in photos}
     if len(sizes) != 1:
@@ -232,7 +253,11 @@ def protect_batch(
     pixels = (result.images * 255.0).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     maps = relative[:, 0].cpu().numpy()
     files = [encode_png(photo.with_pixels(p)) for photo, p in zip(photos, pixels, strict=True)]
-    written = [read_photo(png) for png in files]
+    # No limit: these bytes are ours, and those of a photo that was let in may exceed it.
+    written = [
+        read_photo(png, max_pixels=photo.height * photo.width, max_bytes=len(png))
+        for png, photo in zip(files, photos, strict=True)
+    ]
     after = torch.stack([classify(photo, classifier) for photo in written])
     is_met = run.condition(targets).is_met(after)
     seconds = (time.monotonic() - started) / len(photos)
@@ -240,11 +265,13 @@ def protect_batch(
     protected = []
     for index, photo in enumerate(photos):
         difference = compare(
-            photo.pixels, written[index].pixels, maps[index] * np.float32(run.magnitude)
+            photo.pixels, written[index].pixels, maps[index].astype(np.float64) * run.magnitude
         )
         report = Report(
             verdict=_verdict(
-                is_met=bool(is_met[index]),
+                # A change that just crossed the line, without the attack's margin, may be back on
+                # the other side on another machine.
+                is_met=bool(is_met[index]) and bool(result.success[index]),
                 is_changed=difference.linf > 0,
                 is_flat=not bool(maps[index].any()),
                 stopped=result.stopped,
@@ -315,6 +342,25 @@ def _pixels_sha256(photo: Photo) -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Of this project and of the packages that its results depend on."""
-    packages = {name: version(name) for name in ("torch", "numpy", "pillow", "scikit-image")}
-    return {"cvpire": __version__, "python": platform.python_version(), **packages}
+    """Of this project, of its very code, and of the packages that its results depend on."""
+    names = ("torch", "torchvision", "numpy", "pillow", "scikit-image")
+    packages = {name: version(name) for name in names}
+    code = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        code.update(path.name.encode() + path.read_bytes())
+    own = {"cvpire": __version__, "code": code.hexdigest()[:12]}
+    return {**own, "python": platform.python_version(), **packages}
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Say what a user can do about a failed allocation, which torch reports in several ways."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        raise PhotoError(
+            "This photo needs more memory than this machine has free: make it smaller and try "
+            "again."
+        ) from error

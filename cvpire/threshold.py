@@ -111,7 +111,9 @@ def epsilon_map(threshold_map: Tensor, magnitude: float) -> Tensor:
     """
     if not 0.0 <= magnitude <= 1.0:
         raise ValueError(f"expected a magnitude in [0, 1], got {magnitude}")
-    return (magnitude * (threshold_map - _MAP_PRECISION)).clamp(min=0.0)
+    # The peak itself is 1 in any precision and keeps its whole bound.
+    held = torch.where(threshold_map < 1.0, threshold_map - _MAP_PRECISION, threshold_map)
+    return (magnitude * held).clamp(min=0.0)
 
 
 def _half_neighborhood(radius: int) -> Iterator[tuple[int, int]]:

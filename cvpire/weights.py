@@ -15,28 +15,16 @@ import os
 import random
 import re
 import shutil
-import sys
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
 
 from cvpire.fetch import AttemptError, fetch
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
+from cvpire.locks import try_lock
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +32,8 @@ MIRRORS_VARIABLE = "CVPIRE_WEIGHTS_MIRRORS"
 SIZE_TOLERANCE = 1.5
 LOCK_POLL_SECONDS = 0.1
 
-# Hashing 97 MB takes up to 0.3 s: (path, size, mtime_ns, sha256) of files that were right.
-_verified: set[tuple[Path, int, int, str]] = set()
+# Hashing 97 MB takes up to 0.3 s: the sha256 of files by (path, size, mtime_ns).
+_known_sha256: dict[tuple[Path, int, int], str] = {}
 
 
 class WeightsError(RuntimeError):
@@ -130,17 +118,25 @@ def find_weights(weights: WeightsFile) -> Path | None:
 def has_sha256(path: Path, sha256: str) -> bool:
     """Whether a file's sha256 is this one, or starts with these digits.
 
-    A file that was right is not read again in this process until its size or time changes.
+    A file is not read again in this process until its size or time changes.
 
     Raises:
         OSError: The file cannot be read.
     """
-    if _fingerprint(path, sha256) in _verified:
-        return True
-    if not _sha256(path).startswith(sha256):
-        return False
-    _verified.add(_fingerprint(path, sha256))
-    return True
+    fingerprint = _fingerprint(path)
+    if fingerprint not in _known_sha256:
+        _known_sha256[fingerprint] = file_sha256(path)
+    return _known_sha256[fingerprint].startswith(sha256)
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, in lower-case hex.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def download_weights(
@@ -207,7 +203,7 @@ def import_weights(path: Path, weights: WeightsFile) -> Path:
         try:
             shutil.copyfile(path, copy)
             # The copy is checked, not the original, which may change meanwhile.
-            if not (digest := _sha256(copy)).startswith(weights.sha256):
+            if not (digest := file_sha256(copy)).startswith(weights.sha256):
                 raise WeightsError(
                     f"expected sha256 {weights.sha256} for {weights.filename}, but {path} has "
                     f"{digest}; it is another file or was cut, so fetch it again"
@@ -303,7 +299,7 @@ def _sole_downloader(
         # Never deleted: a process that waits holds the file that it opened, not the name.
         file = part.with_suffix(".lock").open("ab")
     with file:
-        while not _try_lock(file.fileno()):
+        while not _is_ours(file):
             if progress is not None:
                 received = part.stat().st_size if part.exists() else 0
                 progress(DownloadProgress(received, None, "", 0))
@@ -311,13 +307,9 @@ def _sole_downloader(
         yield
 
 
-def _try_lock(descriptor: int) -> bool:
+def _is_ours(lock: BinaryIO) -> bool:
     with _disk_errors():
-        try:
-            _lock(descriptor)
-        except (BlockingIOError, PermissionError):  # held by another, on Linux and on Windows
-            return False
-    return True
+        return try_lock(lock.fileno())
 
 
 def _all_urls(weights: WeightsFile, mirrors: Sequence[str]) -> list[str]:
@@ -339,15 +331,9 @@ def _put_in_place(path: Path, weights: WeightsFile) -> Path:
         with path.open("r+b") as file:
             os.fsync(file.fileno())
         path.replace(target)
-        _verified.add(_fingerprint(target, weights.sha256))
     return target
 
 
-def _fingerprint(path: Path, sha256: str) -> tuple[Path, int, int, str]:
+def _fingerprint(path: Path) -> tuple[Path, int, int]:
     status = path.stat()
-    return path, status.st_size, status.st_mtime_ns, sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return path, status.st_size, status.st_mtime_ns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from cvpire.classifiers import Classifier
 from cvpire.photo import PhotoError, read_photo
 from cvpire.protect import classify
+from cvpire.weights import file_sha256
 from eval.errors import EvaluationError
 from eval.records import Record
 
@@ -46,16 +46,6 @@ def judge_written(path: Path, sha256: str, classifier: Classifier, label: int) -
         return judge(classify(read_photo(path), classifier), label)
     except (OSError, PhotoError) as error:
         raise EvaluationError(f"The written file {path} cannot be read again: {error}") from error
-
-
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def expect_settings(record: Record, settings: dict[str, Any], out: Path) -> None:

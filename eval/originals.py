@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from cvpire.classifiers import Classifier
 from cvpire.photo import PhotoError, read_photo
 from cvpire.protect import classify
+from cvpire.weights import file_sha256
 from eval.dataset import Dataset, Item
-from eval.judge import expect_settings, file_sha256, judge
+from eval.judge import expect_settings, judge
 from eval.paper import ORIGINAL
 from eval.progress import Progress, ProgressCallback
 from eval.records import Record, RecordStore

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from cvpire.locks import try_lock
 from eval.errors import EvaluationError
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
 
 # What a killed `cvpire.photo.write_bytes` leaves behind.
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
@@ -47,12 +35,10 @@ def sole_user(out: Path, folders: Sequence[str]) -> Iterator[None]:
         raise _unwritable(out, error) from error
     with lock:
         try:
-            _lock(lock.fileno())
-        except (BlockingIOError, PermissionError) as error:
-            raise EvaluationError(
-                f"Another evaluation is writing to {out}: wait for it or choose another --out."
-            ) from error
-        try:
+            if not try_lock(lock.fileno()):
+                raise EvaluationError(
+                    f"Another evaluation is writing to {out}: wait for it or choose another --out."
+                )
             for folder in (out, *(out / name for name in folders)):
                 folder.mkdir(exist_ok=True)
                 for path in folder.iterdir():

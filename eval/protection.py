@@ -12,8 +12,9 @@ from cvpire.classifiers import Classifier
 from cvpire.photo import PhotoError, read_photo, write_bytes
 from cvpire.protect import protect_batch
 from cvpire.runs import Run
+from cvpire.weights import file_sha256
 from eval.errors import EvaluationError
-from eval.judge import expect_settings, file_sha256, judge_written
+from eval.judge import expect_settings, judge_written
 from eval.progress import Progress, ProgressCallback
 from eval.records import Record, RecordStore
 

@@ -128,7 +128,7 @@ class Record:
 
 
 class RecordStore:
-    """The records of a folder. One process at a time may hold it (see `eval.lock`).
+    """The records of a folder. One process at a time may hold it (see `eval.output`).
 
     Args:
         path: of the file of lines; made at the first record.

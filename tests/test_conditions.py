@@ -56,8 +56,12 @@ def test_a_tie_is_not_enough_and_a_margin_asks_for_more() -> None:
 
 
 def test_logits_that_are_not_finite_meet_nothing() -> None:
-    assert not OutOfTop(torch.tensor([0])).is_met(torch.tensor([[math.nan, 1.0, 0.0]]))
-    assert not OutOfTop(torch.tensor([0])).is_met(torch.tensor([[1.0, math.nan, math.nan]]))[0]
+    for wrong in (math.nan, math.inf, -math.inf):
+        for position in (0, 1, 6):
+            logits = torch.arange(7.0)[None].clone()
+            logits[0, position] = wrong
+            for k in (1, 5):
+                assert not OutOfTop(torch.tensor([0]), k).is_met(logits)
 
 
 def test_the_loss_is_the_log_probability_of_the_label() -> None:

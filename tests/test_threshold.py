@@ -118,6 +118,8 @@ def test_epsilon_map_stays_below_the_exact_bound() -> None:
     bound = epsilon_map(relative, 16 / 255)
     assert bool((bound <= relative * 16 / 255).all())
     assert float((relative * 16 / 255 - bound).max()) < 1e-6
+    assert bool((bound < relative * 16 / 255)[(relative > 1e-4) & (relative < 1.0)].all())
+    assert bool((bound == 16 / 255)[relative == 1.0].all())
     with pytest.raises(ValueError, match="magnitude"):
         epsilon_map(relative, 1.5)
 

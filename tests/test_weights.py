@@ -141,7 +141,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CVPIRE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("CVPIRE_WEIGHTS_MIRRORS", raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(weights, "_verified", set())
+    monkeypatch.setattr(weights, "_known_sha256", {})
     return tmp_path / "home" / "weights"
 
 
@@ -212,13 +212,13 @@ def test_find_hashes_once_and_notices_a_change(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hashed: list[Path] = []
-    hashing = weights._sha256
+    hashing = weights.file_sha256
 
     def counting(path: Path) -> str:
         hashed.append(path)
         return hashing(path)
 
-    monkeypatch.setattr(weights, "_sha256", counting)
+    monkeypatch.setattr(weights, "file_sha256", counting)
     wanted = weights_file()
     assert find_weights(wanted) is None
     assert caplog.text == ""  # nothing is wrong yet
