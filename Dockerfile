@@ -42,8 +42,8 @@ ENV HOME=/home/user \
 # The paper's weights, if their host answers within 15 minutes; without them the page uses its own.
 # Before the code that changes often, so that a rebuild need not ask for them again.
 COPY cvpire ./cvpire
-RUN timeout 900 python -m cvpire weights download \
-    || echo "The weights could not be downloaded: the page will use its embedded classifier."
+RUN timeout 900 python -m cvpire weights download resnet50-places365 \
+    || echo "The weights could not be downloaded: the page will use the classifier of requirements.txt."
 
 COPY eval ./eval
 COPY page ./page

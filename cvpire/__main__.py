@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from cvpire import __version__
 from cvpire.aesthetics import NIMA_WEIGHTS
 from cvpire.attack import AttackStep
 from cvpire.classifiers import CLASSIFIERS, Classifier, DownloadedWeights, load_classifier
-from cvpire.photo import PhotoError, encode_png, read_photo, write_bytes
+from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
 from cvpire.protect import protect
 from cvpire.runs import RUNS, Run, find_run
 from cvpire.views import VIEWS
@@ -65,7 +68,7 @@ def _protect_parser() -> argparse.ArgumentParser:
         choices=VIEWS,
         help="how the classifier gets the photo to size (default: resize, the whole at 256x256)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the starting noise")
+    parser.add_argument("--seed", type=_seed, default=0, help="of the starting noise")
     parser.add_argument("--map", action="store_true", help="also write the threshold map")
     parser.add_argument("--report", action="store_true", help="also write a report in JSON")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
@@ -76,64 +79,89 @@ def _protect_parser() -> argparse.ArgumentParser:
 def _protect(options: argparse.Namespace) -> int:
     run = find_run(options.run)
     classifier = load_classifier(options.classifier, view=options.view)
-    targets = [options.out / f"{photo.stem}.png" for photo in options.photos]
-    _check_targets(options.photos, targets)
+    every_target = [_targets(photo, options) for photo in options.photos]
+    _check_targets(options.photos, every_target)
+    _make_folder(options.out)
     failures = 0
-    for photo, target in zip(options.photos, targets, strict=True):
+    for photo, targets in zip(options.photos, every_target, strict=True):
         try:
-            is_success, line = _protect_file(photo, target, classifier, run, options)
+            is_success, line = _protect_file(photo, targets, classifier, run, options)
         except (PhotoError, ValueError) as error:
             is_success, line = False, str(error)
         _clear_progress()
-        print(f"{photo.name}: {line}", flush=True)
+        # A sentence on a file names it already.
+        print(line if line.startswith(photo.name) else f"{photo.name}: {line}", flush=True)
         failures += not is_success
     return 1 if failures else 0
 
 
-def _check_targets(photos: Sequence[Path], targets: Sequence[Path]) -> None:
+class _Targets(NamedTuple):
+    """The files that one photo may become; None where one was not asked for."""
+
+    photo: Path
+    map: Path | None
+    report: Path | None
+
+    @property
+    def paths(self) -> list[Path]:
+        return [path for path in self if path is not None]
+
+
+def _targets(photo: Path, options: argparse.Namespace) -> _Targets:
+    target = options.out / f"{photo.stem}.png"
+    return _Targets(
+        target,
+        target.with_name(f"{photo.stem}.map.png") if options.map else None,
+        target.with_name(f"{photo.stem}.json") if options.report else None,
+    )
+
+
+def _check_targets(photos: Sequence[Path], every_target: Sequence[_Targets]) -> None:
     """Refuse what would overwrite an input, or one output with another."""
     first_of: dict[Path, Path] = {}
     inputs = {photo.resolve() for photo in photos}
-    for photo, target in zip(photos, targets, strict=True):
-        place = target.resolve()
-        if place in inputs:
-            raise ValueError(f"{target} would overwrite an input photo: choose another folder.")
-        if place in first_of:
-            raise ValueError(
-                f"{first_of[place]} and {photo} would both become {target}: give one another name."
-            )
-        first_of[place] = photo
+    for photo, targets in zip(photos, every_target, strict=True):
+        for target in targets.paths:
+            place = target.resolve()
+            if place in inputs:
+                raise ValueError(f"{target} would overwrite an input photo: choose another folder.")
+            if place in first_of:
+                raise ValueError(
+                    f"{first_of[place]} and {photo} would both become {target}: give one another "
+                    "name."
+                )
+            first_of[place] = photo
 
 
 def _protect_file(
-    source: Path, target: Path, classifier: Classifier, run: Run, options: argparse.Namespace
+    source: Path, targets: _Targets, classifier: Classifier, run: Run, options: argparse.Namespace
 ) -> tuple[bool, str]:
     """Protect one file: whether it is protected, and the verdict line."""
-    if target.exists() and not options.overwrite:
-        raise PhotoError(f"{target} is already there: remove it, or ask for --overwrite.")
+    older = [path for path in targets.paths if path.exists()]
+    if older and not options.overwrite:
+        raise PhotoError(f"{older[0]} is already there: remove it, or ask for --overwrite.")
     photo = read_photo(source)
-    _make_folder(target.parent)
     protected = protect(
         photo, classifier, run, seed=options.seed, on_step=_show_step if _is_terminal() else None
     )
     report = protected.report
     notes = " ".join(("", *photo.notes))
     if not report.verdict.is_success:
-        return False, f"{report.sentence()}{notes}"
-    write_bytes(target, protected.png)
-    if options.map:
-        from cvpire.heatmap import heatmap
-        from cvpire.photo import Photo
+        kept = f" {older[0]} is an older file and was left as it was." if older else ""
+        return False, f"{report.sentence()}{kept}{notes}"
+    write_bytes(targets.photo, protected.png)
+    if targets.map is not None:
+        from cvpire.heatmap import heatmap  # matplotlib is imported for a map only
 
-        picture = Photo(heatmap(protected.threshold_map))
-        write_bytes(target.with_suffix(".map.png"), encode_png(picture))
-    if options.report:
+        write_bytes(targets.map, encode_png(Photo(heatmap(protected.threshold_map))))
+    if targets.report is not None:
         text = json.dumps(report.as_record(), indent=2, allow_nan=False)
-        write_bytes(target.with_suffix(".json"), text.encode())
+        write_bytes(targets.report, text.encode())
     difference = report.difference
+    ssim = "undefined" if math.isnan(difference.ssim) else f"{difference.ssim:.4f}"
     return True, (
-        f"{report.sentence()} SSIM {difference.ssim:.4f}, mean dE00 "
-        f"{difference.delta_e_mean:.3f}, {report.steps} steps: {target}{notes}"
+        f"{report.sentence()} SSIM {ssim}, mean dE00 {difference.delta_e_mean:.3f}, "
+        f"{report.steps} steps: {targets.photo}{notes}"
     )
 
 
@@ -141,9 +169,19 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PhotoError(
+        raise ValueError(
             f"The folder {folder} cannot be made ({error.strerror}): choose another place."
         ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"The folder {folder} cannot be written to: choose another place.")
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to 2^63 - 1, got {text!r}"
+        )
+    return int(text)
 
 
 def _weights_parser() -> argparse.ArgumentParser:
@@ -178,12 +216,16 @@ def _weights(options: argparse.Namespace) -> int:
         raise ValueError(
             f"There are no weights {unknown[0]!r}; the known ones: {', '.join(files)}."
         )
+    failures = 0
     for name in options.names or files:
         show = _show_download if _is_terminal() else None
-        path = download_weights(files[name], progress=show)
+        try:
+            line = f"{name}: {download_weights(files[name], progress=show)}"
+        except WeightsError as error:  # one host may be down and the next not
+            line, failures = f"{name}: {error}", failures + 1
         _clear_progress()
-        print(f"{name}: {path}", flush=True)
-    return 0
+        print(line, flush=True)
+    return 1 if failures else 0
 
 
 def _weights_files() -> dict[str, WeightsFile]:

@@ -58,7 +58,10 @@ class Scorer:
     network: nn.Module
 
     def score(self, pixels: NDArray[np.uint8]) -> float:
-        """The score of a photo's pixels, (H, W, 3) uint8, sRGB."""
+        """The score of a photo's pixels, (H, W, 3) uint8, sRGB.
+
+        NIMA itself shrinks a photo's shorter side to 299 pixels and looks at the centre.
+        """
         image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
         with torch.no_grad():
             return float(self.network(image))

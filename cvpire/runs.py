@@ -63,7 +63,7 @@ def _registry(*runs: Run) -> Mapping[str, Run]:
 RUNS: Mapping[str, Run] = _registry(
     Run(
         name="Top1-L1",
-        summary="The scene is no longer the classifier's first guess; changes few pixels.",
+        summary="The scene is no longer the first guess; moves the pixels that count most.",
         condition=_TOP1,
         magnitude=20 / 255,
         l1_weight=0.6,
@@ -81,7 +81,7 @@ RUNS: Mapping[str, Run] = _registry(
     ),
     Run(
         name="Top1-noL1",
-        summary="The scene is no longer the first guess; changes every pixel that it may.",
+        summary="The scene is no longer the first guess; holds no pixel back within its bound.",
         condition=_TOP1,
         magnitude=16 / 255,
         l1_weight=0.0,
@@ -90,7 +90,7 @@ RUNS: Mapping[str, Run] = _registry(
     ),
     Run(
         name="Top5-L1",
-        summary="The scene is not among the classifier's first five guesses; changes few pixels.",
+        summary="The scene is not among the first five; moves the pixels that count most.",
         condition=_TOP5,
         magnitude=24 / 255,
         l1_weight=0.6,
@@ -99,7 +99,7 @@ RUNS: Mapping[str, Run] = _registry(
     ),
     Run(
         name="Top5-noL1",
-        summary="The scene is not among the first five guesses; changes every pixel that it may.",
+        summary="The scene is not among the first five; holds no pixel back within its bound.",
         condition=_TOP5,
         magnitude=24 / 255,
         l1_weight=0.0,

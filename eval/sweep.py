@@ -18,6 +18,7 @@ from cvpire.runs import Run, find_run
 from cvpire.weights import WeightsError
 from eval.dataset import Item, load_dataset
 from eval.errors import EvaluationError
+from eval.judge import judge
 from eval.progress import Progress, ProgressCallback
 
 BATCH_SIZE = 4
@@ -100,9 +101,10 @@ def _right_ones(items: Sequence[Item], classifier: Classifier) -> Iterator[tuple
             photo = read_photo(item.path)
         except PhotoError as error:
             raise EvaluationError(str(error)) from error
-        guess = int(classify(photo, classifier).argmax())
-        if item.label is None or item.label == guess:
-            yield photo, guess
+        logits = classify(photo, classifier)
+        label = int(logits.argmax()) if item.label is None else item.label
+        if judge(logits, label).top1:
+            yield photo, label
 
 
 def _protect(
@@ -113,7 +115,8 @@ def _protect(
     progress: ProgressCallback,
 ) -> Iterator[Report]:
     done = 0
-    for _, group in groupby(photos, key=lambda pair: pair[0].pixels.shape):
+    by_size = sorted(photos, key=_size)
+    for _, group in groupby(by_size, key=_size):
         alike = list(group)
         for start in range(0, len(alike), BATCH_SIZE):
             progress(Progress("Trying", name, done, len(photos)))
@@ -122,6 +125,10 @@ def _protect(
             for result in protect_batch([p for p, _ in batch], classifier, run, labels=labels):
                 yield result.report
             done += len(batch)
+
+
+def _size(photo: tuple[Photo, int]) -> tuple[int, ...]:
+    return photo[0].pixels.shape
 
 
 def _cells(reports: Sequence[Report]) -> str:

@@ -103,7 +103,9 @@ class Jobs:
             JobStopped: if it was cancelled while it waited.
         """
         with self._lock:
-            job = self._jobs.setdefault(session, Job())
+            job = self._jobs.get(session)
+        if job is None:  # the visitor left, which forgets the claim, while the job came in
+            raise JobStopped("Cancelled. The photo is not protected.")
         try:
             with self._work:
                 job.start(self.max_seconds)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from cvpire.aesthetics import AestheticsUnavailable, Scorer, is_ready, load_scorer
 from cvpire.attack import AttackStep
 from cvpire.classifiers import Classifier, find_spec, load_classifier
-from cvpire.photo import Photo, preview, read_photo
+from cvpire.photo import Photo, read_photo
 from cvpire.protect import Protected, protect
 from cvpire.runs import find_run
 from cvpire.weights import DownloadProgress
@@ -18,9 +18,6 @@ from cvpire.weights import DownloadProgress
 # An attack holds about 15 float32 copies of a photo: 25 megapixels need some 5 GB, which leaves
 # room on a machine with 16 GB, and few cameras make more.
 MAX_PIXELS = 25_000_000
-
-# The scorer's network needs some 100 times its input; NIMA itself was trained on 224 pixels.
-SCORED_SIDE = 512
 
 Tell = Callable[[float | None, str], object]
 """Told of progress: the share done in [0, 1], None where nobody knows, and what is being done."""
@@ -168,7 +165,5 @@ def _aesthetics(
         scorer = _scorer()
     except AestheticsUnavailable as reason:
         return Aesthetics(unavailable=str(reason))
-    before, after = (
-        scorer.score(preview(each, SCORED_SIDE).pixels) for each in (photo, protected.photo)
-    )
+    before, after = (scorer.score(each.pixels) for each in (photo, protected.photo))
     return Aesthetics(scorer.title, before, after)

@@ -21,6 +21,7 @@ from page_helpers import EndlessAttack, small_photo, wait_until
 from PIL import Image
 
 import app
+from cvpire import aesthetics, classifiers
 from cvpire.aesthetics import AestheticsUnavailable
 from cvpire.attack import AttackStep
 from cvpire.classifiers import Prediction
@@ -217,6 +218,9 @@ def test_one_job_works_at_a_time() -> None:
     jobs = Jobs()
     inside = threading.Event()
 
+    jobs.claim("first")
+    jobs.claim("second")
+
     def second() -> None:
         with jobs.working("second"):
             inside.set()
@@ -238,6 +242,14 @@ def test_a_job_cancelled_while_it_waits_never_works() -> None:
     with pytest.raises(JobStopped), jobs.working("visitor"):
         raise AssertionError("it worked")
     jobs.claim("visitor")
+
+
+def test_a_job_of_a_visitor_who_left_never_works() -> None:
+    jobs = Jobs()
+    jobs.claim("visitor")
+    jobs.close("visitor")
+    with pytest.raises(JobStopped), jobs.working("visitor"):
+        raise AssertionError("it worked")
 
 
 def test_a_cancelled_job_leaves_the_next_one_alone() -> None:
@@ -294,7 +306,8 @@ def test_building_the_page_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> No
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(work, "load_classifier", refuse)
-    monkeypatch.setattr(work, "load_scorer", refuse)
+    monkeypatch.setattr(classifiers, "read_state_dict", refuse)
+    monkeypatch.setattr(aesthetics, "read_state_dict", refuse)
+    monkeypatch.setattr(torch, "load", refuse)
     app.build_page()
     assert Path(app.find_examples()[0]).name == "tower.jpg"

@@ -179,6 +179,13 @@ def test_one_seed_the_same_image_and_the_model_is_left_as_it_was() -> None:
         perturb(model, images, bound, condition, seed=seed, **SETTINGS).images for seed in (3, 3)
     ]
     assert torch.equal(results[0], results[1])
+    other = perturb(
+        model, images, bound, condition, seed=4, **{**SETTINGS, "learning_rate": 0.01 / 255}
+    )
+    same = perturb(
+        model, images, bound, condition, seed=3, **{**SETTINGS, "learning_rate": 0.01 / 255}
+    )
+    assert not torch.equal(other.images, same.images), "the seed should matter"
     assert torch.equal(model.weight, weight)
     assert model.weight.grad is None and model.weight.requires_grad
 

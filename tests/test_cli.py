@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 from cvpire import __main__ as command
 from cvpire import classifiers
 from cvpire.photo import Photo, encode_png, read_photo
+from cvpire.weights import WeightsError, WeightsFile
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +74,7 @@ def test_each_bad_file_has_its_sentence_and_the_others_go_on(
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
     assert code == 1
-    assert [line.split(":")[0] for line in lines] == [
+    assert [re.split("[: ]", line)[0] for line in lines] == [
         "flat.png",
         "empty.jpg",
         "text.jpg",
@@ -100,6 +102,41 @@ def test_nothing_is_overwritten_unasked(source: Path, capsys: pytest.CaptureFixt
     assert run(source, "-o", out, "--run", "Top1-noL1", "--overwrite") == 0
     assert (out / "photo.png").read_bytes() != b"mine"
 
+    for option, name in (("--map", "photo.map.png"), ("--report", "photo.json")):
+        (out / "photo.png").unlink()
+        (out / name).write_bytes(b"mine")
+        assert run(source, "-o", out, "--run", "Top1-noL1", option) == 1
+        assert name in capsys.readouterr().out
+        assert (out / name).read_bytes() == b"mine"
+        assert files(out) == {name}
+        (out / name).unlink()
+        (out / "photo.png").write_bytes(b"mine")
+
+
+def test_a_map_is_no_other_photo_s_output(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = source.parent / "photo.map.jpg"
+    other.write_bytes(source.read_bytes())
+    assert run(source, other, "-o", source.parent / "out", "--map") == 2
+    assert "would both become" in capsys.readouterr().err
+
+
+def test_an_older_file_beside_a_failure_is_named(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = source.parent / "out"
+    out.mkdir()
+    (out / "photo.png").write_bytes(b"mine")
+    source.write_bytes(encode_png(Photo(np.full((20, 20, 3), 7, np.uint8))))
+    assert run(source, "-o", out, "--overwrite") == 1
+    assert "older file and was left as it was" in capsys.readouterr().out
+    assert (out / "photo.png").read_bytes() == b"mine"
+
+
+def test_a_seed_that_torch_cannot_take(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(source, "-o", source.parent / "out", "--seed", 2**70)
+    assert "2^63" in capsys.readouterr().err
+
 
 def test_two_photos_of_one_name_are_refused(
     source: Path, capsys: pytest.CaptureFixture[str]
@@ -112,8 +149,8 @@ def test_two_photos_of_one_name_are_refused(
 
 
 def test_an_output_that_cannot_be_made(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(source, "-o", source / "below-a-file") == 1
-    printed = capsys.readouterr().out
+    assert run(source, "-o", source / "below-a-file") == 2
+    printed = capsys.readouterr().err
     assert printed.count("\n") == 1 and "choose another place" in printed
 
 
@@ -153,6 +190,25 @@ def test_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--name" in capsys.readouterr().err
     assert command.main(["weights", "download", "vgg"]) == 2
     assert "the known ones" in capsys.readouterr().err
+
+
+def test_one_host_that_is_down_does_not_stop_the_next(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def download(weights: WeightsFile, **_: object) -> Path:
+        if weights.filename.startswith("first"):
+            raise WeightsError("its host is down")
+        return tmp_path / weights.filename
+
+    both = {
+        name: WeightsFile(f"{name}.pth", ("http://127.0.0.1:9/",), "0" * 64, 1)
+        for name in ("first", "second")
+    }
+    monkeypatch.setattr(command, "_weights_files", lambda: both)
+    monkeypatch.setattr(command, "download_weights", download)
+    assert command.main(["weights", "download"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["first: its host is down", f"second: {tmp_path / 'second.pth'}"]
 
 
 def test_as_a_command() -> None:

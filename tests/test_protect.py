@@ -15,7 +15,7 @@ from cvpire import protect as protect_module
 from cvpire.attack import AttackResult
 from cvpire.classifiers import Classifier
 from cvpire.metrics import ssim
-from cvpire.photo import Photo, read_photo
+from cvpire.photo import Photo, PhotoError, read_photo
 from cvpire.protect import Verdict, classify, protect, protect_batch
 from cvpire.runs import RUNS, Run, find_run
 from cvpire.threshold import threshold_map
@@ -81,6 +81,44 @@ def test_the_report_is_json_and_knows_its_settings(mean_color_classifier: Classi
     assert len(record["after"]) == 5
 
 
+def test_a_given_label_that_is_not_the_first_guess_is_not_called_one(
+    mean_color_classifier: Classifier,
+) -> None:
+    top5 = dataclasses.replace(RUNS["Top5-noL1"], magnitude=0.19, max_steps=200)
+    second = int(classify(photo(), mean_color_classifier).topk(3).indices[2])
+    report = protect(photo(), mean_color_classifier, top5, label=second).report
+    assert report.verdict is Verdict.PROTECTED
+    assert f"gave {report.label.name}" in report.sentence()
+    assert "took this photo for" not in report.sentence()
+
+
+def test_a_photo_of_any_accepted_size_is_read_back(
+    mean_color_classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limits are for what comes in: a file that we wrote may exceed them."""
+    seen: list[dict[str, int]] = []
+
+    def read(source: bytes, **limits: int) -> Photo:
+        seen.append(limits)
+        return read_photo(source, **limits)
+
+    monkeypatch.setattr(protect_module, "read_photo", read)
+    protected = protect(photo(), mean_color_classifier, STRONG)
+    assert seen == [{"max_pixels": 48 * 48, "max_bytes": len(protected.png)}]
+
+
+def test_too_little_memory_is_said(
+    mean_color_classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starve(*_: object, **__: object) -> AttackResult:
+        torch.empty(1 << 60)
+        raise AssertionError("there was enough")
+
+    monkeypatch.setattr(protect_module, "perturb", starve)
+    with pytest.raises(PhotoError, match="more memory"):
+        protect(photo(), mean_color_classifier, STRONG)
+
+
 def test_one_seed_gives_one_file(mean_color_classifier: Classifier) -> None:
     first, second = (protect(photo(), mean_color_classifier, STRONG).png for _ in range(2))
     assert first == second
@@ -92,6 +130,7 @@ def test_a_batch_gives_what_each_photo_gives_alone(mean_color_classifier: Classi
     for one, result in zip(photos, together, strict=True):
         alone = protect(one, mean_color_classifier, STRONG).report
         assert alone.verdict is result.report.verdict
+        assert alone.steps == result.report.steps
         assert alone.pixels_sha256 == result.report.pixels_sha256
         assert alone.difference.ssim == pytest.approx(result.report.difference.ssim, abs=1e-3)
 
