@@ -216,9 +216,9 @@ def _check(
     if tuple(epsilon_map.shape) != wanted:
         raise ValueError(f"expected an epsilon map of shape {wanted}, got {epsilon_map.shape}")
     levels = images * 255.0
-    if not bool(((levels - levels.round()).abs() < 1e-3).all() and ((levels > -0.5).all())) or bool(
-        (levels > 255.5).any()
-    ):
+    # So put, NaN fails it too.
+    is_on_grid = ((levels - levels.round().clamp(0.0, 255.0)).abs() < 1e-3).all()
+    if not bool(is_on_grid):
         raise ValueError("expected images in [0, 1] on the 8-bit grid: round them to k / 255 first")
     if not bool((epsilon_map >= 0.0).all()):
         raise ValueError("expected an epsilon map of values of 0 or more, got a negative or NaN")

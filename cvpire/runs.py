@@ -67,7 +67,7 @@ RUNS: Mapping[str, Run] = _registry(
         condition=_TOP1,
         magnitude=20 / 255,
         l1_weight=0.6,
-        max_steps=500,
+        max_steps=1000,
         learning_rate=0.1 / 255,
     ),
     Run(
@@ -76,7 +76,7 @@ RUNS: Mapping[str, Run] = _registry(
         condition=_TOP1_50,
         magnitude=20 / 255,
         l1_weight=0.6,
-        max_steps=500,
+        max_steps=1000,
         learning_rate=0.1 / 255,
     ),
     Run(
@@ -85,7 +85,7 @@ RUNS: Mapping[str, Run] = _registry(
         condition=_TOP1,
         magnitude=16 / 255,
         l1_weight=0.0,
-        max_steps=500,
+        max_steps=1000,
         learning_rate=0.25 / 255,
     ),
     Run(
@@ -94,7 +94,7 @@ RUNS: Mapping[str, Run] = _registry(
         condition=_TOP5,
         magnitude=24 / 255,
         l1_weight=0.6,
-        max_steps=500,
+        max_steps=1000,
         learning_rate=0.1 / 255,
     ),
     Run(
@@ -103,7 +103,7 @@ RUNS: Mapping[str, Run] = _registry(
         condition=_TOP5,
         magnitude=24 / 255,
         l1_weight=0.0,
-        max_steps=500,
+        max_steps=1000,
         learning_rate=0.25 / 255,
     ),
 )

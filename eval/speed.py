@@ -27,14 +27,15 @@ class SpeedRow:
         seconds: the best of the repetitions.
         first_seconds: the first call, with whatever it sets up.
         ratio: how many times as long as ours.
-        largest_difference: from scikit-image's map in float64, as a share of its maximum.
+        largest_difference: from scikit-image's map in float64, as a share of its maximum; None for
+            that map itself.
     """
 
     name: str
     seconds: float
     first_seconds: float
     ratio: float
-    largest_difference: float
+    largest_difference: float | None
 
 
 def measure_speed(
@@ -75,7 +76,9 @@ def measure_speed(
             seconds,
             first,
             ratio=seconds / timed[0][1],
-            largest_difference=float(np.abs(found - oracle).max() / oracle.max()),
+            largest_difference=None
+            if found is oracle
+            else float(np.abs(found - oracle).max() / oracle.max()),
         )
         for name, seconds, first, found in timed
     ]
@@ -118,7 +121,8 @@ def speed_table(rows: list[SpeedRow]) -> str:
         "|---|---|---|---|---|",
         *(
             f"| {row.name} | {row.seconds:.4f} | {row.first_seconds:.4f} | {row.ratio:.1f} | "
-            f"{row.largest_difference:.1e} |"
+            + ("-" if row.largest_difference is None else f"{row.largest_difference:.1e}")
+            + " |"
             for row in rows
         ),
     ]
