@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from cvpire import aesthetics
+from cvpire.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.classifiers import CLASSIFIERS, ClassifierSpec, find_spec
 from cvpire.runs import RUNS
 from cvpire.views import MAX_NATIVE_PIXELS
@@ -103,11 +103,11 @@ def build_page() -> gr.Blocks:
                 classifier_hint = _hint(handlers.describe_classifier("auto"))
                 with gr.Accordion("More settings", open=False):
                     view = gr.Radio(VIEWS, value="resize", label="It sees", elem_id="view")
-                    with_aesthetics = gr.Checkbox(
-                        aesthetics.is_ready(),
-                        label="Aesthetic score",
-                        info=_aesthetics_info(),
-                        elem_id="with-aesthetics",
+                    metric = gr.Radio(
+                        _metric_choices(),
+                        value=AUTO,
+                        label="Aesthetic score of both photos",
+                        elem_id="metric",
                     )
                 with gr.Row():
                     protect_button = gr.Button(
@@ -139,7 +139,7 @@ def build_page() -> gr.Blocks:
                     with gr.Accordion("Report (JSON)", open=False):
                         record = gr.JSON(label="Report", elem_id="record")
 
-        inputs = [photo, run, classifier, view, with_aesthetics]
+        inputs = [photo, run, classifier, view, metric]
         outputs = [
             *(verdict, download, slider, before, after, heat, legend),
             *(top5_before, top5_after, scores, record),
@@ -217,11 +217,13 @@ def _classifier_choices() -> list[tuple[str, str]]:
     return [automatic, *((named(spec), name) for name, spec in CLASSIFIERS.items())]
 
 
-def _aesthetics_info() -> str:
-    words = "NIMA, by pyiqa, of the photo before and after."
-    if aesthetics.is_ready():
-        return words
-    return f"{words} Its first use downloads {aesthetics.NIMA_WEIGHTS.size / 1e6:.0f} MB."
+def _metric_choices() -> list[tuple[str, str]]:
+    preferred = preferred_metric()
+    choices = [(TITLES[preferred], AUTO)]
+    if preferred != NIMA:
+        megabytes = NIMA_WEIGHTS.size / 1e6
+        choices.append((f"{TITLES[NIMA]}, by pyiqa: downloads {megabytes:.0f} MB", NIMA))
+    return [*choices, ("None", "")]
 
 
 if __name__ == "__main__":

@@ -1,31 +1,38 @@
-"""The aesthetic score of a photo, by a no-reference metric of pyiqa.
+"""The aesthetic score of a photo: which metric gives it, and on which scale.
 
-NIMA (Talebi and Milanfar 2018, doi:10.1109/TIP.2018.2831899), trained on AVA, gives 1 to 10. The
-metric is pyiqa's; its weights are fetched and read here, because pyiqa would also download a
-backbone that NIMA's own file makes superfluous, and would unpickle whatever the host sends.
-pyiqa takes seconds to import and is licensed PolyForm Noncommercial: it is imported only when a
-scorer is asked for.
+NIMA (Talebi and Milanfar 2018, doi:10.1109/TIP.2018.2831899), trained on AVA, gives 1 to 10 where
+its 218 MB of weights are on this machine. Where they are not, the embedded `beauty` gives 1 to 7
+(see `cvpire.beauty`). The two are never on one scale: a score always travels with its title. Any
+other no-reference metric of pyiqa is had by its name and its files.
+
+pyiqa takes seconds to import and is licensed PolyForm Noncommercial: it is imported only when one
+of its metrics is asked for.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.weights import (
     DownloadProgress,
     WeightsError,
     WeightsFile,
     download_weights,
     find_weights,
+    weights_dir,
 )
+
+AUTO = "auto"
+NIMA = "nima"
+BEAUTY = "beauty"
+TITLES = {NIMA: "NIMA (AVA, 1-10)", BEAUTY: "beauty (OASIS, 1-7)"}
 
 _NIMA_FILE = "NIMA_InceptionV2_ava-b0c77c00.pth"
 
@@ -60,40 +67,34 @@ class Scorer:
     def score(self, pixels: NDArray[np.uint8]) -> float:
         """The score of a photo's pixels, (H, W, 3) uint8, sRGB.
 
-        NIMA itself shrinks a photo's shorter side to 299 pixels and looks at the centre.
+        Metrics bring a photo to their own size: NIMA looks at the centre of the photo with its
+        shorter side at 299 pixels, beauty at the whole photo at 256x256.
         """
         image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
         with torch.no_grad():
             return float(self.network(image))
 
 
-@dataclass(frozen=True)
-class _Metric:
-    title: str
-    weights: WeightsFile
-    build: Callable[[], nn.Module]
-
-
-def is_ready(metric: str = "nima") -> bool:
-    """Whether a metric's weights are on this machine.
-
-    Raises:
-        ValueError: for an unknown metric.
-    """
-    return find_weights(_find(metric).weights) is not None
+def preferred_metric() -> str:
+    """What "auto" means on this machine: NIMA where its weights are, else the embedded beauty."""
+    return NIMA if find_weights(NIMA_WEIGHTS) is not None else BEAUTY
 
 
 def load_scorer(
-    metric: str = "nima",
+    metric: str = AUTO,
     *,
+    files: Sequence[Path] = (),
     allow_download: bool = False,
     progress: Callable[[DownloadProgress], None] | None = None,
 ) -> Scorer:
     """Load a metric.
 
     Args:
-        metric: "nima".
-        allow_download: fetch the weights if they are not on this machine.
+        metric: "auto", "nima", "beauty", or another no-reference metric of pyiqa.
+        files: weights of a pyiqa metric, under the names that pyiqa's own copies have; those in
+            the folder of downloaded weights are found without being named.
+        allow_download: fetch NIMA's weights if they are not on this machine; other metrics' files
+            are never fetched.
         progress: told of a download as it goes.
 
     Returns:
@@ -103,61 +104,43 @@ def load_scorer(
         ValueError: for an unknown metric.
         AestheticsUnavailable: if its weights are missing, damaged, or cannot be fetched.
     """
-    found = _find(metric)
+    metric = preferred_metric() if metric == AUTO else metric
     try:
-        path = find_weights(found.weights)
-        if path is None and allow_download:
-            # Two attempts: whoever waits for a photo would rather have it without a score.
-            path = download_weights(found.weights, progress=progress, attempts=2, timeout=10.0)
-        if path is None:
-            raise AestheticsUnavailable(
-                f"the weights of {metric} ({found.weights.size / 1e6:.0f} MB) are not on this "
-                f"machine; `python -m cvpire weights download {metric}` fetches them"
-            )
-        network = found.build()
-        load_strictly(network, read_state_dict(path), source=path.name)
+        if metric == BEAUTY:
+            from cvpire.beauty import load_beauty
+
+            return Scorer(TITLES[BEAUTY], load_beauty())
+        return _load_pyiqa(metric, files, allow_download, progress)
     except WeightsError as error:
         raise AestheticsUnavailable(str(error)) from error
-    return Scorer(found.title, network.eval().requires_grad_(False))
 
 
-def _find(metric: str) -> _Metric:
-    if metric not in _METRICS:
+def _load_pyiqa(
+    metric: str,
+    files: Sequence[Path],
+    allow_download: bool,
+    progress: Callable[[DownloadProgress], None] | None,
+) -> Scorer:
+    named = {path.name: path for path in files}
+    if metric == NIMA and _NIMA_FILE not in named:
+        path = find_weights(NIMA_WEIGHTS)
+        if path is None and allow_download:
+            # Two attempts: whoever waits for a photo would rather have it without a score.
+            path = download_weights(NIMA_WEIGHTS, progress=progress, attempts=2, timeout=10.0)
+        if path is None:
+            raise AestheticsUnavailable(
+                f"the weights of {NIMA} ({NIMA_WEIGHTS.size / 1e6:.0f} MB) are not on this "
+                f"machine; `python -m cvpire weights download {NIMA}` fetches them"
+            )
+        named[_NIMA_FILE] = path
+    from cvpire.pyiqa_metrics import build_metric, metric_names, metric_scale
+
+    if metric not in metric_names():
         raise ValueError(
-            f"There is no metric {metric!r}; the known ones are {', '.join(_METRICS)}."
+            f"There is no metric {metric!r}; the known ones are {AUTO}, {BEAUTY} and those of "
+            f"pyiqa: {', '.join(metric_names())}."
         )
-    return _METRICS[metric]
-
-
-def _build_nima() -> nn.Module:
-    from pyiqa.archs import nima_arch
-
-    with _without_pretrained_backbone(nima_arch):
-        network: nn.Module = nima_arch.NIMA(
-            base_model_name="inception_resnet_v2", num_classes=10, pretrained=False
-        )
-    return network
-
-
-@contextlib.contextmanager
-def _without_pretrained_backbone(module: object) -> Iterator[None]:
-    """Let a pyiqa module build its timm backbone with random weights.
-
-    NIMA asks timm for pretrained ones, 200 MB that its own weights replace a moment later.
-    """
-    timm = module.timm  # type: ignore[attr-defined]  # pyiqa has no types
-
-    class OfflineTimm:
-        @staticmethod
-        def create_model(*args: object, pretrained: bool, **options: object) -> nn.Module:
-            model: nn.Module = timm.create_model(*args, pretrained=False, **options)
-            return model
-
-    module.timm = OfflineTimm  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        module.timm = timm  # type: ignore[attr-defined]
-
-
-_METRICS = {"nima": _Metric("NIMA (AVA, 1-10)", NIMA_WEIGHTS, _build_nima)}
+    stored = {path.name: path for path in weights_dir().glob("*") if path.is_file()}
+    network = build_metric(metric, {**stored, **named})
+    title = TITLES.get(metric) or f"{metric} (pyiqa: {metric_scale(metric)})"
+    return Scorer(title, network)

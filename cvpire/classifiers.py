@@ -6,9 +6,8 @@ float32.
 
 from __future__ import annotations
 
-import csv
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.networks import EfficientNetLite0, resnet50
+from cvpire.places365 import Scene, read_scenes
 from cvpire.views import VIEWS
 from cvpire.weights import WeightsError, WeightsFile, find_weights, has_sha256
 
@@ -32,11 +32,16 @@ class Labels(NamedTuple):
         taxonomy: what the indices count in: "imagenet" (ILSVRC-2012, 0-999) or "places365".
         names: one for each logit, as people read them.
         indices: one for each logit, in the taxonomy.
+        groups: one for each logit, what people would call its kind of place; empty where the
+            taxonomy has none.
+        sensitive: indices of the classes that MediaEval calls privacy-sensitive.
     """
 
     taxonomy: str
     names: tuple[str, ...]
     indices: tuple[int, ...]
+    groups: tuple[str, ...] = ()
+    sensitive: frozenset[int] = frozenset()
 
 
 class WeightsSource(Protocol):
@@ -54,6 +59,24 @@ class WeightsSource(Protocol):
     def advice(self) -> str:
         """One sentence for somebody who lacks the file."""
         ...
+
+
+@dataclass(frozen=True)
+class EmbeddedWeights:
+    """Weights in this project's own `cvpire/data`."""
+
+    filename: str
+    sha256: str
+
+    def locate(self) -> Path | None:
+        path = _DATA / self.filename
+        return path if path.is_file() and has_sha256(path, self.sha256) else None
+
+    def advice(self) -> str:
+        return (
+            f"The file cvpire/data/{self.filename} is missing or damaged: get it again from the "
+            "repository."
+        )
 
 
 @dataclass(frozen=True)
@@ -135,11 +158,21 @@ class ClassifierSpec:
 
 
 class Prediction(NamedTuple):
-    """One class of a classifier's answer."""
+    """One class of a classifier's answer.
+
+    Attributes:
+        name: of the class, as people read it.
+        class_index: in the classifier's taxonomy.
+        probability: that the classifier gives it.
+        group: its kind of place ("home"); "" where the taxonomy has none.
+        is_sensitive: whether MediaEval calls the class privacy-sensitive.
+    """
 
     name: str
-    class_index: int  # in the taxonomy
+    class_index: int
     probability: float
+    group: str = ""
+    is_sensitive: bool = False
 
 
 class Classifier(nn.Module):
@@ -179,8 +212,15 @@ class Classifier(nn.Module):
 
     def prediction(self, logits: Tensor, position: int) -> Prediction:
         """The class at one position of the logits (classes,) of one image."""
-        probability = float(logits.softmax(dim=0)[position])
-        return Prediction(self.labels.names[position], self.labels.indices[position], probability)
+        labels = self.labels
+        index = labels.indices[position]
+        return Prediction(
+            labels.names[position],
+            index,
+            float(logits.softmax(dim=0)[position]),
+            group=labels.groups[position] if labels.groups else "",
+            is_sensitive=index in labels.sensitive,
+        )
 
 
 def load_classifier(name: str = "auto", *, view: str | None = None) -> Classifier:
@@ -188,7 +228,7 @@ def load_classifier(name: str = "auto", *, view: str | None = None) -> Classifie
 
     Args:
         name: a key of `CLASSIFIERS`, or "auto": the paper's classifier where its weights are at
-            hand, else the one that was installed with the project.
+            hand, else the embedded one.
         view: one of `VIEWS`; by default the one of the classifier's benchmark.
 
     Returns:
@@ -220,7 +260,7 @@ def find_spec(name: str) -> ClassifierSpec:
     """
     if name == "auto":
         paper = CLASSIFIERS["resnet50-places365"]
-        return paper if paper.is_ready else CLASSIFIERS["lite0-imagenet"]
+        return paper if paper.is_ready else CLASSIFIERS["scenes"]
     try:
         return CLASSIFIERS[name]
     except KeyError:
@@ -229,11 +269,21 @@ def find_spec(name: str) -> ClassifierSpec:
 
 
 def _places365_labels() -> Labels:
-    with (_DATA / "places365_classes.csv").open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    # "/a/airplane_cabin" and "/t/temple/asia" are read as "airplane cabin" and "temple, asia".
-    names = (row["name"][3:].replace("/", ", ").replace("_", " ") for row in rows)
-    return Labels("places365", tuple(names), tuple(int(row["index"]) for row in rows))
+    return _scene_labels(read_scenes())
+
+
+def _embedded_labels() -> Labels:
+    return _scene_labels([scene for scene in read_scenes() if scene.is_embedded])
+
+
+def _scene_labels(scenes: Sequence[Scene]) -> Labels:
+    return Labels(
+        "places365",
+        names=tuple(scene.title for scene in scenes),
+        indices=tuple(scene.index for scene in scenes),
+        groups=tuple(scene.group for scene in scenes),
+        sensitive=frozenset(scene.index for scene in scenes if scene.is_sensitive),
+    )
 
 
 def _imagenet_labels() -> Labels:
@@ -268,6 +318,18 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
         view="native",
         licence="CC BY",
         source="Zhou et al., Places, TPAMI 2017, doi:10.1109/TPAMI.2017.2723009",
+    ),
+    ClassifierSpec(
+        name="scenes",
+        title="EfficientNet-Lite0, 97 scenes of Places365 (embedded)",
+        build=lambda: EfficientNetLite0(num_classes=97),
+        weights=EmbeddedWeights("scenes.safetensors", sha256="@SHA@"),
+        read_labels=_embedded_labels,
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        view="resize",
+        licence="see cvpire/data/scenes.md",
+        source="trained by this project: cvpire/data/scenes.md",
     ),
     ClassifierSpec(
         name="lite0-imagenet",

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from cvpire.aesthetics import AUTO
 from cvpire.classifiers import CLASSIFIERS
 from cvpire.runs import RUNS
 from cvpire.views import VIEWS
 from eval.errors import EvaluationError
 from eval.progress import ProgressLine
-from eval.scores import CHOICES
 from eval.speed import measure_speed, speed_table
 from eval.sweep import SweepOptions, sweep
 from eval.table1 import ALL_RUNS, Table1Options, measure_table1
@@ -67,9 +67,18 @@ def _add_table1(subcommands: argparse._SubParsersAction[Parser]) -> None:
     )
     parser.add_argument(
         "--aesthetics",
-        choices=CHOICES,
-        default="auto",
-        help="auto (the default): if the metric is on this machine; yes: download it if need be",
+        default=AUTO,
+        metavar="METRIC",
+        help="auto (the default): NIMA if its weights are on this machine, else the embedded "
+        "beauty; nima: downloaded if need be; another no-reference metric of pyiqa; no: none",
+    )
+    parser.add_argument(
+        "--aesthetics-files",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="weights of a pyiqa metric, under pyiqa's names",
     )
     parser.add_argument(
         "--include-misclassified",

@@ -112,10 +112,17 @@ def listing(names: Iterator[str] | Sequence[str] | Mapping[str, object], most: i
     return ", ".join(names[:most]) + more
 
 
+def is_image_name(name: str) -> bool:
+    """Whether a file of that name is a photo that can be read."""
+    # Files whose name starts with a dot are the systems' own, such as macOS's "._photo.jpg".
+    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
+
+
 def _find_images(folder: Path) -> list[Path]:
     try:
         paths = sorted(
-            (path for path in folder.iterdir() if _is_image(path)), key=lambda path: path.name
+            (path for path in folder.iterdir() if is_image_name(path.name) and not path.is_dir()),
+            key=lambda path: path.name,
         )
     except OSError as error:
         raise EvaluationError(
@@ -134,12 +141,6 @@ def _find_images(folder: Path) -> list[Path]:
             )
         first_of[path.stem] = path
     return paths
-
-
-def _is_image(path: Path) -> bool:
-    # Files whose name starts with a dot are the systems' own, such as macOS's "._photo.jpg".
-    is_named_so = path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
-    return is_named_so and not path.is_dir()
 
 
 def _read_positions(path: Path, labels: Labels) -> dict[str, int]:

@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.aesthetics import AestheticsUnavailable, Scorer, is_ready, load_scorer
+from cvpire.aesthetics import AUTO, AestheticsUnavailable, Scorer, load_scorer
 from cvpire.photo import PhotoError, read_photo
 from cvpire.weights import DownloadProgress
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback
 from eval.records import Record, RecordStore, Score
 
-# What may be asked for: what is at hand, a download if need be, or nothing.
-CHOICES = ("auto", "yes", "no")
+# Instead of a metric's name, where no scores are wanted.
+NONE = "no"
 
 
 class Aesthetics(NamedTuple):
@@ -35,29 +35,31 @@ class Aesthetics(NamedTuple):
     note: str
 
 
-def find_aesthetics(choice: str, progress: ProgressCallback) -> Aesthetics:
+def find_aesthetics(metric: str, files: Sequence[Path], progress: ProgressCallback) -> Aesthetics:
     """Load the metric as far as that was asked for and is possible.
 
     Args:
-        choice: one of `CHOICES`.
+        metric: its name, "auto", or `NONE`. Only who names NIMA has it downloaded.
+        files: of a pyiqa metric.
         progress: told of a download.
+
+    Raises:
+        EvaluationError: for an unknown metric.
     """
-    if choice == "no":
+    if metric == NONE:
         return Aesthetics(None, "-", "Aesthetic scores were not asked for.")
-    if choice == "auto" and not is_ready():
-        return Aesthetics(
-            None,
-            "-",
-            "No aesthetic scores: the metric's weights are not on this machine; `--aesthetics yes` "
-            "fetches them.",
-        )
     try:
         scorer = load_scorer(
-            allow_download=choice == "yes", progress=lambda step: progress(_megabytes(step))
+            metric,
+            files=files,
+            allow_download=metric != AUTO,
+            progress=lambda step: progress(_megabytes(step)),
         )
     except AestheticsUnavailable as error:
         reason = str(error).rstrip(".")
         return Aesthetics(None, "unavailable", f"The aesthetic score is unavailable: {reason}.")
+    except ValueError as error:
+        raise EvaluationError(str(error)) from error
     return Aesthetics(scorer, "-", f"Aesthetics: {scorer.title}, of the files on disk.")
 
 

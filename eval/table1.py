@@ -38,7 +38,8 @@ class Table1Options:
         limit: take only that many images, or None.
         batch_size: the most photos that are protected together.
         seed: of the starting noise.
-        aesthetics: of `eval.scores.CHOICES`.
+        aesthetics: a metric's name, "auto", or "no".
+        aesthetics_files: weights of a pyiqa metric.
         include_misclassified: take in what the classifier gets wrong when clean.
         out: the folder to write to.
     """
@@ -52,6 +53,7 @@ class Table1Options:
     batch_size: int
     seed: int
     aesthetics: str
+    aesthetics_files: Sequence[Path]
     include_misclassified: bool
     out: Path
 
@@ -107,7 +109,7 @@ def measure_table1(options: Table1Options, progress: ProgressCallback) -> Table1
             progress=progress,
         )
         keys = [(run, o.file) for run in (ORIGINAL, *(r.name for r in runs)) for o in chosen]
-        aesthetics = find_aesthetics(options.aesthetics, progress)
+        aesthetics = find_aesthetics(options.aesthetics, options.aesthetics_files, progress)
         if aesthetics.scorer is not None:
             paths = {key: _path(options, *key) for key in keys}
             score_all(_collect(store, keys), paths, aesthetics.scorer, store, progress)

@@ -45,7 +45,7 @@ def claim(
     run: str,
     classifier: str,
     view: str,
-    with_aesthetics: bool,
+    metric: str,
     request: gr.Request,
 ) -> list[dict[str, Any]]:
     """Let a job into the queue unless the visitor has one; gradio wants an answer an input."""
@@ -73,7 +73,7 @@ def protect_photo(
     run: str,
     classifier: str,
     view: str,
-    with_aesthetics: bool,
+    metric: str,
     request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
 ) -> tuple[Any, ...]:
@@ -82,7 +82,7 @@ def protect_photo(
         with JOBS.working(_session(request)) as job:
             if path is None:
                 raise ValueError("Choose a photo first.")
-            order = Order(path, run, classifier, view, with_aesthetics)
+            order = Order(path, run, classifier, view, metric)
             outcome = carry_out(order, lambda share, words: progress(share, desc=words), job.check)
             job.check()  # nobody would delete the files of a job that gradio has forgotten
             return tuple(_results(outcome))

@@ -37,7 +37,7 @@ def verdict(outcome: Outcome) -> str:
     sentence = report.sentence().removeprefix(f"{heading}: ")
     if not sentence.startswith(report.classifier):
         sentence = sentence[:1].upper() + sentence[1:]
-    return _banner(kind, sign, heading, sentence, outcome.photo.notes)
+    return _banner(kind, sign, heading, f"{sentence}{_group_sentence(report)}", outcome.photo.notes)
 
 
 def stopped(sentence: str) -> str:
@@ -77,13 +77,33 @@ def scores(outcome: Outcome) -> str:
 
 
 def top5(predictions: Iterable[Prediction]) -> dict[str, float]:
-    """Names to probabilities. ImageNet has names that two classes share: those get their index."""
+    """Names to probabilities: "hospital room (health, sensitive)".
+
+    ImageNet has names that two classes share: those get their index.
+    """
     predictions = tuple(predictions)
     shared = Counter(prediction.name for prediction in predictions)
     return {
-        f"{name} ({index})" if shared[name] > 1 else name: probability
-        for name, index, probability in predictions
+        _title(prediction, shared[prediction.name] > 1): (prediction.probability)
+        for prediction in predictions
     }
+
+
+def _title(prediction: Prediction, with_index: bool) -> str:
+    notes = [str(prediction.class_index)] if with_index else []
+    notes += [prediction.group] if prediction.group else []
+    notes += ["sensitive"] if prediction.is_sensitive else []
+    return f"{prediction.name} ({', '.join(notes)})" if notes else prediction.name
+
+
+def _group_sentence(report: Report) -> str:
+    """What became of the kind of place, where the classes have one."""
+    before, after = report.label, report.after[0]
+    if report.verdict is not Verdict.PROTECTED or not before.group:
+        return ""
+    if before.group == after.group:
+        return f" Both are of the group “{before.group}”: the kind of place is still recognised."
+    return f" The kind of place went from “{before.group}” to “{after.group}”."
 
 
 def legend(report: Report) -> str:

@@ -7,7 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cvpire.aesthetics import AestheticsUnavailable, Scorer, is_ready, load_scorer
+from cvpire.aesthetics import (
+    AUTO,
+    AestheticsUnavailable,
+    Scorer,
+    load_scorer,
+    preferred_metric,
+)
 from cvpire.attack import AttackStep
 from cvpire.classifiers import Classifier, find_spec, load_classifier
 from cvpire.photo import Photo, read_photo
@@ -32,14 +38,14 @@ class Order:
         run: a run's name.
         classifier: a classifier's name, or "auto".
         view: how the classifier gets the photo to its size.
-        with_aesthetics: whether to score both photos.
+        metric: the aesthetic metric that scores both photos, "auto", or "" for none.
     """
 
     path: str
     run: str
     classifier: str
     view: str
-    with_aesthetics: bool
+    metric: str
 
 
 @dataclass(frozen=True)
@@ -140,15 +146,15 @@ def _loaded(name: str) -> Classifier:
     return load_classifier(name)
 
 
-@lru_cache(maxsize=1)
-def _scorer() -> Scorer:
-    return load_scorer()
+@lru_cache(maxsize=2)
+def _scorer(metric: str) -> Scorer:
+    return load_scorer(metric)
 
 
 def _aesthetics(
     order: Order, photo: Photo, protected: Protected, tell: Tell, check: Callable[[], None]
 ) -> Aesthetics:
-    if not order.with_aesthetics:
+    if not order.metric:
         return Aesthetics(unavailable="not asked for")
     if not protected.report.verdict.is_success:
         return Aesthetics(unavailable="there is no protected photo")
@@ -158,11 +164,12 @@ def _aesthetics(
         share = progress.received / progress.total if progress.total else None
         tell(share, f"Downloading the aesthetic scorer, {progress.received / 1e6:.0f} MB so far")
 
+    metric = preferred_metric() if order.metric == AUTO else order.metric
     try:
-        if not is_ready():
-            load_scorer(allow_download=True, progress=tell_download)
+        if metric != preferred_metric():
+            load_scorer(metric, allow_download=True, progress=tell_download)
         tell(None, "Scoring aesthetics")
-        scorer = _scorer()
+        scorer = _scorer(metric)
     except AestheticsUnavailable as reason:
         return Aesthetics(unavailable=str(reason))
     before, after = (scorer.score(each.pixels) for each in (photo, protected.photo))

@@ -1,0 +1,155 @@
+"""No-reference metrics of pyiqa, built from files on this machine and from nothing else.
+
+pyiqa fetches what a metric asks for while it is built, and unpickles it without protection. Here
+each request for a file is answered from a given set, read by `cvpire.checkpoints`; anything else
+that would go to the network ends the building. A metric of which any part would be left at random
+is refused. pyiqa takes seconds to import: it is imported only when a metric is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
+from unittest import mock
+
+import torch
+from torch import nn
+
+from cvpire.checkpoints import load_strictly, read_state_dict
+from cvpire.weights import WeightsError, has_sha256
+
+# pyiqa's files carry the first eight digits of their sha256 in their names.
+_NAMED_HASH = re.compile(r"-([0-9a-f]{8})\.\w+$")
+# Building replaces functions of whole modules for a moment: one at a time.
+_BUILDING = threading.Lock()
+
+
+def metric_names() -> tuple[str, ...]:
+    """The no-reference metrics that pyiqa knows."""
+    from pyiqa.default_model_configs import DEFAULT_CONFIGS
+
+    return tuple(
+        name for name, config in DEFAULT_CONFIGS.items() if config.get("metric_mode") == "NR"
+    )
+
+
+def metric_scale(name: str) -> str:
+    """A metric's range in pyiqa's words, "0, 10; lower is better"."""
+    from pyiqa.default_model_configs import DEFAULT_CONFIGS
+
+    config = DEFAULT_CONFIGS[name]
+    order = "lower" if config.get("lower_better") else "higher"
+    return f"{config.get('score_range', 'range unknown')}; {order} is better"
+
+
+def build_metric(name: str, files: Mapping[str, Path]) -> nn.Module:
+    """A metric with the weights of its files: images (1, 3, H, W) in [0, 1] to a score.
+
+    Args:
+        name: of `metric_names()`.
+        files: by the name that pyiqa's own copy has.
+
+    Raises:
+        ValueError: for an unknown name.
+        WeightsError: if a file is missing, damaged or does not fit, or the metric wants more than
+            files of weights.
+    """
+    if name not in metric_names():
+        raise ValueError(f"pyiqa has no no-reference metric {name!r}; it has {metric_names()}.")
+    # This module registers all architectures.
+    from pyiqa.models.inference_model import InferenceModel
+
+    requests = _Requests(name, files)
+    with _BUILDING, requests.answered():
+        metric: nn.Module = InferenceModel(name, device=torch.device("cpu"))
+    requests.check_whole(metric)
+    return metric.eval().requires_grad_(False)
+
+
+class _Requests:
+    """Answers what a metric asks for while it is built, and remembers what it got."""
+
+    def __init__(self, name: str, files: Mapping[str, Path]) -> None:
+        self._name = name
+        self._files = files
+        self._loaded: set[int] = set()
+
+    @contextlib.contextmanager
+    def answered(self) -> Iterator[None]:
+        """Stand in for pyiqa's, timm's and torch's ways to files."""
+        with contextlib.ExitStack() as stack:
+            for module in list(sys.modules.values()):
+                if getattr(module, "__name__", "").startswith("pyiqa."):
+                    for function, ours in (
+                        ("load_file_from_url", self._find),
+                        ("load_pretrained_network", self._load),
+                    ):
+                        if function in vars(module):
+                            stack.enter_context(mock.patch.object(module, function, ours))
+            import timm
+
+            patches: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
+                (timm, "create_model", self._without_pretraining(timm.create_model)),
+                (torch, "load", self._tensors_only(torch.load)),
+                (torch.jit, "load", self._refuse),
+                (torch.hub, "load", self._refuse),
+                (torch.hub, "urlopen", self._refuse),
+                (urllib.request, "urlopen", self._refuse),
+            )
+            for owner, function, ours in patches:
+                stack.enter_context(mock.patch.object(owner, function, ours))
+            yield
+
+    def check_whole(self, metric: nn.Module) -> None:
+        """Refuse a metric of which a part still has random weights."""
+        missing = [
+            name
+            for name, parameter in metric.named_parameters()
+            if id(parameter) not in self._loaded and parameter.numel()
+        ]
+        if missing:
+            raise WeightsError(
+                f"pyiqa's {self._name} takes weights from elsewhere ({missing[0]} and "
+                f"{len(missing) - 1} more): it cannot be built from files. Choose another metric."
+            )
+
+    def _find(self, url: str, *_: object, **__: object) -> str:
+        filename = PurePosixPath(url).name
+        path = self._files.get(filename)
+        if path is None:
+            raise WeightsError(
+                f"pyiqa's {self._name} needs the file {filename}: fetch it from {url} and name it."
+            )
+        named_hash = _NAMED_HASH.search(filename)
+        if named_hash is not None and not has_sha256(path, named_hash[1]):
+            raise WeightsError(
+                f"{path.name} is damaged: its sha256 does not start with {named_hash[1]}. Fetch it "
+                f"again from {url}."
+            )
+        return str(path)
+
+    def _load(
+        self, network: nn.Module, source: str, strict: bool = True, weight_keys: str | None = None
+    ) -> None:
+        path = Path(self._find(source))
+        load_strictly(network, read_state_dict(path), source=path.name)
+        self._loaded |= {id(parameter) for parameter in network.parameters()}
+
+    def _without_pretraining(self, create: Callable[..., Any]) -> Callable[..., Any]:
+        # The metric's own file holds its backbone; `check_whole` sees to it.
+        return lambda *args, **options: create(*args, **{**options, "pretrained": False})
+
+    def _tensors_only(self, load: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **options: load(*args, **{**options, "weights_only": True})
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise WeightsError(
+            f"pyiqa's {self._name} wants more from the network than files of weights: it cannot be "
+            "built here. Choose another metric."
+        )

@@ -1,0 +1,1 @@
+"""How the embedded weights were made: `python -m training.scenes`, `.beauty` and `.evaluate`."""

@@ -1,0 +1,263 @@
+"""The training loop: from a pretrained network and photos in memory to averaged weights.
+
+Every random choice of a step comes from (seed, step) alone, so a resumed training goes the way that
+it would have gone.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cvpire.networks import EfficientNetLite0
+from training.augment import augment, mix
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All settings of a training.
+
+    Attributes:
+        epochs: times that each photo is shown.
+        batch_size: photos a step.
+        sides: for each equal part of the training, the sides of which each step draws one, in
+            pixels: small first, which is fast.
+        learning_rate: the highest, of AdamW, for the pretrained layers.
+        head_learning_rate: the same for the new last layer.
+        warmup_steps: until the highest learning rate is reached; then it falls as a cosine.
+        weight_decay: of AdamW.
+        frozen_blocks: the stem and that many blocks stay as ImageNet left them.
+        dropout: share of the pooled features left out.
+        label_smoothing: share of the label given to all classes.
+        teacher_share: share of the target that the teacher gives.
+        mixup_share: share of the steps with mixup.
+        average_decay: of the running average of the weights, which is what is kept.
+        seed: of all random choices.
+    """
+
+    epochs: int = 10
+    batch_size: int = 64
+    sides: tuple[tuple[int, ...], ...] = ((128, 160), (128, 160, 192), (160, 192, 224))
+    learning_rate: float = 5e-4
+    head_learning_rate: float = 2e-3
+    warmup_steps: int = 150
+    weight_decay: float = 0.02
+    frozen_blocks: int = 3
+    dropout: float = 0.2
+    label_smoothing: float = 0.05
+    teacher_share: float = 0.35
+    mixup_share: float = 0.5
+    average_decay: float = 0.998
+    seed: int = 0
+
+
+class Fitted(NamedTuple):
+    """Where a training is.
+
+    Attributes:
+        step: steps done.
+        steps: steps in all.
+        loss: of the last step.
+        network: the average of the weights, in evaluation mode.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    network: EfficientNetLite0
+
+
+class Fitting:
+    """A training that can be stopped, saved and resumed.
+
+    Args:
+        network: with pretrained weights and a new last layer; changed in place.
+        normalise: images in [0, 1] to what the network takes.
+        teach: images (N, 3, H, W) in [0, 1] to the teacher's logits (N, classes); None without one.
+        pixels: (N, 3, H, W) uint8, of all training photos.
+        labels: (N,) int64.
+        recipe: the settings.
+    """
+
+    def __init__(
+        self,
+        network: EfficientNetLite0,
+        normalise: Callable[[Tensor], Tensor],
+        teach: Callable[[Tensor], Tensor] | None,
+        pixels: Tensor,
+        labels: Tensor,
+        recipe: Recipe,
+    ) -> None:
+        self._network = network.to(memory_format=torch.channels_last)
+        self._normalise = normalise
+        self._teach = teach
+        self._pixels = pixels
+        self._labels = labels
+        self._recipe = recipe
+        self._classes = network._fc.out_features
+        self.step = 0
+        self.steps_an_epoch = len(pixels) // recipe.batch_size
+        self.steps = recipe.epochs * self.steps_an_epoch
+        _freeze(network, recipe.frozen_blocks)
+        self._average = copy.deepcopy(network).eval().requires_grad_(False)
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": list(parameters), "lr": 0.0, "peak": peak, "weight_decay": decay}
+                for parameters, peak, decay in self._groups()
+            ]
+        )
+        # On processors without bf16 matrices it would only be slower.
+        self._uses_bf16 = torch.cpu._is_amx_tile_supported()
+        _keep_depthwise_in_float32(network)
+
+    def run(self) -> Iterator[Fitted]:
+        """Do the steps that are left, one at a time."""
+        while self.step < self.steps:
+            loss = self._do_step()
+            self.step += 1
+            yield Fitted(self.step, self.steps, loss, self._average)
+
+    def state(self) -> dict[str, Any]:
+        """All that `resume` needs, tensors and numbers only."""
+        return {
+            "recipe": _plain(asdict(self._recipe)),
+            "step": self.step,
+            "network": self._network.state_dict(),
+            "average": self._average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state.
+
+        Raises:
+            ValueError: if it was made with another recipe.
+        """
+        if state["recipe"] != _plain(asdict(self._recipe)):
+            raise ValueError("The saved training has other settings: choose another --out.")
+        self._network.load_state_dict(state["network"])
+        self._average.load_state_dict(state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+    def _groups(self) -> Iterator[tuple[list[nn.Parameter], float, float]]:
+        recipe = self._recipe
+        head = {id(parameter) for parameter in self._network._fc.parameters()}
+        trained = [parameter for parameter in self._network.parameters() if parameter.requires_grad]
+        for is_head, peak in ((False, recipe.learning_rate), (True, recipe.head_learning_rate)):
+            for is_matrix, decay in ((True, recipe.weight_decay), (False, 0.0)):
+                yield (
+                    [
+                        parameter
+                        for parameter in trained
+                        if (id(parameter) in head) is is_head and (parameter.ndim > 1) is is_matrix
+                    ],
+                    peak,
+                    decay,
+                )
+
+    def _do_step(self) -> float:
+        recipe = self._recipe
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
+        rows = self._rows()
+        sides = recipe.sides[self.step * len(recipe.sides) // self.steps]
+        side = sides[int(torch.randint(len(sides), (), generator=generator))]
+        images = augment(self._pixels[rows], side, generator)
+        targets = F.one_hot(self._labels[rows], self._classes).float()
+        targets = targets.lerp(targets.new_tensor(1.0 / self._classes), recipe.label_smoothing)
+        if float(torch.rand((), generator=generator)) < recipe.mixup_share:
+            images, targets = mix(images, targets, generator)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with self._autocast():
+            if self._teach is not None:
+                with torch.no_grad():
+                    taught = self._teach(images).float().softmax(dim=1)
+                targets = targets.lerp(taught, recipe.teacher_share)
+            logits = self._forward(self._normalise(images), generator).float()
+        loss = F.cross_entropy(logits, targets)
+        if not bool(loss.isfinite()):
+            raise FloatingPointError(f"The loss of step {self.step} is not finite.")
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(
+            [p for group in self._optimizer.param_groups for p in group["params"]], 5.0
+        )
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["peak"] * self._schedule()
+        self._optimizer.step()
+        self._update_average()
+        return float(loss.detach())
+
+    def _rows(self) -> Tensor:
+        epoch, place = divmod(self.step, self.steps_an_epoch)
+        order = torch.randperm(
+            len(self._labels), generator=torch.Generator().manual_seed(self._recipe.seed + epoch)
+        )
+        size = self._recipe.batch_size
+        return order[place * size : (place + 1) * size]
+
+    def _schedule(self) -> float:
+        warm = min(1.0, (self.step + 1) / self._recipe.warmup_steps)
+        return warm * 0.5 * (1.0 + math.cos(math.pi * self.step / self.steps))
+
+    def _forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        # Batch norm keeps ImageNet's statistics: those of our small batches of blurred photos undo
+        # in a few steps what the last layer was fitted to.
+        network, frozen = self._network.eval(), self._recipe.frozen_blocks
+        with torch.no_grad():
+            features = F.relu6(network._bn0(network._conv_stem(images)))
+            for block in network._blocks[:frozen]:
+                features = block(features)
+        for block in network._blocks[frozen:]:
+            features = block(features)
+        features = F.relu6(network._bn1(network._conv_head(features))).mean(dim=(-2, -1))
+        keep = 1.0 - self._recipe.dropout
+        mask = torch.rand(features.shape, generator=generator) < keep
+        logits: Tensor = network._fc(features * mask / keep)
+        return logits
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self._uses_bf16)
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # In the first steps the average would else be the start.
+        decay = min(self._recipe.average_decay, (1.0 + self.step) / (10.0 + self.step))
+        own = self._network.state_dict()
+        for name, value in self._average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(own[name], 1.0 - decay)
+            else:
+                value.copy_(own[name])
+
+
+def _freeze(network: EfficientNetLite0, blocks: int) -> None:
+    for module in (network._conv_stem, network._bn0, *network._blocks[:blocks]):
+        module.requires_grad_(False)
+
+
+def _keep_depthwise_in_float32(network: nn.Module) -> None:
+    """oneDNN's bf16 gradients of depthwise convolutions take ten times as long as float32's."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1:
+            module.forward = partial(_in_float32, module.forward)
+
+
+def _in_float32(forward: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
+    with torch.autocast("cpu", enabled=False):
+        return forward(features.float())
+
+
+def _plain(value: Any) -> Any:
+    """Tuples become lists, as a saved state has them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
