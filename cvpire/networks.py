@@ -6,6 +6,8 @@ A network takes normalised images (N, 3, H, W) of any size from about 32 pixels 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -96,13 +98,19 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = _norm(_HEAD_CHANNELS)
         self._fc = nn.Linear(_HEAD_CHANNELS, num_classes)
 
-    def features(self, images: Tensor) -> Tensor:
-        """(N, 1280): the pooled features that the last layer reads."""
+    def maps(self, images: Tensor) -> Iterator[Tensor]:
+        """The feature maps (N, C, H', W') of each block, in order, and of the last convolution."""
         hidden = F.relu6(self._bn0(self._conv_stem(images)))
         for block in self._blocks:
             hidden = block(hidden)
-        hidden = F.relu6(self._bn1(self._conv_head(hidden)))
-        pooled: Tensor = hidden.mean(dim=(-2, -1))
+            yield hidden
+        yield F.relu6(self._bn1(self._conv_head(hidden)))
+
+    def features(self, images: Tensor) -> Tensor:
+        """(N, 1280): the pooled features that the last layer reads."""
+        for last in self.maps(images):  # noqa: B007 - one map at a time in memory
+            pass
+        pooled: Tensor = last.mean(dim=(-2, -1))
         return pooled
 
     def forward(self, images: Tensor) -> Tensor:

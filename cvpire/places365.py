@@ -8,14 +8,15 @@ is indoors, whether it is one of the 60 classes that MediaEval's Pixel Privacy t
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 _TABLE = Path(__file__).parent / "data" / "places365_classes.csv"
 
 
-class Scene(NamedTuple):
+@dataclass(frozen=True)
+class Scene:
     """One class.
 
     Attributes:

@@ -93,9 +93,11 @@ class _Requests:
                         if function in vars(module):
                             stack.enter_context(mock.patch.object(module, function, ours))
             import timm
+            from torchvision.models import _api as torchvision_models
 
             patches: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
                 (timm, "create_model", self._without_pretraining(timm.create_model)),
+                (torchvision_models, "load_state_dict_from_url", self._read),
                 (torch, "load", self._tensors_only(torch.load)),
                 (torch.jit, "load", self._refuse),
                 (torch.hub, "load", self._refuse),
@@ -124,7 +126,8 @@ class _Requests:
         path = self._files.get(filename)
         if path is None:
             raise WeightsError(
-                f"pyiqa's {self._name} needs the file {filename}: fetch it from {url} and name it."
+                f"pyiqa's {self._name} needs the file {filename}: fetch it from {url} and "
+                "put it into the folder of weights, or name its path."
             )
         named_hash = _NAMED_HASH.search(filename)
         if named_hash is not None and not has_sha256(path, named_hash[1]):
@@ -140,6 +143,9 @@ class _Requests:
         path = Path(self._find(source))
         load_strictly(network, read_state_dict(path), source=path.name)
         self._loaded |= {id(parameter) for parameter in network.parameters()}
+
+    def _read(self, url: str, *_: object, **__: object) -> dict[str, torch.Tensor]:
+        return read_state_dict(Path(self._find(url)))
 
     def _without_pretraining(self, create: Callable[..., Any]) -> Callable[..., Any]:
         # The metric's own file holds its backbone; `check_whole` sees to it.

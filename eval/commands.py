@@ -85,17 +85,26 @@ def _add_table1(subcommands: argparse._SubParsersAction[Parser]) -> None:
         action="store_true",
         help="take in the images that the classifier gets wrong when clean",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="made if new")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="made if new; default: results/IMAGES-CLASSIFIER, by the names of both",
+    )
 
 
 def _table1(options: argparse.Namespace) -> int:
     values = {name: value for name, value in vars(options).items() if name != "command"}
+    if options.out is None:
+        name = f"{options.images.resolve().name}-{options.classifier}"
+        values["out"] = Path("results") / name
     line = ProgressLine(sys.stderr)
     try:
         result = measure_table1(Table1Options(**values), line)
     finally:
         line.clear()
     print(result.markdown, end="", flush=True)
+    print(f"eval: the protected files, records and tables are in {values['out']}.", file=sys.stderr)
     if result.unreadable:
         print(
             f"eval: {len(result.unreadable)} of the photos could not be looked at and are not in "

@@ -61,6 +61,7 @@ class Dataset:
         items: the images to look at.
         labels_file: the CSV's name; None where the classifier's own first guess is to be taken.
         unlabelled: names of images in the folder that the CSV has no label for.
+        foreign: names of images whose class the classifier does not know.
         absent: names in the CSV that the folder does not have.
     """
 
@@ -68,6 +69,7 @@ class Dataset:
     items: tuple[Item, ...]
     labels_file: str | None = None
     unlabelled: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
 
 
@@ -95,12 +97,19 @@ def load_dataset(
             f"None of the {len(positions)} files that {labels_csv.name} names is in {folder} "
             f"({listing(positions)}): check --images and --labels."
         )
-    items = [Item(path, positions[path.name]) for path in paths if path.name in positions]
+    labelled = [Item(path, positions[path.name]) for path in paths if path.name in positions]
+    items = [item for item in labelled if item.label is not None]
+    if not items:
+        raise EvaluationError(
+            f"None of the {len(labelled)} images shows one of the {len(labels.names)} classes that "
+            f"the classifier knows (such as {listing(labels.names)}): choose another --classifier."
+        )
     return Dataset(
         folder,
         tuple(items[:limit]),
         labels_file=labels_csv.name,
         unlabelled=tuple(path.name for path in paths if path.name not in positions),
+        foreign=tuple(item.file for item in labelled if item.label is None),
         absent=tuple(sorted(positions.keys() - files)),
     )
 
@@ -143,12 +152,12 @@ def _find_images(folder: Path) -> list[Path]:
     return paths
 
 
-def _read_positions(path: Path, labels: Labels) -> dict[str, int]:
-    """File name -> position of its class among the logits."""
+def _read_positions(path: Path, labels: Labels) -> dict[str, int | None]:
+    """File name -> position of its class among the logits; None where it is not among them."""
     index_column = _INDEX_COLUMNS.get(labels.taxonomy, f"{labels.taxonomy}_index")
     name_column = _NAME_COLUMNS.get(labels.taxonomy, "")
     place = {index: position for position, index in enumerate(labels.indices)}
-    positions: dict[str, int] = {}
+    positions: dict[str, int | None] = {}
     for line, row in _read_rows(path, (_FILE_COLUMN, index_column)):
         file, index = row[_FILE_COLUMN].strip(), row[index_column].strip()
         where = f"Line {line} of {path.name}"
@@ -160,13 +169,10 @@ def _read_positions(path: Path, labels: Labels) -> dict[str, int]:
             raise EvaluationError(
                 f"{where} gives {file} the {index_column} {index!r}: expected a whole number."
             )
-        if int(index) not in place:
-            raise EvaluationError(
-                f"{where} gives {file} the {index_column} {index}, which is not among the "
-                f"classifier's {len(place)} classes ({min(place)} to {max(place)})."
-            )
-        positions[file] = place[int(index)]
-        expected = labels.names[positions[file]]
+        position = positions[file] = place.get(int(index))
+        if position is None:
+            continue
+        expected = labels.names[position]
         if (name := row.get(name_column)) and not _is_same_class(name, expected):
             raise EvaluationError(
                 f"{where} calls class {index} {name!r}, but it is {expected!r}: check the file."

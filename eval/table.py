@@ -66,6 +66,7 @@ class Summary:
         includes_misclassified: whether images that the classifier gets wrong are in the table.
         misclassified: names of images that the classifier gets wrong when clean.
         unlabelled: see `eval.dataset.Dataset`.
+        foreign: see `eval.dataset.Dataset`.
         absent: see `eval.dataset.Dataset`.
         unreadable: name -> why, of images that could not be looked at.
         metric: of the aesthetics column; None where there is none.
@@ -84,6 +85,7 @@ class Summary:
     includes_misclassified: bool
     misclassified: tuple[str, ...]
     unlabelled: tuple[str, ...]
+    foreign: tuple[str, ...]
     absent: tuple[str, ...]
     unreadable: Mapping[str, str]
     metric: str | None
@@ -145,6 +147,9 @@ def caption(records: Sequence[Record], summary: Summary) -> list[str]:
         *_misclassified_lines(summary),
         *_names_line(
             "Left out, because the label file has no label for it", summary.unlabelled, "image"
+        ),
+        *_names_line(
+            "Left out, because the classifier does not know its class", summary.foreign, "image"
         ),
         *_names_line("Named in the label file but not in the folder", summary.absent, "file"),
     ]

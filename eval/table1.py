@@ -215,6 +215,7 @@ def _summarise(
         includes_misclassified=options.include_misclassified,
         misclassified=tuple(o.file for o in originals.records if not o.top1),
         unlabelled=dataset.unlabelled,
+        foreign=dataset.foreign,
         absent=dataset.absent,
         unreadable=originals.unreadable,
         metric=None if aesthetics.scorer is None else aesthetics.scorer.title,

@@ -78,6 +78,13 @@ def test_what_has_no_counterpart_is_named(folder: Path) -> None:
     assert dataset.absent == ("y.jpg", "z.jpg")
 
 
+def test_classes_that_the_classifier_lacks_are_left_out_and_named(folder: Path) -> None:
+    dataset = load(folder, "file,places365_index\na.PNG,7\nb.jpg,203\nc.webp,8\n")
+
+    assert pairs(dataset) == [("b.jpg", 2)]
+    assert dataset.foreign == ("a.PNG", "c.webp")
+
+
 def test_a_limit_counts_labelled_images(folder: Path) -> None:
     csv = "file,places365_index\nb.jpg,45\nc.webp,45\n"
     assert pairs(load(folder, csv, limit=1)) == [("b.jpg", 0)]
@@ -98,7 +105,7 @@ def test_a_limit_counts_labelled_images(folder: Path) -> None:
         ("file,places365_index\na.PNG,-1\n", "'-1': expected a whole number"),
         ("file,places365_index\na.PNG\n", "'': expected a whole number"),
         ("file,places365_index\n,45\n", "Line 2 of labels.csv names no file"),
-        ("file,places365_index\na.PNG,7\n", "7, which is not among the classifier's 3 classes (45"),
+        ("file,places365_index\na.PNG,7\n", "None of the 1 images shows one of the 3 classes that"),
         (
             "file,places365_name,places365_index\na.PNG,/b/bar,45\n",
             "'/b/bar', but it is 'bathroom'",

@@ -26,6 +26,7 @@ SUMMARY = Summary(
     includes_misclassified=False,
     misclassified=("m.png", "n.png"),
     unlabelled=("u.png",),
+    foreign=("w.png",),
     absent=("v.png",),
     unreadable={"w.png": "w.png is empty (0 bytes): export or download it again."},
     metric="NIMA (AVA, 1-10)",

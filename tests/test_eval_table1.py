@@ -114,6 +114,7 @@ def options(images: Path, **changes: Any) -> Table1Options:
         batch_size=2,
         seed=0,
         aesthetics="no",
+        aesthetics_files=(),
         include_misclassified=False,
         out=images.parent / "out",
     )

@@ -31,7 +31,7 @@ class Recipe:
         sides: for each equal part of the training, the sides of which each step draws one, in
             pixels: small first, which is fast.
         learning_rate: the highest, of AdamW, for the pretrained layers.
-        head_learning_rate: the same for the new last layer.
+        head_learning_rate: the same for the last layer.
         warmup_steps: until the highest learning rate is reached; then it falls as a cosine.
         weight_decay: of AdamW.
         frozen_blocks: the stem and that many blocks stay as ImageNet left them.
@@ -43,18 +43,18 @@ class Recipe:
         seed: of all random choices.
     """
 
-    epochs: int = 10
+    epochs: int = 9
     batch_size: int = 64
-    sides: tuple[tuple[int, ...], ...] = ((128, 160), (128, 160, 192), (160, 192, 224))
-    learning_rate: float = 5e-4
-    head_learning_rate: float = 2e-3
+    sides: tuple[tuple[int, ...], ...] = ((128, 160), (160, 192), (160, 192))
+    learning_rate: float = 1.5e-4
+    head_learning_rate: float = 4e-4
     warmup_steps: int = 150
     weight_decay: float = 0.02
-    frozen_blocks: int = 3
+    frozen_blocks: int = 5
     dropout: float = 0.2
-    label_smoothing: float = 0.05
+    label_smoothing: float = 0.1
     teacher_share: float = 0.35
-    mixup_share: float = 0.5
+    mixup_share: float = 0.3
     average_decay: float = 0.998
     seed: int = 0
 
@@ -66,17 +66,20 @@ class Fitted(NamedTuple):
         step: steps done.
         steps: steps in all.
         loss: of the last step.
-        network: the average of the weights, in evaluation mode.
     """
 
     step: int
     steps: int
     loss: float
-    network: EfficientNetLite0
 
 
 class Fitting:
     """A training that can be stopped, saved and resumed.
+
+    Attributes:
+        step: steps done.
+        steps: steps in all.
+        average: the running average of the weights, in evaluation mode.
 
     Args:
         network: with pretrained weights and a new last layer; changed in place.
@@ -107,7 +110,7 @@ class Fitting:
         self.steps_an_epoch = len(pixels) // recipe.batch_size
         self.steps = recipe.epochs * self.steps_an_epoch
         _freeze(network, recipe.frozen_blocks)
-        self._average = copy.deepcopy(network).eval().requires_grad_(False)
+        self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self._optimizer = torch.optim.AdamW(
             [
                 {"params": list(parameters), "lr": 0.0, "peak": peak, "weight_decay": decay}
@@ -123,7 +126,7 @@ class Fitting:
         while self.step < self.steps:
             loss = self._do_step()
             self.step += 1
-            yield Fitted(self.step, self.steps, loss, self._average)
+            yield Fitted(self.step, self.steps, loss)
 
     def state(self) -> dict[str, Any]:
         """All that `resume` needs, tensors and numbers only."""
@@ -131,7 +134,7 @@ class Fitting:
             "recipe": _plain(asdict(self._recipe)),
             "step": self.step,
             "network": self._network.state_dict(),
-            "average": self._average.state_dict(),
+            "average": self.average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
 
@@ -144,7 +147,7 @@ class Fitting:
         if state["recipe"] != _plain(asdict(self._recipe)):
             raise ValueError("The saved training has other settings: choose another --out.")
         self._network.load_state_dict(state["network"])
-        self._average.load_state_dict(state["average"])
+        self.average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
 
@@ -232,7 +235,7 @@ class Fitting:
         # In the first steps the average would else be the start.
         decay = min(self._recipe.average_decay, (1.0 + self.step) / (10.0 + self.step))
         own = self._network.state_dict()
-        for name, value in self._average.state_dict().items():
+        for name, value in self.average.state_dict().items():
             if value.is_floating_point():
                 value.lerp_(own[name], 1.0 - decay)
             else:
@@ -248,7 +251,9 @@ def _keep_depthwise_in_float32(network: nn.Module) -> None:
     """oneDNN's bf16 gradients of depthwise convolutions take ten times as long as float32's."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups > 1:
-            module.forward = partial(_in_float32, module.forward)
+            module.forward = partial(  # type: ignore[method-assign]
+                _in_float32, module.forward
+            )
 
 
 def _in_float32(forward: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:

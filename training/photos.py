@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ def find_photos(source: Path, labels: Labels) -> LabelledPhotos:
         dataset = load_dataset(source, source / LABELS_FILE, labels)
         return LabelledPhotos(
             tuple(
-                LabelledPhoto(item.file, item.label, lambda path=item.path: path)
+                LabelledPhoto(item.file, item.label, partial(_path, item.path))
                 for item in dataset.items
                 if item.label is not None
             )
@@ -120,23 +121,27 @@ def _plain(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
 
 
-def _zip_members(path: Path) -> list[tuple[str, Callable[[], bytes]]]:
+def _zip_members(path: Path) -> list[tuple[str, Callable[[], bytes | Path]]]:
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
         raise EvaluationError(f"{path} is not a zip of photos ({error}): check it.") from error
     return [
-        (name, lambda name=name: archive.read(name))  # type: ignore[misc]
+        (name, partial(archive.read, name))
         for name in archive.namelist()
         if is_image_name(PurePosixPath(name).name)
     ]
 
 
-def _folder_members(folder: Path) -> list[tuple[str, Callable[[], Path]]]:
+def _folder_members(folder: Path) -> list[tuple[str, Callable[[], bytes | Path]]]:
     if not folder.is_dir():
         raise EvaluationError(f"There is no file or folder {folder}: check the path.")
     return [
-        (path.relative_to(folder).as_posix(), lambda path=path: path)  # type: ignore[misc]
+        (path.relative_to(folder).as_posix(), partial(_path, path))
         for path in folder.glob("*/*")
         if is_image_name(path.name)
     ]
+
+
+def _path(path: Path) -> bytes | Path:
+    return path

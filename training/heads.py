@@ -1,0 +1,76 @@
+"""A new last layer for a pretrained network, fitted to its frozen features before anything else.
+
+Fine-tuning from a random last layer would first undo what the other layers know (Kumar et al. 2022,
+doi:10.48550/arXiv.2202.10054).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cvpire.networks import EfficientNetLite0
+from eval.progress import Progress, ProgressCallback
+
+SIDE = 192
+EPOCHS = 10
+BATCH_SIZE = 128
+LEARNING_RATE = 1e-3
+WEIGHT_DECAY = 1e-2
+DROPOUT = 0.2
+LABEL_SMOOTHING = 0.1
+
+
+@torch.no_grad()
+def frozen_features(
+    network: EfficientNetLite0,
+    normalise: Callable[[Tensor], Tensor],
+    pixels: Tensor,
+    progress: ProgressCallback,
+) -> Tensor:
+    """Pooled features (N, 1280) of photos (N, 3, H, W) uint8, brought to 192x192."""
+    parts = []
+    for start in range(0, len(pixels), BATCH_SIZE):
+        progress(Progress("Frozen features", "", start, len(pixels)))
+        images = pixels[start : start + BATCH_SIZE].float() / 255.0
+        images = F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
+        images = normalise(images).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_amx_tile_supported()):
+            parts.append(network.features(images).float())
+    progress(Progress("Frozen features", "", len(pixels), len(pixels)))
+    return torch.cat(parts)
+
+
+def fit_head(features: Tensor, labels: Tensor, classes: int, seed: int) -> nn.Linear:
+    """A linear layer, by AdamW with a learning rate that falls to 0.
+
+    Args:
+        features: (N, D).
+        labels: (N,) int64.
+        classes: number of logits.
+        seed: of the order and the dropout.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    head = nn.Linear(features.shape[1], classes)
+    with torch.no_grad():
+        head.weight.normal_(std=0.01, generator=generator)
+        head.bias.zero_()
+    optimizer = torch.optim.AdamW(head.parameters(), weight_decay=WEIGHT_DECAY)
+    steps_an_epoch = max(1, len(features) // BATCH_SIZE)
+    for step in range(EPOCHS * steps_an_epoch):
+        if step % steps_an_epoch == 0:
+            order = torch.randperm(len(features), generator=generator)
+        start = step % steps_an_epoch * BATCH_SIZE
+        rows = order[start : start + BATCH_SIZE]
+        mask = torch.rand((len(rows), features.shape[1]), generator=generator) >= DROPOUT
+        logits = head(features[rows] * mask / (1.0 - DROPOUT))
+        loss = F.cross_entropy(logits, labels[rows], label_smoothing=LABEL_SMOOTHING)
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * (1.0 - step / (EPOCHS * steps_an_epoch))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return head.requires_grad_(False)
