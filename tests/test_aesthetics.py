@@ -1,4 +1,4 @@
-"""The aesthetic score: which metric, from files of the real ones' form, and what is said without."""
+"""The aesthetic score: which metric, from files of its form, and what is said without them."""
 
 from __future__ import annotations
 
@@ -192,5 +192,5 @@ def test_a_damaged_file_is_no_score(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_unknown_metric_lists_the_known() -> None:
-    with pytest.raises(ValueError, match="auto, beauty and those of pyiqa: .*nima"):
+    with pytest.raises(ValueError, match=r"auto, beauty and those of pyiqa: .*nima"):
         load_scorer("prettiness")

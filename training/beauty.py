@@ -172,7 +172,7 @@ def fitted_file(features: Array, ratings: Ratings) -> bytes:
         "weight": torch.from_numpy(weights).float(),
         "bias": torch.tensor(bias, dtype=torch.float32),
     }
-    metadata = {"recipe": json.dumps({"ridge": RIDGE, "photos": len(ratings.files)})}
+    metadata = {"training": json.dumps({"ridge": RIDGE, "photos": len(ratings.files)})}
     data: bytes = save(tensors, metadata=metadata)
     return data
 

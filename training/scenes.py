@@ -134,7 +134,9 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
         )
         if fitted.step % SAVE_EVERY == 0 or fitted.step == fitted.steps:
             _write_state(out / _STATE_FILE, {**fitting.state(), "inputs": inputs})
-    metadata = {"recipe": json.dumps(asdict(recipe)), "inputs": json.dumps(inputs)}
+    # One entry: safetensors writes several in an order of its own, and equal trainings must give
+    # equal bytes.
+    metadata = {"training": json.dumps({"recipe": asdict(recipe), "inputs": inputs})}
     write_bytes(out / WEIGHTS_FILE, _as_safetensors(fitting.average, metadata))
 
 

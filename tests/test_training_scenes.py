@@ -1,0 +1,189 @@
+"""The training of the embedded classifier, on photos that the test makes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from torch import nn
+
+from cvpire.checkpoints import read_state_dict
+from cvpire.classifiers import load_classifier
+from cvpire.networks import EfficientNetLite0
+from cvpire.photo import read_photo
+from cvpire.places365 import read_scenes
+from eval.errors import EvaluationError
+from eval.progress import Progress
+from training import fitting, scenes
+from training.fitting import Fitting, Recipe
+from training.heads import fit_head
+from training.scenes import Sources, main, train
+from training.teacher import SqueezeNet, load_teacher
+
+RECIPE = Recipe(epochs=2, batch_size=32, sides=((32,), (32, 48)), warmup_steps=2)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zip with one small photo of each embedded class."""
+    path = tmp_path_factory.mktemp("photos") / "photos.zip"
+    random = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        for scene in read_scenes():
+            if scene.is_embedded:
+                buffer = io.BytesIO()
+                pixels = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+                Image.fromarray(pixels).resize((128, 128)).save(buffer, "PNG")
+                archive.writestr(f"{scene.name[3:].replace('/', '-')}/a.png", buffer.getvalue())
+    return path
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> Path:
+    """A file of the teacher's form, with random weights."""
+    torch.manual_seed(0)
+    path = tmp_path / "teacher.pt"
+    torch.save(SqueezeNet().state_dict(), path)
+    return path
+
+
+class Killed(BaseException):
+    """Stands for a kill."""
+
+
+def test_a_killed_training_goes_on_as_if_nothing_had_been(
+    photos: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scenes, "SAVE_EVERY", 1)
+    sources = Sources(photos, teacher, None)
+
+    def kill(step: Progress) -> None:
+        if step.stage == "Training" and step.done == 4:
+            raise Killed
+
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    train(sources, RECIPE, tmp_path / "whole", lambda step: None)
+    with pytest.raises(Killed):
+        train(sources, RECIPE, tmp_path / "killed", kill)
+    seen: list[Progress] = []
+    train(sources, RECIPE, tmp_path / "killed", seen.append)
+    # It starts where it was killed, and does not look at the frozen features again.
+    assert [step.done for step in seen if step.stage == "Training"] == [4, 5, 6]
+    assert not [step for step in seen if step.stage == "Frozen features"]
+    whole, resumed = (
+        (tmp_path / name / "scenes.safetensors").read_bytes() for name in ("whole", "killed")
+    )
+    assert hashlib.sha256(whole).digest() == hashlib.sha256(resumed).digest()
+    # The file is half precision and fits the network of the registry.
+    state = read_state_dict(tmp_path / "whole" / "scenes.safetensors")
+    assert {value.dtype for value in state.values()} == {torch.float16}
+    assert state["_fc.weight"].shape == (97, 1280)
+    with safe_open(tmp_path / "whole" / "scenes.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["training"])["recipe"]["epochs"] == 2
+
+
+def test_another_training_s_folder_is_refused(
+    photos: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(Sources(photos, None, None), RECIPE, tmp_path, lambda step: None)
+    with pytest.raises(EvaluationError, match="with another teacher: choose another --out"):
+        train(Sources(photos, teacher, None), RECIPE, tmp_path, lambda step: None)
+    longer = Recipe(**{**RECIPE.__dict__, "epochs": 3})
+    with pytest.raises(EvaluationError, match="other settings: choose another --out"):
+        train(Sources(photos, None, None), longer, tmp_path, lambda step: None)
+
+
+def test_a_class_without_photos_is_named(tmp_path: Path, photos: Path) -> None:
+    with zipfile.ZipFile(photos) as archive:
+        archive.extractall(tmp_path / "photos")
+    (tmp_path / "photos" / "volcano" / "a.png").unlink()
+    with pytest.raises(EvaluationError, match="has no photos of volcano"):
+        train(Sources(tmp_path / "photos", None, None), RECIPE, tmp_path, lambda step: None)
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--images", str(tmp_path / "no.zip"), "--out", str(tmp_path / "out")]) == 2
+    assert "There is no file or folder" in capsys.readouterr().err
+
+
+@pytest.fixture
+def network() -> Iterator[EfficientNetLite0]:
+    network = load_classifier("lite0-imagenet").network
+    assert isinstance(network, EfficientNetLite0)
+    torch.manual_seed(0)
+    network._fc = nn.Linear(1280, 5)
+    yield network.requires_grad_(True)
+
+
+def test_frozen_layers_stay_and_the_rest_learns(network: EfficientNetLite0) -> None:
+    torch.manual_seed(1)
+    pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
+    recipe = Recipe(epochs=3, batch_size=8, sides=((32,),), warmup_steps=1, frozen_blocks=2)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    fit = Fitting(network, lambda images: images, None, pixels, torch.arange(8) % 5, recipe)
+    assert [fitted.step for fitted in fit.run()] == [1, 2, 3]
+    for name, value in fit.average.state_dict().items():
+        is_frozen = name.startswith(("_conv_stem", "_bn0", "_blocks.0.", "_blocks.1."))
+        is_statistic = "running" in name or "num_batches" in name
+        assert torch.equal(value, before[name]) == (is_frozen or is_statistic), name
+
+
+def test_a_loss_that_is_not_finite_is_said(network: EfficientNetLite0) -> None:
+    nn.init.constant_(network._fc.bias, float("inf"))
+    pixels = torch.zeros((8, 3, 32, 32), dtype=torch.uint8)
+    recipe = Recipe(epochs=1, batch_size=8, sides=((32,),))
+    fit = Fitting(network, lambda images: images, None, pixels, torch.zeros(8).long(), recipe)
+    with pytest.raises(FloatingPointError, match="step 0"):
+        list(fit.run())
+
+
+def test_the_rate_rises_and_falls(network: EfficientNetLite0) -> None:
+    pixels = torch.zeros((8, 3, 32, 32), dtype=torch.uint8)
+    recipe = Recipe(epochs=10, batch_size=8, sides=((32,),), warmup_steps=4)
+    fit = Fitting(network, lambda images: images, None, pixels, torch.zeros(8).long(), recipe)
+    rates = []
+    for step in range(fit.steps):
+        fit.step = step
+        rates.append(fit._schedule())
+    assert rates[0] < rates[3] <= 1.0
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert rates[-1] < 0.05
+
+
+def test_the_head_learns_what_is_linear() -> None:
+    random = torch.Generator().manual_seed(0)
+    features = torch.randn((20_000, 20), generator=random)
+    labels = features[:, :4].argmax(dim=1)
+    head = fit_head(features, labels, 4, seed=0)
+    assert float((head(features).argmax(dim=1) == labels).float().mean()) > 0.9
+
+
+def test_the_teacher_is_the_published_network(shared: Path) -> None:
+    """Real photos of kitchens: among the embedded classes, the real teacher finds theirs."""
+    teacher = load_teacher(shared / "models/squeezenet_places365.safetensors")
+    known = [scene.index for scene in read_scenes() if scene.is_embedded]
+    right = 0
+    for number in range(1, 6):
+        photo = read_photo(shared / f"data/houses/00{number}_kitchen.jpg")
+        image = torch.from_numpy(photo.pixels).permute(2, 0, 1)[None].float() / 255.0
+        image = nn.functional.interpolate(image, (256, 256), mode="bilinear", antialias=True)
+        right += known.index(203) in teacher(image)[0, known].topk(5).indices.tolist()
+    assert right >= 4
+
+
+def test_float32_depthwise_changes_no_figure(network: EfficientNetLite0) -> None:
+    images = torch.rand((2, 3, 40, 40), generator=torch.Generator().manual_seed(0))
+    network.eval()
+    before = network(images)
+    fitting._keep_depthwise_in_float32(network)
+    assert torch.equal(network(images), before)
