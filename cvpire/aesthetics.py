@@ -80,6 +80,23 @@ def preferred_metric() -> str:
     return NIMA if find_weights(NIMA_WEIGHTS) is not None else BEAUTY
 
 
+def expect_metric(metric: str) -> None:
+    """Check a name before long work.
+
+    Raises:
+        ValueError: for an unknown metric, listing the known ones.
+    """
+    if metric in (AUTO, NIMA, BEAUTY):
+        return
+    from cvpire.pyiqa_metrics import metric_names
+
+    if metric not in metric_names():
+        raise ValueError(
+            f"There is no metric {metric!r}; the known ones are {AUTO}, {BEAUTY} and those of "
+            f"pyiqa: {', '.join(metric_names())}."
+        )
+
+
 def load_scorer(
     metric: str = AUTO,
     *,
@@ -104,6 +121,7 @@ def load_scorer(
         ValueError: for an unknown metric.
         AestheticsUnavailable: if its weights are missing, damaged, or cannot be fetched.
     """
+    expect_metric(metric)
     metric = preferred_metric() if metric == AUTO else metric
     try:
         if metric == BEAUTY:
@@ -133,13 +151,8 @@ def _load_pyiqa(
                 f"machine; `python -m cvpire weights download {NIMA}` fetches them"
             )
         named[_NIMA_FILE] = path
-    from cvpire.pyiqa_metrics import build_metric, metric_names, metric_scale
+    from cvpire.pyiqa_metrics import build_metric, metric_scale
 
-    if metric not in metric_names():
-        raise ValueError(
-            f"There is no metric {metric!r}; the known ones are {AUTO}, {BEAUTY} and those of "
-            f"pyiqa: {', '.join(metric_names())}."
-        )
     stored = {path.name: path for path in weights_dir().glob("*") if path.is_file()}
     network = build_metric(metric, {**stored, **named})
     title = TITLES.get(metric) or f"{metric} (pyiqa: {metric_scale(metric)})"

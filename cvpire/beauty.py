@@ -22,7 +22,9 @@ from cvpire.views import resize
 from cvpire.weights import WeightsError
 
 SCALE = (1.0, 7.0)
-WEIGHTS = EmbeddedWeights("beauty.safetensors", sha256="@BEAUTY@")
+WEIGHTS = EmbeddedWeights(
+    "beauty.safetensors", sha256="5c04250b15c3d610cc4cd47dd16794ccbd015046596bdca150683918c7237ede"
+)
 
 # Positions among `EfficientNetLite0.maps`, and their channels.
 _MAPS = {4: 40, 10: 112, 15: 320}

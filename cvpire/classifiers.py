@@ -323,7 +323,10 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
         name="scenes",
         title="EfficientNet-Lite0, 97 scenes of Places365 (embedded)",
         build=lambda: EfficientNetLite0(num_classes=97),
-        weights=EmbeddedWeights("scenes.safetensors", sha256="@SHA@"),
+        weights=EmbeddedWeights(
+            "scenes.safetensors",
+            sha256="432aa27e0432494c789cfc4865c3f43819a2278b39d790db8e02e5b8298dcfcf",
+        ),
         read_labels=_embedded_labels,
         mean=(127 / 255,) * 3,
         std=(128 / 255,) * 3,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.aesthetics import AUTO, AestheticsUnavailable, Scorer, load_scorer
+from cvpire.aesthetics import AUTO, AestheticsUnavailable, Scorer, expect_metric, load_scorer
 from cvpire.photo import PhotoError, read_photo
 from cvpire.weights import DownloadProgress
 from eval.errors import EvaluationError
@@ -35,6 +35,20 @@ class Aesthetics(NamedTuple):
     note: str
 
 
+def expect_aesthetics(metric: str) -> None:
+    """Check a metric's name before long work.
+
+    Raises:
+        EvaluationError: for an unknown one.
+    """
+    if metric == NONE:
+        return
+    try:
+        expect_metric(metric)
+    except ValueError as error:
+        raise EvaluationError(str(error)) from error
+
+
 def find_aesthetics(metric: str, files: Sequence[Path], progress: ProgressCallback) -> Aesthetics:
     """Load the metric as far as that was asked for and is possible.
 
@@ -42,9 +56,6 @@ def find_aesthetics(metric: str, files: Sequence[Path], progress: ProgressCallba
         metric: its name, "auto", or `NONE`. Only who names NIMA has it downloaded.
         files: of a pyiqa metric.
         progress: told of a download.
-
-    Raises:
-        EvaluationError: for an unknown metric.
     """
     if metric == NONE:
         return Aesthetics(None, "-", "Aesthetic scores were not asked for.")
@@ -58,8 +69,6 @@ def find_aesthetics(metric: str, files: Sequence[Path], progress: ProgressCallba
     except AestheticsUnavailable as error:
         reason = str(error).rstrip(".")
         return Aesthetics(None, "unavailable", f"The aesthetic score is unavailable: {reason}.")
-    except ValueError as error:
-        raise EvaluationError(str(error)) from error
     return Aesthetics(scorer, "-", f"Aesthetics: {scorer.title}, of the files on disk.")
 
 

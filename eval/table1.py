@@ -19,7 +19,7 @@ from eval.paper import ORIGINAL, PAPER_TABLE1
 from eval.progress import ProgressCallback
 from eval.protection import make_batches, protect_all, written_path
 from eval.records import Record, RecordStore
-from eval.scores import Aesthetics, find_aesthetics, score_all
+from eval.scores import Aesthetics, expect_aesthetics, find_aesthetics, score_all
 from eval.table import Summary, markdown, to_csv
 
 ALL_RUNS = "all"
@@ -88,6 +88,7 @@ def measure_table1(options: Table1Options, progress: ProgressCallback) -> Table1
         EvaluationError: if it cannot be measured; what was finished is kept.
     """
     runs = select_runs(options.runs)
+    expect_aesthetics(options.aesthetics)
     classifier = _load(options)
     dataset = load_dataset(options.images, options.labels, classifier.labels, limit=options.limit)
     _check_out(options, runs)

@@ -21,7 +21,7 @@ from page_helpers import EndlessAttack, small_photo, wait_until
 from PIL import Image
 
 import app
-from cvpire import aesthetics, classifiers
+from cvpire import beauty, classifiers
 from cvpire.aesthetics import AestheticsUnavailable
 from cvpire.attack import AttackStep
 from cvpire.classifiers import Prediction
@@ -32,7 +32,7 @@ from page import handlers, render, work
 from page.jobs import JobRefused, Jobs, JobStopped
 
 # On small photos, their own pixels cost a tenth of the 256x256 that the page takes by default.
-SETTINGS = ("Top1-L1", "lite0-imagenet", "native", False)
+SETTINGS = ("Top1-L1", "lite0-imagenet", "native", "")
 
 
 @pytest.fixture(scope="module")
@@ -151,19 +151,18 @@ def test_missing_weights_say_what_to_do(client: Client, photo: Path, tmp_path: P
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CVPIRE_HOME", str(tmp_path))
         with pytest.raises(AppError, match="weights download resnet50-places365"):
-            run(client, photo, "Top1-L1", "resnet50-places365", "resize", False)
+            run(client, photo, "Top1-L1", "resnet50-places365", "resize", "")
         assert "weights download" in handlers.describe_classifier("resnet50-places365")
 
 
 def test_an_unavailable_score_is_said_and_not_made_up(
     client: Client, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(**_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AestheticsUnavailable("the host is down")
 
-    monkeypatch.setattr(work, "is_ready", lambda: False)
     monkeypatch.setattr(work, "load_scorer", refuse)
-    results = run(client, photo, *SETTINGS[:3], True)
+    results = run(client, photo, *SETTINGS[:3], "nima")
     assert results.download is not None
     assert results.scores is not None and "the host is down" in results.scores
 
@@ -282,6 +281,31 @@ def test_names_that_two_classes_share_are_told_apart() -> None:
     assert render.top5(both) == {"crane (134)": 0.4, "crane (517)": 0.3}
 
 
+def test_a_scene_stands_with_its_group() -> None:
+    predictions = [
+        Prediction("hospital room", 179, 0.6, "health", is_sensitive=True),
+        Prediction("office", 244, 0.3, "work"),
+    ]
+    assert render.top5(predictions) == {
+        "hospital room (health, sensitive)": 0.6,
+        "office (work)": 0.3,
+    }
+
+
+def test_the_embedded_classifier_and_score_need_no_network(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CVPIRE_HOME", str(tmp_path))
+    results = run(client, Path(app.find_examples()[0]), "Top1-L1", "auto", "resize", "auto")
+    assert results.verdict is not None and "✓" in results.verdict
+    assert "The kind of place went from" in results.verdict or "Both are of" in results.verdict
+    assert results.scores is not None
+    assert "beauty (OASIS, 1-7), before" in results.scores
+    assert "NIMA" not in results.scores
+    names = [entry["label"] for entry in results.top5_before["confidences"]]
+    assert "temple, asia (worship, sensitive)" in names
+
+
 def test_texts_from_a_photo_are_escaped() -> None:
     html = render._banner("good", "✓", "Protected", "x", ["profile '<img src=//evil>'"])
     assert "<img" not in html and "&lt;img" in html
@@ -307,7 +331,7 @@ def test_building_the_page_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> No
         raise AssertionError("a model was loaded")
 
     monkeypatch.setattr(classifiers, "read_state_dict", refuse)
-    monkeypatch.setattr(aesthetics, "read_state_dict", refuse)
+    monkeypatch.setattr(beauty, "read_state_dict", refuse)
     monkeypatch.setattr(torch, "load", refuse)
     app.build_page()
     assert Path(app.find_examples()[0]).name == "tower.jpg"

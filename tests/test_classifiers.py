@@ -34,7 +34,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_unknown_name_or_view_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="auto, resnet50-places365, lite0-imagenet"):
+    with pytest.raises(ValueError, match="auto, resnet50-places365, scenes, lite0-imagenet"):
         find_spec("resnet18")
     with pytest.raises(ValueError, match="native, resize, crop"):
         load_classifier("lite0-imagenet", view="square")
@@ -44,7 +44,12 @@ def test_an_unknown_name_or_view_lists_the_known_ones() -> None:
 def test_labels_are_one_for_each_logit(name: str) -> None:
     labels = CLASSIFIERS[name].read_labels()
     assert len(labels.names) == len(labels.indices) == len(set(labels.indices))
-    assert labels.indices == tuple(range(len(labels.names)))
+    assert list(labels.indices) == sorted(labels.indices)
+    if labels.taxonomy == "places365":
+        assert len(labels.groups) == len(labels.names)
+        assert labels.sensitive <= set(labels.indices)
+    if name != "scenes":
+        assert labels.indices == tuple(range(len(labels.names)))
 
 
 def test_places_labels_are_the_published_ones() -> None:
@@ -52,8 +57,16 @@ def test_places_labels_are_the_published_ones() -> None:
     assert len(names) == 365
     assert (names[0], names[52], names[364]) == ("airfield", "bedroom", "zen garden")
     assert "temple, asia" in names
-    with (Path(classifiers.__file__).parent / "data" / "places365_classes.csv").open() as lines:
-        assert sum(row["mediaeval_sensitive"] == "1" for row in csv.DictReader(lines)) == 60
+    assert len(CLASSIFIERS["resnet50-places365"].read_labels().sensitive) == 60
+
+
+def test_the_embedded_classes_keep_their_places365_indices() -> None:
+    ours, all_of_them = (
+        CLASSIFIERS[name].read_labels() for name in ("scenes", "resnet50-places365")
+    )
+    assert len(ours.names) == 97
+    for name, index, group in zip(ours.names, ours.indices, ours.groups, strict=True):
+        assert (name, group) == (all_of_them.names[index], all_of_them.groups[index])
 
 
 def test_imagenet_labels_are_in_the_usual_order() -> None:
@@ -82,9 +95,30 @@ def test_the_packaged_weights_load_and_recognise_a_coffee_cup() -> None:
 def test_auto_prefers_the_paper_s_classifier_where_its_weights_are(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert find_spec("auto").name == "lite0-imagenet"
+    assert find_spec("auto").name == "scenes"
     monkeypatch.setattr(DownloadedWeights, "locate", lambda self: home / "there")
     assert find_spec("auto").name == "resnet50-places365"
+
+
+def test_the_embedded_weights_name_the_scene_and_its_group() -> None:
+    import gradio
+
+    photo = read_photo(Path(gradio.__file__).parent / "media_assets/images/tower.jpg")
+    classifier = load_classifier("scenes")
+    best = classifier.predictions(classify(photo, classifier))
+    temple = next(prediction for prediction in best if prediction.name == "temple, asia")
+    assert (temple.class_index, temple.group, temple.is_sensitive) == (330, "worship", True)
+
+
+def test_damaged_embedded_weights_say_where_to_get_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifiers, "_DATA", tmp_path)
+    for content in (None, b"cut"):
+        if content is not None:
+            (tmp_path / "scenes.safetensors").write_bytes(content)
+        with pytest.raises(WeightsError, match="missing or damaged: get it again from the repos"):
+            load_classifier("scenes")
 
 
 def test_missing_weights_say_what_to_do(home: Path) -> None:

@@ -64,12 +64,11 @@ def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def set_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the fake classifier, short runs of large steps, and no aesthetic metric.
+    """Take the fake classifier, and short runs of large steps.
 
     With these, most photos can be protected from top 1, and none from top 5.
     """
     monkeypatch.setattr(table1, "load_classifier", fake_classifier)
-    monkeypatch.setattr(scores, "is_ready", lambda: False)
     for name, run in RUNS.items():
         short = replace(
             run,
@@ -476,9 +475,8 @@ def test_scores_are_added_without_protecting_again(
     without = options(images, runs="Top1-L1")
     assert "| Original | 1.00 | 1.00 | - |" in measure(without)
     monkeypatch.setattr(protection, "protect_batch", _no_protection)
-    monkeypatch.setattr(scores, "is_ready", lambda: True)
     monkeypatch.setattr(
-        scores, "load_scorer", lambda **named: Scorer("Brightness (0-10)", Brightness())
+        scores, "load_scorer", lambda *_, **named: Scorer("Brightness (0-10)", Brightness())
     )
 
     text = measure(replace(without, aesthetics="auto"))
@@ -495,18 +493,18 @@ def test_scores_are_added_without_protecting_again(
 
     # Another metric's scores replace them all.
     other = Scorer("Darkness", Brightness(-1.0))
-    monkeypatch.setattr(scores, "load_scorer", lambda **named: other)
-    assert "| Original | 1.00 | 1.00 | -" in measure(replace(without, aesthetics="yes"))
+    monkeypatch.setattr(scores, "load_scorer", lambda *_, **named: other)
+    assert "| Original | 1.00 | 1.00 | -" in measure(replace(without, aesthetics="nima"))
     assert {r.aesthetics.metric for r in records_of(without.out) if r.aesthetics} == {"Darkness"}
 
 
 def test_unavailable_scores_say_why(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*, allow_download: bool, progress: object) -> Scorer:
-        assert allow_download
+    def fail(metric: str, *, allow_download: bool, **named: object) -> Scorer:
+        assert metric == "nima" and allow_download
         raise AestheticsUnavailable("the host is down")
 
     monkeypatch.setattr(scores, "load_scorer", fail)
-    text = measure(options(images, runs="Top1-L1", limit=1, aesthetics="yes"))
+    text = measure(options(images, runs="Top1-L1", limit=1, aesthetics="nima"))
     assert "| Original | 1.00 | 1.00 | unavailable |" in text
     assert "The aesthetic score is unavailable: the host is down." in text
 
@@ -547,7 +545,7 @@ def test_interrupted_it_says_how_to_go_on(
         (["--batch-size", "0"], "argument --batch-size: expected a whole number of 1 or more"),
         (["--batch-size", "two"], "expected a whole number of 1 or more, got 'two'"),
         (["--seed", "-1"], "expected a whole number from 0"),
-        (["--aesthetics", "maybe"], "invalid choice: 'maybe'"),
+        (["--aesthetics", "maybe"], "There is no metric 'maybe'; the known ones are auto, beau"),
         (["--images", "nowhere"], "The folder of images nowhere cannot be read"),
         (["--labels", "nowhere.csv"], "The label file nowhere.csv cannot be read"),
         (["--unknown"], "unrecognized arguments: --unknown"),
