@@ -43,7 +43,7 @@ ENV HOME=/home/user \
 # Before the code that changes often, so that a rebuild need not ask for them again.
 COPY cvpire ./cvpire
 RUN timeout 900 python -m cvpire weights download resnet50-places365 \
-    || echo "The weights could not be downloaded: the page will use the classifier of requirements.txt."
+    || echo "The weights could not be downloaded: the page will use the embedded classifier."
 
 COPY eval ./eval
 COPY page ./page

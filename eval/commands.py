@@ -11,6 +11,7 @@ from cvpire.aesthetics import AUTO
 from cvpire.classifiers import CLASSIFIERS
 from cvpire.runs import RUNS
 from cvpire.views import VIEWS
+from eval.arguments import numbers, positive, seed
 from eval.errors import EvaluationError
 from eval.progress import ProgressLine
 from eval.speed import measure_speed, speed_table
@@ -53,17 +54,17 @@ def _add_table1(subcommands: argparse._SubParsersAction[Parser]) -> None:
         help=f"of {', '.join(RUNS)}; default: {ALL_RUNS}, the paper's",
     )
     parser.add_argument(
-        "--limit", type=_positive, metavar="N", help="take the first N images by name"
+        "--limit", type=positive, metavar="N", help="take the first N images by name"
     )
     parser.add_argument(
         "--batch-size",
-        type=_positive,
+        type=positive,
         default=4,
         metavar="N",
         help="photos of one size that are protected together (default: 4)",
     )
     parser.add_argument(
-        "--seed", type=_seed, default=0, metavar="N", help="of the starting noise (default: 0)"
+        "--seed", type=seed, default=0, metavar="N", help="of the starting noise (default: 0)"
     )
     parser.add_argument(
         "--aesthetics",
@@ -123,14 +124,14 @@ def _add_speed(subcommands: argparse._SubParsersAction[Parser]) -> None:
     )
     parser.set_defaults(command=_speed)
     parser.add_argument(
-        "--side", type=_positive, default=256, metavar="N", help="in pixels (default: 256)"
+        "--side", type=positive, default=256, metavar="N", help="in pixels (default: 256)"
     )
     parser.add_argument(
-        "--kernel-size", type=_positive, default=5, metavar="N", help="odd (default: 5)"
+        "--kernel-size", type=positive, default=5, metavar="N", help="odd (default: 5)"
     )
     parser.add_argument("--sigma", type=float, default=1.0, help="in pixels (default: 1)")
     parser.add_argument(
-        "--repetitions", type=_positive, default=7, metavar="N", help="the best counts (default: 7)"
+        "--repetitions", type=positive, default=7, metavar="N", help="the best counts (default: 7)"
     )
 
 
@@ -159,13 +160,13 @@ def _add_sweep(subcommands: argparse._SubParsersAction[Parser]) -> None:
         ("learning-rates", "in grey levels"),
     ):
         parser.add_argument(
-            f"--{name}", type=_numbers, required=True, metavar="A,B", help=f"values of {unit}"
+            f"--{name}", type=numbers, required=True, metavar="A,B", help=f"values of {unit}"
         )
     parser.add_argument(
-        "--max-steps", type=_positive, default=300, metavar="N", help="T (default: 300)"
+        "--max-steps", type=positive, default=300, metavar="N", help="T (default: 300)"
     )
     parser.add_argument(
-        "--every", type=_positive, default=1, metavar="N", help="take each N-th image only"
+        "--every", type=positive, default=1, metavar="N", help="take each N-th image only"
     )
 
 
@@ -196,26 +197,3 @@ def _add_images(parser: Parser) -> None:
     parser.add_argument(
         "--view", metavar="VIEW", help=f"{', '.join(VIEWS)}; default: the classifier's own"
     )
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected numbers with commas between them, got {text!r}"
-        ) from None
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number from 0 to 2^63 - 1, got {text!r}"
-        )
-    return int(text)

@@ -302,7 +302,8 @@ def test_the_embedded_classifier_and_score_need_no_network(
     assert results.scores is not None
     assert "beauty (OASIS, 1-7), before" in results.scores
     assert "NIMA" not in results.scores
-    names = [entry["label"] for entry in results.top5_before["confidences"]]
+    top5: Any = results.top5_before
+    names = [entry["label"] for entry in top5["confidences"]]
     assert "temple, asia (worship, sensitive)" in names
 
 

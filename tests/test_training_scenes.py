@@ -111,9 +111,19 @@ def test_a_class_without_photos_is_named(tmp_path: Path, photos: Path) -> None:
         train(Sources(tmp_path / "photos", None, None), RECIPE, tmp_path, lambda step: None)
 
 
-def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--images", str(tmp_path / "no.zip"), "--out", str(tmp_path / "out")]) == 2
-    assert "There is no file or folder" in capsys.readouterr().err
+def test_the_command_says_what_is_wrong(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "out")]
+    for words, message in (
+        (["--images", str(tmp_path / "no.zip")], "There is no file or folder"),
+        (["--images", str(photos), "--teacher", str(tmp_path / "no.pt")], "there is no file at"),
+    ):
+        assert main([*words, *out]) == 2
+        assert message in capsys.readouterr().err
+    (tmp_path / "out" / "state.pt").write_bytes(b"cut")
+    assert main(["--images", str(photos), *out]) == 2
+    assert "is not the state of a training" in capsys.readouterr().err
 
 
 @pytest.fixture

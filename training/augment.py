@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MIN_AREA = 0.3
-MAX_ASPECT = 4 / 3
+MIN_AREA = 0.5
+MAX_ASPECT = 1.2
 MIXUP_ALPHA = 0.2
 
 
@@ -65,30 +65,30 @@ def _crop(image: Tensor, side: int, generator: torch.Generator) -> Tensor:
     if flip < 0.5:
         part = part.flip(-1)
     mode = "bicubic" if kernel < 0.5 else "bilinear"
-    if coarse < 0.15:
+    if coarse < 0.05:
         small = round(side * (0.3 + 0.4 * coarseness))
         part = F.interpolate(part, (small, small), mode="bilinear", antialias=True)
     return F.interpolate(part, (side, side), mode=mode, antialias=True)[0]
 
 
 def _recolor(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Exposure, contrast, saturation and white balance, each within some 30%."""
+    """Exposure, contrast, saturation and white balance, each within some 15%."""
     count = len(images)
-    exposure = _uniform(0.7, 1.3, generator, count, 1, 1, 1)
-    balance = _uniform(0.93, 1.07, generator, count, 3, 1, 1)
-    contrast = _uniform(0.7, 1.3, generator, count, 1, 1, 1)
-    # In one of ten photos there is no colour at all.
-    saturation = _uniform(0.6, 1.4, generator, count, 1, 1, 1)
-    saturation *= (_uniform(0.0, 1.0, generator, count, 1, 1, 1) > 0.05).float()
+    exposure = _uniform(0.85, 1.15, generator, count, 1, 1, 1)
+    balance = _uniform(0.96, 1.04, generator, count, 3, 1, 1)
+    contrast = _uniform(0.85, 1.15, generator, count, 1, 1, 1)
+    # In one of fifty photos there is no colour at all.
+    saturation = _uniform(0.8, 1.2, generator, count, 1, 1, 1)
+    saturation *= (_uniform(0.0, 1.0, generator, count, 1, 1, 1) > 0.02).float()
     images = images * (exposure * balance)
     images = images.mean(dim=(-3, -2, -1), keepdim=True).lerp(images, contrast)
     return images.mean(dim=1, keepdim=True).lerp(images, saturation)
 
 
 def _resharpen(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Two of three photos are sharpened, by up to 200% of what a small blur takes away."""
+    """Three of five photos are sharpened, by up to 150% of what a small blur takes away."""
     count = len(images)
-    amount = _uniform(-1.0, 2.0, generator, count, 1, 1, 1).clamp_min_(0.0)
+    amount = _uniform(-1.0, 1.5, generator, count, 1, 1, 1).clamp_min_(0.0)
     kernel = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
     channels = images.shape[1]
     rows, columns = (

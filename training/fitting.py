@@ -43,19 +43,19 @@ class Recipe:
         seed: of all random choices.
     """
 
-    epochs: int = 9
+    epochs: int = 5
     batch_size: int = 64
-    sides: tuple[tuple[int, ...], ...] = ((128, 160), (160, 192), (160, 192))
-    learning_rate: float = 1.5e-4
-    head_learning_rate: float = 4e-4
-    warmup_steps: int = 150
+    sides: tuple[tuple[int, ...], ...] = ((160, 192), (192,), (192, 224))
+    learning_rate: float = 1e-4
+    head_learning_rate: float = 2e-4
+    warmup_steps: int = 100
     weight_decay: float = 0.02
     frozen_blocks: int = 5
     dropout: float = 0.2
     label_smoothing: float = 0.1
-    teacher_share: float = 0.35
-    mixup_share: float = 0.3
-    average_decay: float = 0.998
+    teacher_share: float = 0.3
+    mixup_share: float = 0.1
+    average_decay: float = 0.996
     seed: int = 0
 
 

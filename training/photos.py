@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvpire.classifiers import Labels
-from cvpire.photo import Photo, read_photo
+from cvpire.photo import Photo, PhotoError, read_photo
 from eval.dataset import is_image_name, listing, load_dataset
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback
@@ -105,11 +105,17 @@ def read_squares(
 
     Returns:
         Pixels (N, 3, side, side) uint8, and labels (N,) int64.
+
+    Raises:
+        EvaluationError: if one cannot be read; names it.
     """
     pixels = torch.empty(len(photos), 3, side, side, dtype=torch.uint8)
     for position, photo in enumerate(photos):
         progress(Progress(stage, "", position, len(photos)))
-        image = torch.from_numpy(photo.read().pixels).permute(2, 0, 1)[None]
+        try:
+            image = torch.from_numpy(photo.read().pixels).permute(2, 0, 1)[None]
+        except PhotoError as error:
+            raise EvaluationError(f"{photo.name} cannot be used: {error}") from error
         if image.shape[-2:] != (side, side):
             image = F.interpolate(image, (side, side), mode="bilinear", antialias=True)
         pixels[position] = image[0]

@@ -26,6 +26,7 @@ from cvpire.classifiers import CLASSIFIERS, Classifier, load_classifier
 from cvpire.networks import EfficientNetLite0
 from cvpire.photo import PhotoError, write_bytes
 from cvpire.weights import WeightsError, file_sha256
+from eval.arguments import positive
 from eval.errors import EvaluationError
 from eval.output import sole_user
 from eval.progress import Progress, ProgressCallback, ProgressLine
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="SqueezeNet of Places365")
     parser.add_argument("--validation", type=Path, metavar="ZIP", help="measured at the end")
     parser.add_argument("--out", type=Path, default=Path("results/training"), metavar="DIR")
-    parser.add_argument("--epochs", type=int, default=Recipe.epochs, metavar="N")
+    parser.add_argument("--epochs", type=positive, default=Recipe.epochs, metavar="N")
     options = parser.parse_args(arguments)
     sources = Sources(options.images, options.teacher, options.validation)
     line = ProgressLine(sys.stderr)
@@ -104,6 +105,7 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
         WeightsError: if weights are missing or do not fit.
     """
     labels = _SPEC.read_labels()
+    teach = _teach(sources.teacher)
     found = find_photos(sources.images, labels)
     pixels, positions = read_squares(found.photos, SIDE, progress, "Reading the photos")
     present = set(positions.tolist())
@@ -122,7 +124,7 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
     else:
         network._fc = torch.nn.Linear(network._fc.in_features, len(labels.names))
     network.requires_grad_(True)
-    fitting = Fitting(network, _normalise, _teach(sources.teacher), pixels, positions, recipe)
+    fitting = Fitting(network, _normalise, teach, pixels, positions, recipe)
     if state is not None:
         try:
             fitting.resume(state)
@@ -184,7 +186,13 @@ def _write_state(path: Path, state: dict[str, Any]) -> None:
 def _read_state(path: Path, inputs: dict[str, Any]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except Exception as error:
+        raise EvaluationError(
+            f"{path} is not the state of a training ({type(error).__name__}): delete it to begin "
+            "anew."
+        ) from error
     if state["inputs"] != inputs:
         raise EvaluationError(
             f"{path.parent} holds a training on other photos or with another teacher: choose "
