@@ -23,7 +23,7 @@ from cvpire.weights import WeightsError
 
 SCALE = (1.0, 7.0)
 WEIGHTS = EmbeddedWeights(
-    "beauty.safetensors", sha256="5c04250b15c3d610cc4cd47dd16794ccbd015046596bdca150683918c7237ede"
+    "beauty.safetensors", sha256="abc1086fbe78edb035ef6fd75be9a64c9895bb8da48c4346fabc8545119fadef"
 )
 
 # Positions among `EfficientNetLite0.maps`, and their channels.

@@ -325,7 +325,7 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
         build=lambda: EfficientNetLite0(num_classes=97),
         weights=EmbeddedWeights(
             "scenes.safetensors",
-            sha256="432aa27e0432494c789cfc4865c3f43819a2278b39d790db8e02e5b8298dcfcf",
+            sha256="207fbe5e60ab841b159685f50bd4b74a74e3b065114dfefd6a136ed998079c6b",
         ),
         read_labels=_embedded_labels,
         mean=(127 / 255,) * 3,
