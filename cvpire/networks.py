@@ -69,8 +69,8 @@ class _InvertedResidual(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         hidden = features
         if self._expand_conv is not None and self._bn0 is not None:
-            hidden = F.relu6(self._bn0(self._expand_conv(hidden)))
-        hidden = F.relu6(self._bn1(self._depthwise_conv(hidden)))
+            hidden = F.relu6(self._bn0(self._expand_conv(hidden)), inplace=True)
+        hidden = F.relu6(self._bn1(self._depthwise_conv(hidden)), inplace=True)
         projected: Tensor = self._bn2(self._project_conv(hidden))
         return features + projected if self._is_residual else projected
 
@@ -100,11 +100,11 @@ class EfficientNetLite0(nn.Module):
 
     def maps(self, images: Tensor) -> Iterator[Tensor]:
         """The feature maps (N, C, H', W') of each block, in order, and of the last convolution."""
-        hidden = F.relu6(self._bn0(self._conv_stem(images)))
+        hidden = F.relu6(self._bn0(self._conv_stem(images)), inplace=True)
         for block in self._blocks:
             hidden = block(hidden)
             yield hidden
-        yield F.relu6(self._bn1(self._conv_head(hidden)))
+        yield F.relu6(self._bn1(self._conv_head(hidden)), inplace=True)
 
     def features(self, images: Tensor) -> Tensor:
         """(N, 1280): the pooled features that the last layer reads."""

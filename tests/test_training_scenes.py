@@ -31,6 +31,8 @@ from training.teacher import SqueezeNet, load_teacher
 
 RECIPE = Recipe(epochs=2, batch_size=32, sides=((32,), (32, 48)), warmup_steps=2)
 
+SOFT = torch.full((8, 5), 0.2)
+
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -140,7 +142,7 @@ def test_frozen_layers_stay_and_the_rest_learns(network: EfficientNetLite0) -> N
     pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
     recipe = Recipe(epochs=3, batch_size=8, sides=((32,),), warmup_steps=1, frozen_blocks=2)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    fit = Fitting(network, lambda images: images, None, pixels, torch.arange(8) % 5, recipe)
+    fit = Fitting(network, lambda images: images, pixels, torch.arange(8) % 5, SOFT, recipe)
     assert [fitted.step for fitted in fit.run()] == [1, 2, 3]
     for name, value in fit.average.state_dict().items():
         is_frozen = name.startswith(("_conv_stem", "_bn0", "_blocks.0.", "_blocks.1."))
@@ -152,7 +154,7 @@ def test_a_loss_that_is_not_finite_is_said(network: EfficientNetLite0) -> None:
     nn.init.constant_(network._fc.bias, float("inf"))
     pixels = torch.zeros((8, 3, 32, 32), dtype=torch.uint8)
     recipe = Recipe(epochs=1, batch_size=8, sides=((32,),))
-    fit = Fitting(network, lambda images: images, None, pixels, torch.zeros(8).long(), recipe)
+    fit = Fitting(network, lambda images: images, pixels, torch.zeros(8).long(), SOFT, recipe)
     with pytest.raises(FloatingPointError, match="step 0"):
         list(fit.run())
 
@@ -160,7 +162,7 @@ def test_a_loss_that_is_not_finite_is_said(network: EfficientNetLite0) -> None:
 def test_the_rate_rises_and_falls(network: EfficientNetLite0) -> None:
     pixels = torch.zeros((8, 3, 32, 32), dtype=torch.uint8)
     recipe = Recipe(epochs=10, batch_size=8, sides=((32,),), warmup_steps=4)
-    fit = Fitting(network, lambda images: images, None, pixels, torch.zeros(8).long(), recipe)
+    fit = Fitting(network, lambda images: images, pixels, torch.zeros(8).long(), SOFT, recipe)
     rates = []
     for step in range(fit.steps):
         fit.step = step

@@ -37,25 +37,27 @@ class Recipe:
         frozen_blocks: the stem and that many blocks stay as ImageNet left them.
         dropout: share of the pooled features left out.
         label_smoothing: share of the label given to all classes.
-        teacher_share: share of the target that the teacher gives.
+        soft_share: share of the target that the soft labels give.
         mixup_share: share of the steps with mixup.
-        average_decay: of the running average of the weights, which is what is kept.
+        average_decay: of the running average of the weights.
+        tuned_share: what is kept lies between the start and that average; 1 is the average.
         seed: of all random choices.
     """
 
     epochs: int = 5
     batch_size: int = 64
     sides: tuple[tuple[int, ...], ...] = ((160, 192), (192,), (192, 224))
-    learning_rate: float = 1e-4
-    head_learning_rate: float = 2e-4
+    learning_rate: float = 1.5e-4
+    head_learning_rate: float = 3e-4
     warmup_steps: int = 100
     weight_decay: float = 0.02
     frozen_blocks: int = 5
     dropout: float = 0.2
-    label_smoothing: float = 0.1
-    teacher_share: float = 0.3
+    label_smoothing: float = 0.05
+    soft_share: float = 0.4
     mixup_share: float = 0.1
     average_decay: float = 0.996
+    tuned_share: float = 0.7
     seed: int = 0
 
 
@@ -84,9 +86,9 @@ class Fitting:
     Args:
         network: with pretrained weights and a new last layer; changed in place.
         normalise: images in [0, 1] to what the network takes.
-        teach: images (N, 3, H, W) in [0, 1] to the teacher's logits (N, classes); None without one.
         pixels: (N, 3, H, W) uint8, of all training photos.
         labels: (N,) int64.
+        soft: (N, classes) probabilities, what else each photo resembles.
         recipe: the settings.
     """
 
@@ -94,23 +96,24 @@ class Fitting:
         self,
         network: EfficientNetLite0,
         normalise: Callable[[Tensor], Tensor],
-        teach: Callable[[Tensor], Tensor] | None,
         pixels: Tensor,
         labels: Tensor,
+        soft: Tensor,
         recipe: Recipe,
     ) -> None:
         self._network = network.to(memory_format=torch.channels_last)
         self._normalise = normalise
-        self._teach = teach
         self._pixels = pixels
         self._labels = labels
+        self._soft = soft
         self._recipe = recipe
         self._classes = network._fc.out_features
         self.step = 0
         self.steps_an_epoch = len(pixels) // recipe.batch_size
         self.steps = recipe.epochs * self.steps_an_epoch
         _freeze(network, recipe.frozen_blocks)
-        self.average = copy.deepcopy(network).eval().requires_grad_(False)
+        self._start = copy.deepcopy(network).eval().requires_grad_(False)
+        self.average = copy.deepcopy(self._start)
         self._optimizer = torch.optim.AdamW(
             [
                 {"params": list(parameters), "lr": 0.0, "peak": peak, "weight_decay": decay}
@@ -128,11 +131,21 @@ class Fitting:
             self.step += 1
             yield Fitted(self.step, self.steps, loss)
 
+    @torch.no_grad()
+    def result(self) -> EfficientNetLite0:
+        """The start's weights moved towards the running average (Wortsman et al. 2022,
+        doi:10.48550/arXiv.2109.01903): what sharp photos were known by is not forgotten.
+        """
+        result = copy.deepcopy(self._start)
+        _move(result, self.average, self._recipe.tuned_share)
+        return result
+
     def state(self) -> dict[str, Any]:
         """All that `resume` needs, tensors and numbers only."""
         return {
             "recipe": _plain(asdict(self._recipe)),
             "step": self.step,
+            "start": self._start.state_dict(),
             "network": self._network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -146,6 +159,7 @@ class Fitting:
         """
         if state["recipe"] != _plain(asdict(self._recipe)):
             raise ValueError("The saved training has other settings: choose another --out.")
+        self._start.load_state_dict(state["start"])
         self._network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -176,14 +190,11 @@ class Fitting:
         images = augment(self._pixels[rows], side, generator)
         targets = F.one_hot(self._labels[rows], self._classes).float()
         targets = targets.lerp(targets.new_tensor(1.0 / self._classes), recipe.label_smoothing)
+        targets = targets.lerp(self._soft[rows], recipe.soft_share)
         if float(torch.rand((), generator=generator)) < recipe.mixup_share:
             images, targets = mix(images, targets, generator)
         images = images.contiguous(memory_format=torch.channels_last)
         with self._autocast():
-            if self._teach is not None:
-                with torch.no_grad():
-                    taught = self._teach(images).float().softmax(dim=1)
-                targets = targets.lerp(taught, recipe.teacher_share)
             logits = self._forward(self._normalise(images), generator).float()
         loss = F.cross_entropy(logits, targets)
         if not bool(loss.isfinite()):
@@ -216,12 +227,14 @@ class Fitting:
         # in a few steps what the last layer was fitted to.
         network, frozen = self._network.eval(), self._recipe.frozen_blocks
         with torch.no_grad():
-            features = F.relu6(network._bn0(network._conv_stem(images)))
+            features = F.relu6(network._bn0(network._conv_stem(images)), inplace=True)
             for block in network._blocks[:frozen]:
                 features = block(features)
         for block in network._blocks[frozen:]:
             features = block(features)
-        features = F.relu6(network._bn1(network._conv_head(features))).mean(dim=(-2, -1))
+        features = F.relu6(network._bn1(network._conv_head(features)), inplace=True).mean(
+            dim=(-2, -1)
+        )
         keep = 1.0 - self._recipe.dropout
         mask = torch.rand(features.shape, generator=generator) < keep
         logits: Tensor = network._fc(features * mask / keep)
@@ -234,12 +247,16 @@ class Fitting:
     def _update_average(self) -> None:
         # In the first steps the average would else be the start.
         decay = min(self._recipe.average_decay, (1.0 + self.step) / (10.0 + self.step))
-        own = self._network.state_dict()
-        for name, value in self.average.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(own[name], 1.0 - decay)
-            else:
-                value.copy_(own[name])
+        _move(self.average, self._network, 1.0 - decay)
+
+
+def _move(network: nn.Module, goal: nn.Module, share: float) -> None:
+    own = network.state_dict()
+    for name, value in goal.state_dict().items():
+        if value.is_floating_point():
+            own[name].lerp_(value, share)
+        else:
+            own[name].copy_(value)
 
 
 def _freeze(network: EfficientNetLite0, blocks: int) -> None:

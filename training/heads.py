@@ -1,4 +1,4 @@
-"""A new last layer for a pretrained network, fitted to its frozen features before anything else.
+"""Linear layers on frozen features: a new last layer to start from, and soft labels to learn from.
 
 Fine-tuning from a random last layer would first undo what the other layers know (Kumar et al. 2022,
 doi:10.48550/arXiv.2202.10054).
@@ -22,6 +22,7 @@ LEARNING_RATE = 1e-3
 WEIGHT_DECAY = 1e-2
 DROPOUT = 0.2
 LABEL_SMOOTHING = 0.1
+FOLDS = 5
 
 
 @torch.no_grad()
@@ -74,3 +75,31 @@ def fit_head(features: Tensor, labels: Tensor, classes: int, seed: int) -> nn.Li
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return head.requires_grad_(False)
+
+
+def soft_labels(
+    features: Tensor, labels: Tensor, classes: int, seed: int, progress: ProgressCallback
+) -> Tensor:
+    """What linear layers, each fitted to the other folds, take every photo for.
+
+    Answers about photos that a layer was fitted to would only repeat their labels.
+
+    Args:
+        features: (N, D).
+        labels: (N,) int64.
+        classes: number of probabilities.
+        seed: of the folds and the fits.
+        progress: told after each fold.
+
+    Returns:
+        Probabilities (N, classes).
+    """
+    fold = torch.randperm(len(features), generator=torch.Generator().manual_seed(seed)) % FOLDS
+    soft = torch.empty(len(features), classes)
+    for held_out in range(FOLDS):
+        progress(Progress("Soft labels", "", held_out, FOLDS))
+        rest = fold != held_out
+        head = fit_head(features[rest], labels[rest], classes, seed)
+        soft[~rest] = head(features[~rest]).softmax(dim=1)
+    progress(Progress("Soft labels", "", FOLDS, FOLDS))
+    return soft

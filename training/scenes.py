@@ -1,8 +1,9 @@
 """`python -m training.scenes`: train the embedded scene classifier.
 
 EfficientNet-Lite0 with ImageNet's weights gets a new last layer for the embedded classes, fitted to
-its frozen features, and is then fine-tuned on augmented photos, with a SqueezeNet of Places365 as
-teacher if there is one. Killed, it goes on with the same command from at most 100 steps before.
+its frozen features, and is then fine-tuned on augmented photos. It learns from their labels and
+from soft ones, which linear layers on those features give, with a SqueezeNet of Places365 helping
+if there is one. Killed, it goes on with the same command from at most 100 steps before.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
 
@@ -32,12 +32,14 @@ from eval.output import sole_user
 from eval.progress import Progress, ProgressCallback, ProgressLine
 from training.evaluate import measure, summary
 from training.fitting import Fitting, Recipe
-from training.heads import fit_head, frozen_features
+from training.heads import fit_head, frozen_features, soft_labels
+from training.memory import keep_freed_memory
 from training.photos import find_photos, read_squares
-from training.teacher import load_teacher
+from training.teacher import load_teacher, teacher_logits
 
 SIDE = 128
-TEACHER_SIDE = 144
+# The teacher's logits among the features: few, but they know Places365.
+TEACHER_WEIGHT = 4.0
 SAVE_EVERY = 100
 WEIGHTS_FILE = "scenes.safetensors"
 _STATE_FILE = "state.pt"
@@ -105,7 +107,8 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
         WeightsError: if weights are missing or do not fit.
     """
     labels = _SPEC.read_labels()
-    teach = _teach(sources.teacher)
+    keep_freed_memory()
+    teacher = load_teacher(sources.teacher) if sources.teacher is not None else None
     found = find_photos(sources.images, labels)
     pixels, positions = read_squares(found.photos, SIDE, progress, "Reading the photos")
     present = set(positions.tolist())
@@ -121,10 +124,15 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
     if state is None:
         features = frozen_features(network, _normalise, pixels, progress)
         network._fc = fit_head(features, positions, len(labels.names), recipe.seed)
+        if teacher is not None:
+            known = torch.tensor(labels.indices)
+            features = _join(features, teacher_logits(teacher, pixels, known, progress))
+        soft = soft_labels(features, positions, len(labels.names), recipe.seed, progress)
     else:
         network._fc = torch.nn.Linear(network._fc.in_features, len(labels.names))
+        soft = state["soft"]
     network.requires_grad_(True)
-    fitting = Fitting(network, _normalise, teach, pixels, positions, recipe)
+    fitting = Fitting(network, _normalise, pixels, positions, soft, recipe)
     if state is not None:
         try:
             fitting.resume(state)
@@ -135,11 +143,11 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
             Progress("Training", f"loss {fitted.loss:.2f}", fitted.step, fitted.steps, "steps")
         )
         if fitted.step % SAVE_EVERY == 0 or fitted.step == fitted.steps:
-            _write_state(out / _STATE_FILE, {**fitting.state(), "inputs": inputs})
+            _write_state(out / _STATE_FILE, {**fitting.state(), "soft": soft, "inputs": inputs})
     # One entry: safetensors writes several in an order of its own, and equal trainings must give
     # equal bytes.
     metadata = {"training": json.dumps({"recipe": asdict(recipe), "inputs": inputs})}
-    write_bytes(out / WEIGHTS_FILE, _as_safetensors(fitting.average, metadata))
+    write_bytes(out / WEIGHTS_FILE, _as_safetensors(fitting.result(), metadata))
 
 
 def _pretrained() -> EfficientNetLite0:
@@ -153,18 +161,10 @@ def _normalise(images: Tensor) -> Tensor:
     return (images - mean) / std
 
 
-def _teach(path: Path | None) -> Callable[[Tensor], Tensor] | None:
-    if path is None:
-        return None
-    teacher = load_teacher(path)
-    known = torch.tensor(_SPEC.read_labels().indices)
-
-    def teach(images: Tensor) -> Tensor:
-        size = (TEACHER_SIDE, TEACHER_SIDE)
-        logits: Tensor = teacher(F.interpolate(images, size, mode="bilinear", antialias=True))
-        return logits[:, known]
-
-    return teach
+def _join(features: Tensor, logits: Tensor) -> Tensor:
+    """Features and standardised logits side by side, (N, D + C)."""
+    logits = (logits - logits.mean(dim=0)) / logits.std(dim=0)
+    return torch.cat((features, TEACHER_WEIGHT * features.std() * logits), dim=1)
 
 
 def _as_safetensors(network: EfficientNetLite0, metadata: dict[str, str]) -> bytes:
