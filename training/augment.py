@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MIN_AREA = 0.5
+MIN_AREA = 0.4
 MAX_ASPECT = 1.2
 MIXUP_ALPHA = 0.2
 

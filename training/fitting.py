@@ -44,20 +44,20 @@ class Recipe:
         seed: of all random choices.
     """
 
-    epochs: int = 5
+    epochs: int = 6
     batch_size: int = 64
-    sides: tuple[tuple[int, ...], ...] = ((160, 192), (192,), (192, 224))
-    learning_rate: float = 1.5e-4
-    head_learning_rate: float = 3e-4
+    sides: tuple[tuple[int, ...], ...] = ((160, 192), (192, 224), (224, 256))
+    learning_rate: float = 2e-4
+    head_learning_rate: float = 4e-4
     warmup_steps: int = 100
     weight_decay: float = 0.02
     frozen_blocks: int = 5
     dropout: float = 0.2
     label_smoothing: float = 0.05
-    soft_share: float = 0.4
-    mixup_share: float = 0.1
+    soft_share: float = 0.5
+    mixup_share: float = 0.25
     average_decay: float = 0.996
-    tuned_share: float = 0.7
+    tuned_share: float = 0.85
     seed: int = 0
 
 
