@@ -25,9 +25,9 @@ from eval.errors import EvaluationError
 from eval.progress import Progress
 from training import fitting, scenes
 from training.fitting import Fitting, Recipe
-from training.heads import fit_head
+from training.heads import fit_head, soft_labels
 from training.scenes import Sources, main, train
-from training.teacher import SqueezeNet, load_teacher
+from training.teacher import SqueezeNet, load_teacher, teacher_logits
 
 RECIPE = Recipe(epochs=2, batch_size=32, sides=((32,), (32, 48)), warmup_steps=2)
 
@@ -150,6 +150,17 @@ def test_frozen_layers_stay_and_the_rest_learns(network: EfficientNetLite0) -> N
         assert torch.equal(value, before[name]) == (is_frozen or is_statistic), name
 
 
+def test_the_result_lies_between_the_start_and_the_average(network: EfficientNetLite0) -> None:
+    pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
+    recipe = Recipe(epochs=2, batch_size=8, sides=((32,),), warmup_steps=1, tuned_share=0.25)
+    start = network._fc.weight.detach().clone()
+    fit = Fitting(network, lambda images: images, pixels, torch.arange(8) % 5, SOFT, recipe)
+    list(fit.run())
+    average = fit.average._fc.weight
+    assert not torch.equal(average, start)
+    assert torch.allclose(fit.result()._fc.weight, 0.75 * start + 0.25 * average, atol=1e-6)
+
+
 def test_a_loss_that_is_not_finite_is_said(network: EfficientNetLite0) -> None:
     nn.init.constant_(network._fc.bias, float("inf"))
     pixels = torch.zeros((8, 3, 32, 32), dtype=torch.uint8)
@@ -178,6 +189,32 @@ def test_the_head_learns_what_is_linear() -> None:
     labels = features[:, :4].argmax(dim=1)
     head = fit_head(features, labels, 4, seed=0)
     assert float((head(features).argmax(dim=1) == labels).float().mean()) > 0.9
+
+
+def test_soft_labels_come_from_layers_that_did_not_see_the_photo() -> None:
+    random = torch.Generator().manual_seed(0)
+    features = torch.randn((2_000, 400), generator=random)
+    labels = features[:, :4].argmax(dim=1)
+    # Labels that nothing explains: a layer can only know them by heart.
+    unexplained = torch.randint(4, (2_000,), generator=random)
+    by_heart = fit_head(10.0 * features, unexplained, 4, seed=0)(10.0 * features)
+    assert float((by_heart.argmax(dim=1) == unexplained).float().mean()) > 0.5
+    for answer, low, high in ((labels, 0.5, 1.0), (unexplained, 0.2, 0.3)):
+        soft = soft_labels(10.0 * features, answer, 4, 0, lambda step: None)
+        assert torch.allclose(soft.sum(dim=1), torch.ones(2_000))
+        assert low < float((soft.argmax(dim=1) == answer).float().mean()) < high
+
+
+def test_the_teacher_s_logits_are_those_of_the_classes_asked_for() -> None:
+    torch.manual_seed(0)
+    teacher = SqueezeNet().eval()
+    pixels = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
+    images = nn.functional.interpolate(
+        pixels.float() / 255.0, (144, 144), mode="bilinear", antialias=True
+    )
+    known = torch.tensor([7, 300])
+    logits = teacher_logits(teacher, pixels, known, lambda step: None)
+    assert torch.allclose(logits, teacher(images)[:, known], atol=1e-5)
 
 
 def test_the_teacher_is_the_published_network(shared: Path) -> None:
