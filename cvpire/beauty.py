@@ -23,7 +23,7 @@ from cvpire.weights import WeightsError
 
 SCALE = (1.0, 7.0)
 WEIGHTS = EmbeddedWeights(
-    "beauty.safetensors", sha256="abc1086fbe78edb035ef6fd75be9a64c9895bb8da48c4346fabc8545119fadef"
+    "beauty.safetensors", sha256="76d9cd2b190dd2440de4ae37d38526a1c546248115a7b24731af1cca1a445732"
 )
 
 # Positions among `EfficientNetLite0.maps`, and their channels.

@@ -325,7 +325,7 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
         build=lambda: EfficientNetLite0(num_classes=97),
         weights=EmbeddedWeights(
             "scenes.safetensors",
-            sha256="207fbe5e60ab841b159685f50bd4b74a74e3b065114dfefd6a136ed998079c6b",
+            sha256="d221607b2a2020934044a5fbc96b68dbf680af166362d26dd7d6ae5cb0550c87",
         ),
         read_labels=_embedded_labels,
         mean=(127 / 255,) * 3,
