@@ -5,7 +5,8 @@ norms by Brielmann and Pelli 2019, doi:10.1037/emo0000533). Ratings follow what 
 than how well it was taken. See `data/beauty.md`.
 
 The features are statistics of the scene classifier's maps: their mean and standard deviation over
-space, after the last blocks of its 3rd, 5th and 7th stage, each under a signed square root.
+space, after the last blocks of its 3rd, 5th and 7th stage and after the last convolution, each under a
+signed square root.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from cvpire.weights import WeightsError
 
 SCALE = (1.0, 7.0)
 WEIGHTS = EmbeddedWeights(
-    "beauty.safetensors", sha256="76d9cd2b190dd2440de4ae37d38526a1c546248115a7b24731af1cca1a445732"
+    "beauty.safetensors", sha256="dac205545ef617dac64cef2371d0bbeb20dc3accca0d4431d498fd0084b864a1"
 )
 
 # Positions among `EfficientNetLite0.maps`, and their channels.
-_MAPS = {4: 40, 10: 112, 15: 320}
+_MAPS = {4: 40, 10: 112, 15: 320, 16: 1280}
 FEATURES = 2 * sum(_MAPS.values())
 
 
@@ -55,7 +56,7 @@ class Beauty(nn.Module):
 
 
 def describe(classifier: Classifier, images: Tensor) -> Tensor:
-    """The features (N, 944) of images (N, 3, H, W) in [0, 1], of any size.
+    """The features (N, 3504) of images (N, 3, H, W) in [0, 1], of any size.
 
     Raises:
         ValueError: for a classifier of another architecture.
