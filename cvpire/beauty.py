@@ -5,8 +5,8 @@ norms by Brielmann and Pelli 2019, doi:10.1037/emo0000533). Ratings follow what 
 than how well it was taken. See `data/beauty.md`.
 
 The features are statistics of the scene classifier's maps: their mean and standard deviation over
-space, after the last blocks of its 3rd, 5th and 7th stage and after the last convolution, each under a
-signed square root.
+space, after the last blocks of its 3rd, 5th and 7th stage and after the last convolution, each
+under a signed square root.
 """
 
 from __future__ import annotations
