@@ -126,6 +126,9 @@ def test_the_command_says_what_is_wrong(
     (tmp_path / "out" / "state.pt").write_bytes(b"cut")
     assert main(["--images", str(photos), *out]) == 2
     assert "is not the state of a training" in capsys.readouterr().err
+    torch.save({"step": 3, "inputs": {}}, tmp_path / "out" / "state.pt")
+    assert main(["--images", str(photos), *out]) == 2
+    assert "it lacks average, network, optimizer, recipe, soft, start" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ class Fitting:
     @torch.no_grad()
     def result(self) -> EfficientNetLite0:
         """The start's weights moved towards the running average (Wortsman et al. 2022,
-        doi:10.48550/arXiv.2109.01903): what sharp photos were known by is not forgotten.
+        doi:10.48550/arXiv.2109.01903), which keeps more of what the start knew.
         """
         result = copy.deepcopy(self._start)
         _move(result, self.average, self._recipe.tuned_share)
@@ -225,16 +225,8 @@ class Fitting:
     def _forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
         # Batch norm keeps ImageNet's statistics: those of our small batches of blurred photos undo
         # in a few steps what the last layer was fitted to.
-        network, frozen = self._network.eval(), self._recipe.frozen_blocks
-        with torch.no_grad():
-            features = F.relu6(network._bn0(network._conv_stem(images)), inplace=True)
-            for block in network._blocks[:frozen]:
-                features = block(features)
-        for block in network._blocks[frozen:]:
-            features = block(features)
-        features = F.relu6(network._bn1(network._conv_head(features)), inplace=True).mean(
-            dim=(-2, -1)
-        )
+        network = self._network.eval()
+        features = network.features(images)
         keep = 1.0 - self._recipe.dropout
         mask = torch.rand(features.shape, generator=generator) < keep
         logits: Tensor = network._fc(features * mask / keep)

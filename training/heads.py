@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cvpire.networks import EfficientNetLite0
 from eval.progress import Progress, ProgressCallback
+from training.photos import in_batches
 
 SIDE = 192
 EPOCHS = 10
@@ -25,7 +26,6 @@ LABEL_SMOOTHING = 0.1
 FOLDS = 5
 
 
-@torch.no_grad()
 def frozen_features(
     network: EfficientNetLite0,
     normalise: Callable[[Tensor], Tensor],
@@ -33,16 +33,12 @@ def frozen_features(
     progress: ProgressCallback,
 ) -> Tensor:
     """Pooled features (N, 1280) of photos (N, 3, H, W) uint8, brought to 192x192."""
-    parts = []
-    for start in range(0, len(pixels), BATCH_SIZE):
-        progress(Progress("Frozen features", "", start, len(pixels)))
-        images = pixels[start : start + BATCH_SIZE].float() / 255.0
-        images = F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
-        images = normalise(images).contiguous(memory_format=torch.channels_last)
+
+    def look(images: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_amx_tile_supported()):
-            parts.append(network.features(images).float())
-    progress(Progress("Frozen features", "", len(pixels), len(pixels)))
-    return torch.cat(parts)
+            return network.features(normalise(images)).float()
+
+    return in_batches(look, pixels, SIDE, progress, "Frozen features")
 
 
 def fit_head(features: Tensor, labels: Tensor, classes: int, seed: int) -> nn.Linear:

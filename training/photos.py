@@ -23,6 +23,7 @@ from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback
 
 LABELS_FILE = "labels.csv"
+_BATCH_SIZE = 128
 
 
 class LabelledPhoto(NamedTuple):
@@ -121,6 +122,25 @@ def read_squares(
         pixels[position] = image[0]
     progress(Progress(stage, "", len(photos), len(photos)))
     return pixels, torch.tensor([photo.label for photo in photos])
+
+
+@torch.no_grad()
+def in_batches(
+    network: Callable[[Tensor], Tensor],
+    pixels: Tensor,
+    side: int,
+    progress: ProgressCallback,
+    stage: str,
+) -> Tensor:
+    """What a network says of photos (N, 3, H, W) uint8, brought to side x side and [0, 1]."""
+    parts = []
+    for start in range(0, len(pixels), _BATCH_SIZE):
+        progress(Progress(stage, "", start, len(pixels)))
+        images = pixels[start : start + _BATCH_SIZE].float() / 255.0
+        images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+        parts.append(network(images.contiguous(memory_format=torch.channels_last)))
+    progress(Progress(stage, "", len(pixels), len(pixels)))
+    return torch.cat(parts)
 
 
 def _plain(name: str) -> str:

@@ -43,6 +43,7 @@ TEACHER_WEIGHT = 4.0
 SAVE_EVERY = 100
 WEIGHTS_FILE = "scenes.safetensors"
 _STATE_FILE = "state.pt"
+_STATE_KEYS = {"inputs", "soft", "recipe", "step", "start", "network", "average", "optimizer"}
 
 _SPEC = CLASSIFIERS["scenes"]
 
@@ -73,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     sources = Sources(options.images, options.teacher, options.validation)
     line = ProgressLine(sys.stderr)
+    keep_freed_memory()
     try:
         with sole_user(options.out, []):
             train(sources, Recipe(epochs=options.epochs), options.out, line)
@@ -107,7 +109,7 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
         WeightsError: if weights are missing or do not fit.
     """
     labels = _SPEC.read_labels()
-    keep_freed_memory()
+    # First, so that a broken file is not found out minutes later.
     teacher = load_teacher(sources.teacher) if sources.teacher is not None else None
     found = find_photos(sources.images, labels)
     pixels, positions = read_squares(found.photos, SIDE, progress, "Reading the photos")
@@ -188,11 +190,17 @@ def _read_state(path: Path, inputs: dict[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True)
+        lacking = _STATE_KEYS - state.keys()
     except Exception as error:
         raise EvaluationError(
             f"{path} is not the state of a training ({type(error).__name__}): delete it to begin "
             "anew."
         ) from error
+    if lacking:
+        raise EvaluationError(
+            f"{path} is not the state of such a training (it lacks {', '.join(sorted(lacking))}): "
+            "delete it to begin anew."
+        )
     if state["inputs"] != inputs:
         raise EvaluationError(
             f"{path.parent} holds a training on other photos or with another teacher: choose "

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvpire.checkpoints import load_strictly, read_state_dict
-from eval.progress import Progress, ProgressCallback
+from eval.progress import ProgressCallback
+from training.photos import in_batches
 
 SIDE = 144
-_BATCH_SIZE = 128
 
 _SLOPE = 0.55
 # (squeeze, expand): channels of fire2 to fire9; a pool stands before the first, third and fifth.
@@ -75,16 +75,8 @@ def load_teacher(path: Path) -> SqueezeNet:
     return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-@torch.no_grad()
 def teacher_logits(
     teacher: SqueezeNet, pixels: Tensor, classes: Tensor, progress: ProgressCallback
 ) -> Tensor:
     """Logits (N, C) of some classes, of photos (N, 3, H, W) uint8, brought to 144x144."""
-    parts = []
-    for start in range(0, len(pixels), _BATCH_SIZE):
-        progress(Progress("The teacher's logits", "", start, len(pixels)))
-        images = pixels[start : start + _BATCH_SIZE].float() / 255.0
-        images = F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
-        parts.append(teacher(images.contiguous(memory_format=torch.channels_last))[:, classes])
-    progress(Progress("The teacher's logits", "", len(pixels), len(pixels)))
-    return torch.cat(parts)
+    return in_batches(teacher, pixels, SIDE, progress, "The teacher's logits")[:, classes]
