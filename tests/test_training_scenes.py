@@ -23,7 +23,7 @@ from cvpire.photo import read_photo
 from cvpire.places365 import read_scenes
 from eval.errors import EvaluationError
 from eval.progress import Progress
-from training import fitting, scenes
+from training import scenes
 from training.fitting import Fitting, Recipe
 from training.heads import fit_head, soft_labels
 from training.scenes import Sources, main, train
@@ -231,11 +231,3 @@ def test_the_teacher_is_the_published_network(shared: Path) -> None:
         image = nn.functional.interpolate(image, (256, 256), mode="bilinear", antialias=True)
         right += known.index(203) in teacher(image)[0, known].topk(5).indices.tolist()
     assert right >= 4
-
-
-def test_float32_depthwise_changes_no_figure(network: EfficientNetLite0) -> None:
-    images = torch.rand((2, 3, 40, 40), generator=torch.Generator().manual_seed(0))
-    network.eval()
-    before = network(images)
-    fitting._keep_depthwise_in_float32(network)
-    assert torch.equal(network(images), before)

@@ -10,7 +10,6 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from cvpire.networks import EfficientNetLite0
 from training.augment import augment, mix
+from training.precision import autocast
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,20 @@ class Recipe:
         seed: of all random choices.
     """
 
-    epochs: int = 6
+    epochs: int = 12
     batch_size: int = 64
-    sides: tuple[tuple[int, ...], ...] = ((160, 192), (192, 224), (224, 256))
+    sides: tuple[tuple[int, ...], ...] = ((128, 160, 192), (160, 192, 224), (192, 224))
     learning_rate: float = 2e-4
     head_learning_rate: float = 4e-4
     warmup_steps: int = 100
-    weight_decay: float = 0.02
+    weight_decay: float = 0.05
     frozen_blocks: int = 5
     dropout: float = 0.2
     label_smoothing: float = 0.05
-    soft_share: float = 0.5
-    mixup_share: float = 0.25
-    average_decay: float = 0.996
-    tuned_share: float = 0.85
+    soft_share: float = 0.7
+    mixup_share: float = 0.5
+    average_decay: float = 0.998
+    tuned_share: float = 0.9
     seed: int = 0
 
 
@@ -120,9 +120,6 @@ class Fitting:
                 for parameters, peak, decay in self._groups()
             ]
         )
-        # On processors without bf16 matrices it would only be slower.
-        self._uses_bf16 = torch.cpu._is_amx_tile_supported()
-        _keep_depthwise_in_float32(network)
 
     def run(self) -> Iterator[Fitted]:
         """Do the steps that are left, one at a time."""
@@ -194,7 +191,7 @@ class Fitting:
         if float(torch.rand((), generator=generator)) < recipe.mixup_share:
             images, targets = mix(images, targets, generator)
         images = images.contiguous(memory_format=torch.channels_last)
-        with self._autocast():
+        with autocast():
             logits = self._forward(self._normalise(images), generator).float()
         loss = F.cross_entropy(logits, targets)
         if not bool(loss.isfinite()):
@@ -232,9 +229,6 @@ class Fitting:
         logits: Tensor = network._fc(features * mask / keep)
         return logits
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self._uses_bf16)
-
     @torch.no_grad()
     def _update_average(self) -> None:
         # In the first steps the average would else be the start.
@@ -254,20 +248,6 @@ def _move(network: nn.Module, goal: nn.Module, share: float) -> None:
 def _freeze(network: EfficientNetLite0, blocks: int) -> None:
     for module in (network._conv_stem, network._bn0, *network._blocks[:blocks]):
         module.requires_grad_(False)
-
-
-def _keep_depthwise_in_float32(network: nn.Module) -> None:
-    """oneDNN's bf16 gradients of depthwise convolutions take ten times as long as float32's."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d) and module.groups > 1:
-            module.forward = partial(  # type: ignore[method-assign]
-                _in_float32, module.forward
-            )
-
-
-def _in_float32(forward: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
-    with torch.autocast("cpu", enabled=False):
-        return forward(features.float())
 
 
 def _plain(value: Any) -> Any:

@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvpire.networks import EfficientNetLite0
+from cvpire.networks import EfficientNetLite
 from eval.progress import Progress, ProgressCallback
 from training.photos import in_batches
+from training.precision import autocast
 
-SIDE = 192
+SIDE = 224
 EPOCHS = 10
 BATCH_SIZE = 128
 LEARNING_RATE = 1e-3
@@ -27,15 +28,15 @@ FOLDS = 5
 
 
 def frozen_features(
-    network: EfficientNetLite0,
+    network: EfficientNetLite,
     normalise: Callable[[Tensor], Tensor],
     pixels: Tensor,
     progress: ProgressCallback,
 ) -> Tensor:
-    """Pooled features (N, 1280) of photos (N, 3, H, W) uint8, brought to 192x192."""
+    """Pooled features (N, 1280) of photos (N, 3, H, W) uint8, brought to 224x224."""
 
     def look(images: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_amx_tile_supported()):
+        with autocast():
             return network.features(normalise(images)).float()
 
     return in_batches(look, pixels, SIDE, progress, "Frozen features")

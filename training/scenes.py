@@ -33,6 +33,7 @@ from eval.progress import Progress, ProgressCallback, ProgressLine
 from training.evaluate import measure, summary
 from training.fitting import Fitting, Recipe
 from training.heads import fit_head, frozen_features, soft_labels
+from training.helpers import load_helpers
 from training.memory import keep_freed_memory
 from training.photos import find_photos, read_squares
 from training.teacher import load_teacher, teacher_logits
@@ -124,11 +125,17 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
     state = _read_state(out / _STATE_FILE, inputs)
     network = _pretrained()
     if state is None:
-        features = frozen_features(network, _normalise, pixels, progress)
-        network._fc = fit_head(features, positions, len(labels.names), recipe.seed)
+        own = frozen_features(network, _normalise, pixels, progress)
+        network._fc = fit_head(own, positions, len(labels.names), recipe.seed)
+        views = [own / own.std()]
+        for helper in load_helpers():
+            seen = frozen_features(helper, _normalise, pixels, progress)
+            views.append(seen / seen.std())
         if teacher is not None:
             known = torch.tensor(labels.indices)
-            features = _join(features, teacher_logits(teacher, pixels, known, progress))
+            logits = teacher_logits(teacher, pixels, known, progress)
+            views.append(TEACHER_WEIGHT * (logits - logits.mean(dim=0)) / logits.std(dim=0))
+        features = own.std() * torch.cat(views, dim=1)
         soft = soft_labels(features, positions, len(labels.names), recipe.seed, progress)
     else:
         network._fc = torch.nn.Linear(network._fc.in_features, len(labels.names))
@@ -161,12 +168,6 @@ def _pretrained() -> EfficientNetLite0:
 def _normalise(images: Tensor) -> Tensor:
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (_SPEC.mean, _SPEC.std))
     return (images - mean) / std
-
-
-def _join(features: Tensor, logits: Tensor) -> Tensor:
-    """Features and standardised logits side by side, (N, D + C)."""
-    logits = (logits - logits.mean(dim=0)) / logits.std(dim=0)
-    return torch.cat((features, TEACHER_WEIGHT * features.std() * logits), dim=1)
 
 
 def _as_safetensors(network: EfficientNetLite0, metadata: dict[str, str]) -> bytes:
