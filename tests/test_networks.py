@@ -9,7 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvpire.networks import EfficientNetLite, EfficientNetLite0, _SamePadConv2d
+from cvpire.networks import (
+    EfficientNetLite,
+    EfficientNetLite0,
+    _InvertedResidual,
+    _SamePadConv2d,
+)
 
 
 @pytest.fixture
@@ -28,6 +33,12 @@ def network() -> Iterator[EfficientNetLite0]:
     yield network
 
 
+def second_block(network: EfficientNetLite0) -> _InvertedResidual:
+    block = network._blocks[1]
+    assert isinstance(block, _InvertedResidual)
+    return block
+
+
 def same_padded(conv: nn.Conv2d, images: Tensor) -> Tensor:
     """The convolution alone, padded as TensorFlow's "same"."""
     (kernel, _), (stride, _) = conv.kernel_size, conv.stride
@@ -40,7 +51,7 @@ def same_padded(conv: nn.Conv2d, images: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 40)])
 def test_the_norm_is_folded_exactly(network: EfficientNetLite0, size: tuple[int, int]) -> None:
-    stem, block = network._conv_stem, network._blocks[1]
+    stem, block = network._conv_stem, second_block(network)
     pairs = ((stem, network._bn0, 3), (block._depthwise_conv, block._bn1, 96))
     for conv, norm, channels in pairs:
         images = torch.randn(2, channels, *size)
@@ -75,7 +86,7 @@ def test_same_padding_is_tensorflow_s(size: tuple[int, int]) -> None:
 
 
 def test_depthwise_convolutions_stay_in_float32(network: EfficientNetLite0) -> None:
-    block = network._blocks[1]
+    block = second_block(network)
     images = torch.randn(1, 96, 16, 16)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         depthwise = block._depthwise_conv.normalised(block._bn1, images)
