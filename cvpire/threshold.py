@@ -16,8 +16,11 @@ from torch import Tensor
 
 from cvpire.color import LabPlanes, squared_ciede2000, srgb_to_lab
 
-# Pixels a tile may have: small enough for a tile's intermediate planes to stay in cache, and for
-# a camera photo's map to need little memory beyond the photo.
+# Pixels whose Lab planes are held at a time: a camera photo needs little memory beyond the photo
+# itself and its map.
+_SLAB_PIXELS = 1 << 20
+
+# The same for torch's operations: small enough for intermediate planes to stay in cache.
 _TILE_PIXELS = 1 << 15
 
 # Equal colours may differ by some 1e-6 dE00, as vector and scalar code round powers differently;
@@ -54,27 +57,16 @@ def color_variance(images: Tensor, *, kernel_size: int = 5, sigma: float = 1.0) 
         raise ValueError(f"expected an odd kernel_size of 3 or more, got {kernel_size}")
     if not sigma > 0.0:
         raise ValueError(f"expected a sigma above 0, got {sigma}")
-    planes = LabPlanes.from_lab(srgb_to_lab(images))
+    images = images.detach()
     height, width = images.shape[-2:]
-    total = torch.zeros_like(planes.lightness)
-    band_rows = max(1, _TILE_PIXELS // max(1, width * images.shape[0]))
-    for top in range(0, height, band_rows):
-        for dy, dx in _half_neighborhood(kernel_size // 2):
-            rows = slice(top, min(top + band_rows, height - dy))
-            columns = slice(max(0, -dx), min(width, width - dx))
-            if rows.start >= rows.stop or columns.start >= columns.stop:
-                continue
-            other_rows = slice(rows.start + dy, rows.stop + dy)
-            other_columns = slice(columns.start + dx, columns.stop + dx)
-            squared = squared_ciede2000(
-                planes.window(rows, columns), planes.window(other_rows, other_columns)
-            )
-            squared = F.threshold(squared, _SAME_COLOR**2, 0.0) * _gaussian(dy, dx, sigma) ** 2
-            # dE00 is symmetric, so one evaluation serves both pixels of a pair.
-            total[..., rows, columns] += squared
-            total[..., other_rows, other_columns] += squared
-    neighbors = _neighbor_counts(height, width, kernel_size // 2).to(total)
-    return (total / neighbors.clamp(min=1.0)).sqrt().unsqueeze(1)
+    variance = images.new_empty((len(images), 1, height, width))
+    weights = _squared_gaussian(kernel_size // 2, sigma)
+    counts = (_reach(height, kernel_size // 2), _reach(width, kernel_size // 2))
+    is_compiled = images.device.type == "cpu" and images.dtype == torch.float32
+    measure = _measure_compiled if is_compiled else _measure_by_torch
+    for image, found in zip(images, variance[:, 0], strict=True):
+        measure(image, weights, counts, found)
+    return variance
 
 
 def threshold_map(images: Tensor, *, kernel_size: int = 5, sigma: float = 1.0) -> Tensor:
@@ -93,7 +85,8 @@ def threshold_map(images: Tensor, *, kernel_size: int = 5, sigma: float = 1.0) -
     """
     variance = color_variance(images, kernel_size=kernel_size, sigma=sigma)
     peak = variance.amax(dim=(-2, -1), keepdim=True)
-    return torch.where(peak > 0.0, variance / peak.clamp(min=torch.finfo(peak.dtype).tiny), 0.0)
+    # In place: a camera photo's map takes as much memory as a channel of it. 0 / 1 stays 0.
+    return variance.div_(torch.where(peak > 0.0, peak, 1.0))
 
 
 def epsilon_map(threshold_map: Tensor, magnitude: float) -> Tensor:
@@ -116,6 +109,62 @@ def epsilon_map(threshold_map: Tensor, magnitude: float) -> Tensor:
     return (magnitude * held).clamp(min=0.0)
 
 
+def _measure_compiled(
+    image: Tensor, weights: Tensor, counts: tuple[Tensor, Tensor], found: Tensor
+) -> None:
+    """Write the variance (H, W) of an image (3, H, W), float32 on the CPU."""
+    from cvpire import variance_kernel
+
+    height, width = image.shape[-2:]
+    radius = len(weights) - 1
+    rows = max(1, _SLAB_PIXELS // max(1, width))
+    for first in range(0, height, rows):
+        top = max(0, first - radius)
+        lab = srgb_to_lab(image[:, top : min(height, first + rows + radius)].contiguous())
+        lightness, a, b, chroma = (plane.numpy() for plane in LabPlanes.from_lab(lab))
+        slab = variance_kernel.Slab(
+            planes=(lightness, a, b, chroma),
+            start=first - top,
+            first=first,
+            rows=min(rows, height - first),
+        )
+        variance_kernel.measure(
+            slab,
+            weights.float().numpy(),
+            counts[0].numpy(),
+            counts[1].numpy(),
+            found.numpy(),
+            threads=torch.get_num_threads(),
+        )
+
+
+def _measure_by_torch(
+    image: Tensor, weights: Tensor, counts: tuple[Tensor, Tensor], found: Tensor
+) -> None:
+    """The same for any device and precision, by torch's own operations, in bands of rows."""
+    planes = LabPlanes.from_lab(srgb_to_lab(image))
+    height, width = image.shape[-2:]
+    found.zero_()
+    band_rows = max(1, _TILE_PIXELS // max(1, width))
+    for top in range(0, height, band_rows):
+        for dy, dx in _half_neighborhood(len(weights) - 1):
+            rows = slice(top, min(top + band_rows, height - dy))
+            columns = slice(max(0, -dx), min(width, width - dx))
+            if rows.start >= rows.stop or columns.start >= columns.stop:
+                continue
+            other_rows = slice(rows.start + dy, rows.stop + dy)
+            other_columns = slice(columns.start + dx, columns.stop + dx)
+            squared = squared_ciede2000(
+                planes.window(rows, columns), planes.window(other_rows, other_columns)
+            )
+            squared = F.threshold(squared, _SAME_COLOR**2, 0.0) * float(weights[dy, abs(dx)])
+            # dE00 is symmetric, so one evaluation serves both pixels of a pair.
+            found[rows, columns] += squared
+            found[other_rows, other_columns] += squared
+    down, across = (count.to(found) for count in counts)
+    found.div_((down[:, None] * across[None, :] - 1.0).clamp(min=1.0)).sqrt_()
+
+
 def _half_neighborhood(radius: int) -> Iterator[tuple[int, int]]:
     """Offsets (dy, dx) that, together with their opposites, are all neighbours once."""
     for dy in range(radius + 1):
@@ -123,15 +172,16 @@ def _half_neighborhood(radius: int) -> Iterator[tuple[int, int]]:
             yield dy, dx
 
 
-def _gaussian(dy: int, dx: int, sigma: float) -> float:
-    return math.exp(-(dx * dx + dy * dy) / (2.0 * sigma**2)) / (2.0 * math.pi * sigma**2)
+def _squared_gaussian(radius: int, sigma: float) -> Tensor:
+    """(radius + 1, radius + 1): the square of the Gaussian's density at each (|dy|, |dx|)."""
+    distance = torch.arange(radius + 1, dtype=torch.float64).square()
+    squared = distance[:, None] + distance[None, :]
+    density = torch.exp(-squared / (2.0 * sigma**2)) / (2.0 * math.pi * sigma**2)
+    return density.square()
 
 
-def _neighbor_counts(height: int, width: int, radius: int) -> Tensor:
-    """(H, W): how many neighbours of each pixel lie in the image."""
-
-    def reach(length: int) -> Tensor:
-        position = torch.arange(length)
-        return (position + radius).clamp(max=length - 1) - (position - radius).clamp(min=0) + 1
-
-    return reach(height)[:, None] * reach(width)[None, :] - 1
+def _reach(length: int, radius: int) -> Tensor:
+    """(length,): how many positions of the window around each one lie inside."""
+    position = torch.arange(length)
+    inside = (position + radius).clamp(max=length - 1) - (position - radius).clamp(min=0) + 1
+    return inside.float()

@@ -12,9 +12,19 @@ from cvpire.classifiers import CLASSIFIERS
 from cvpire.runs import RUNS
 from cvpire.views import VIEWS
 from eval.arguments import numbers, positive, seed
+from eval.dataset import listing
 from eval.errors import EvaluationError
 from eval.progress import ProgressLine
-from eval.speed import measure_speed, speed_table
+from eval.speed import (
+    KERNELS,
+    MOST_MEGAPIXELS,
+    SIZES,
+    compare_ways,
+    draw_growth,
+    growth,
+    slope,
+    speed_table,
+)
 from eval.sweep import SweepOptions, sweep
 from eval.table1 import ALL_RUNS, Table1Options, measure_table1
 
@@ -120,27 +130,55 @@ def _add_speed(subcommands: argparse._SubParsersAction[Parser]) -> None:
     parser = subcommands.add_parser(
         "speed",
         help="how fast the threshold map is",
-        description="Time the colour-variance map of a square picture, ours beside scikit-image.",
+        description="Time the colour-variance map of a computed picture: ours beside scikit-image, "
+        "colour-science (`requirements-dev.txt`) and a double loop, and how ours grows with the "
+        "photo and the neighbourhood. Takes some minutes.",
     )
     parser.set_defaults(command=_speed)
     parser.add_argument(
-        "--side", type=positive, default=256, metavar="N", help="in pixels (default: 256)"
+        "--megapixels",
+        type=numbers,
+        default=(0.065536, 12.0),
+        metavar="A,B",
+        help="sizes at which all ways are compared (default: 0.065536, which is 256x256, and 12)",
     )
     parser.add_argument(
         "--kernel-size", type=positive, default=5, metavar="N", help="odd (default: 5)"
     )
     parser.add_argument("--sigma", type=float, default=1.0, help="in pixels (default: 1)")
     parser.add_argument(
-        "--repetitions", type=positive, default=7, metavar="N", help="the best counts (default: 7)"
+        "--plot",
+        type=Path,
+        default=Path("results/speed.png"),
+        metavar="PNG",
+        help="where to draw how the cost grows (default: results/speed.png)",
     )
 
 
 def _speed(options: argparse.Namespace) -> int:
+    if not all(0.0 < size <= MOST_MEGAPIXELS for size in options.megapixels):
+        raise EvaluationError(
+            f"expected --megapixels above 0 and up to {MOST_MEGAPIXELS:g}, got "
+            f"{listing([f'{size:g}' for size in options.megapixels])}."
+        )
+    line = ProgressLine(sys.stderr)
     try:
-        rows = measure_speed(options.side, options.kernel_size, options.sigma, options.repetitions)
-    except ValueError as error:
-        raise EvaluationError(str(error)) from error
-    print(speed_table(rows), end="", flush=True)
+        for megapixels in options.megapixels:
+            rows = compare_ways(megapixels, options.kernel_size, options.sigma, line)
+            line.clear()
+            print(speed_table(rows), flush=True)
+        by_size = growth([(size, options.kernel_size) for size in SIZES], options.sigma, line)
+        by_kernel = growth([(1.0, kernel) for kernel in KERNELS], options.sigma, line)
+    finally:
+        line.clear()
+    print(speed_table([*by_size, *by_kernel]))
+    print(
+        f"From 1 to {SIZES[-1]:g} MP, the seconds grow as the pixels to the power of "
+        f"{slope(by_size):.3f}."
+    )
+    options.plot.parent.mkdir(parents=True, exist_ok=True)
+    draw_growth(by_size, by_kernel, options.plot)
+    print(f"eval: drawn in {options.plot}.", file=sys.stderr)
     return 0
 
 

@@ -1,126 +1,262 @@
-"""How fast the threshold map is: ours beside one vectorised scikit-image call for each neighbour.
+"""How fast the colour-variance map is, beside other ways to the same map, and how its cost grows.
 
-Both in one process and one run, on the same photo; a time is the best of several, because
-other work on a machine only ever adds to it.
+Every way works on the same computed picture, in one run and each in a process of its own, so that
+its peak memory is its own. A time is the best of several: other work on a machine only ever adds.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from skimage.color import deltaE_ciede2000, rgb2lab
+from torch import Tensor
 
-from cvpire.threshold import color_variance
+from eval.errors import EvaluationError
+from eval.progress import Progress, ProgressCallback
+
+# What the growth of the cost is measured on: megapixels, then sides of the neighbourhood at 1 MP.
+SIZES = (0.065536, 0.25, 1.0, 3.0, 12.0, 24.0, 48.0)
+KERNELS = (3, 5, 7, 9, 11, 13, 15)
+MOST_MEGAPIXELS = 100.0
+# Side of the crop on which the double loop is timed: it would take hours for a camera photo.
+LOOP_SIDE = 16
+_WARM_UP_SIDE = 32
+# At most that many seconds go into repetitions.
+_PATIENCE = 2.0
+
+Pixels = NDArray[np.uint8]
+Map = NDArray[np.floating]
+
+
+def as_images(pixels: Pixels) -> Tensor:
+    """(1, 3, H, W) float32 in [0, 1], as our map takes a photo."""
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div_(255.0)
+
+
+def by_ours(images: Tensor, kernel_size: int, sigma: float) -> Map:
+    """The map (H, W) of `cvpire.threshold`, before it is made relative."""
+    from cvpire.threshold import color_variance
+
+    found: Map = color_variance(images, kernel_size=kernel_size, sigma=sigma)[0, 0].numpy()
+    return found
+
+
+def by_scikit_image(pixels: Pixels, kernel_size: int, sigma: float) -> Map:
+    """The same of pixels (H, W, 3), in float64, by one vectorised call for each neighbour."""
+    from skimage.color import deltaE_ciede2000
+
+    return _by_neighbors(pixels, deltaE_ciede2000, kernel_size, sigma)
+
+
+def by_colour_science(pixels: Pixels, kernel_size: int, sigma: float) -> Map:
+    """The same by colour-science's `delta_E`, on scikit-image's Lab."""
+    from colour.difference import delta_E_CIE2000
+
+    return _by_neighbors(pixels, delta_E_CIE2000, kernel_size, sigma)
+
+
+def by_double_loop(pixels: Pixels, kernel_size: int, sigma: float) -> Map:
+    """The definition, as the original code has it: a loop over pixels and their neighbours."""
+    from skimage.color import deltaE_ciede2000, rgb2lab
+
+    lab = rgb2lab(pixels)
+    height, width = pixels.shape[:2]
+    radius = kernel_size // 2
+    found = np.zeros((height, width))
+    for y in range(height):
+        for x in range(width):
+            terms = []
+            for v in range(max(0, y - radius), min(height, y + radius + 1)):
+                for u in range(max(0, x - radius), min(width, x + radius + 1)):
+                    if (v, u) != (y, x):
+                        weight = _gaussian(v - y, u - x, sigma)
+                        terms.append((weight * deltaE_ciede2000(lab[y, x], lab[v, u])) ** 2)
+            found[y, x] = np.sqrt(np.mean(terms)) if terms else 0.0
+    return found
+
+
+class Way(NamedTuple):
+    """A way to the map.
+
+    Attributes:
+        name: in the table.
+        compute: what `prepare` made, kernel size and sigma to the map (H, W).
+        prepare: pixels (H, W, 3) uint8 to what is the photo for this way; not measured.
+        crop_side: where a whole photo would take too long, the side of the crop that is measured,
+            from which the seconds of the whole are extrapolated.
+    """
+
+    name: str
+    compute: Callable[[Any, int, float], Map]
+    prepare: Callable[[Pixels], Any] = np.asarray
+    crop_side: int | None = None
+
+
+WAYS = (
+    Way("cvpire.threshold", by_ours, as_images),
+    Way("scikit-image, a vectorised call a neighbour", by_scikit_image),
+    Way("colour-science, a vectorised call a neighbour", by_colour_science),
+    Way(
+        f"double loop, extrapolated from {LOOP_SIDE}x{LOOP_SIDE}",
+        by_double_loop,
+        crop_side=LOOP_SIDE,
+    ),
+)
 
 
 @dataclass(frozen=True)
 class SpeedRow:
-    """One way to compute the map.
+    """One way, one size.
 
     Attributes:
-        name: what it is.
-        seconds: the best of the repetitions.
-        first_seconds: the first call, with whatever it sets up.
+        name: of the way.
+        megapixels: of the photo.
+        kernel_size: side of the neighbourhood.
+        first_seconds: the first call of a process, on a tiny picture: imports and compilation.
+        seconds: the best of the later calls on the photo itself.
         ratio: how many times as long as ours.
-        largest_difference: from scikit-image's map in float64, as a share of its maximum; None for
-            that map itself.
+        peak_megabytes: memory above the photo's own at the highest; None where it cannot be told,
+            or where only a crop was measured.
+        largest_difference: from scikit-image's map in float64, as a share of its maximum; None
+            where both are not known for the same pixels.
     """
 
     name: str
-    seconds: float
+    megapixels: float
+    kernel_size: int
     first_seconds: float
+    seconds: float
     ratio: float
+    peak_megabytes: float | None
     largest_difference: float | None
 
 
-def measure_speed(
-    side: int = 256, kernel_size: int = 5, sigma: float = 1.0, repetitions: int = 7
+class Measured(NamedTuple):
+    """What a process found out: see `SpeedRow`."""
+
+    first_seconds: float
+    seconds: float
+    peak_megabytes: float | None
+    found: Map | None
+
+
+def compare_ways(
+    megapixels: float,
+    kernel_size: int,
+    sigma: float,
+    progress: ProgressCallback,
+    ways: Sequence[Way] = WAYS,
 ) -> list[SpeedRow]:
-    """Time the colour-variance map of a square photo.
+    """Measure every way on one picture.
 
     Args:
-        side: of the photo, in pixels.
+        megapixels: of the picture, 4:3.
         kernel_size: see `cvpire.threshold.color_variance`.
         sigma: see `cvpire.threshold.color_variance`.
-        repetitions: how often each way is timed; the best counts.
+        progress: told before each way.
+        ways: ours first.
 
     Returns:
-        Ours first.
+        A row a way.
 
     Raises:
-        ValueError: for a kernel or sigma that the map refuses.
+        EvaluationError: for a kernel or sigma that the map refuses, or a package that is missing.
     """
-    pixels = _photo(side)
-    image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
-
-    def ours() -> NDArray[np.float64]:
-        found = color_variance(image, kernel_size=kernel_size, sigma=sigma)
-        return found[0, 0].double().numpy()
-
-    def vectorised() -> NDArray[np.float64]:
-        return scikit_image_map(pixels, kernel_size, sigma)
-
-    timed = [
-        ("cvpire.threshold", *_time(ours, repetitions)),
-        ("scikit-image, one call a neighbour", *_time(vectorised, repetitions)),
-    ]
-    oracle = timed[-1][-1]
+    shape = shape_of(megapixels)
+    measured = []
+    for done, way in enumerate(ways):
+        progress(Progress("Timing", f"{megapixels:g} MP, {way.name}", done, len(ways), "ways"))
+        side = way.crop_side
+        size = shape if side is None else (min(side, shape[0]), min(side, shape[1]))
+        one = measure_apart(way, size, kernel_size, sigma, keep=True)
+        factor = shape[0] * shape[1] / (size[0] * size[1])
+        measured.append(one._replace(seconds=one.seconds * factor))
+    oracle = next(
+        (
+            one.found
+            for way, one in zip(ways, measured, strict=True)
+            if way.compute is by_scikit_image
+        ),
+        None,
+    )
     return [
-        SpeedRow(
-            name,
-            seconds,
-            first,
-            ratio=seconds / timed[0][1],
-            largest_difference=None
-            if found is oracle
-            else float(np.abs(found - oracle).max() / oracle.max()),
-        )
-        for name, seconds, first, found in timed
+        _row(way, shape, kernel_size, one, ours=measured[0].seconds, oracle=oracle)
+        for way, one in zip(ways, measured, strict=True)
     ]
 
 
-def scikit_image_map(
-    pixels: NDArray[np.uint8], kernel_size: int, sigma: float
-) -> NDArray[np.float64]:
-    """The colour-variance map by scikit-image in float64, vectorised over the pixels.
-
-    Args:
-        pixels: (H, W, 3) uint8, sRGB.
-        kernel_size: odd, 3 or more.
-        sigma: above 0.
-
-    Returns:
-        (H, W), not divided by its maximum.
-    """
-    lab = rgb2lab(pixels)
-    height, width = pixels.shape[:2]
-    total, count = np.zeros((height, width)), np.zeros((height, width))
-    radius = kernel_size // 2
-    for dy in range(-radius, radius + 1):
-        for dx in range(-radius, radius + 1):
-            if (dy, dx) == (0, 0):
-                continue
-            here = (_inside(dy, height), _inside(dx, width))
-            there = (_inside(-dy, height), _inside(-dx, width))
-            weight = np.exp(-(dx**2 + dy**2) / (2 * sigma**2)) / (2 * np.pi * sigma**2)
-            total[here] += (weight * deltaE_ciede2000(lab[here], lab[there])) ** 2
-            count[here] += 1
-    found: NDArray[np.float64] = np.sqrt(total / np.maximum(count, 1))
-    return found
+def growth(
+    settings: Sequence[tuple[float, int]], sigma: float, progress: ProgressCallback
+) -> list[SpeedRow]:
+    """Measure ours for each (megapixels, kernel size)."""
+    rows = []
+    for done, (megapixels, kernel_size) in enumerate(settings):
+        words = f"{megapixels:g} MP, {kernel_size}x{kernel_size}"
+        progress(Progress("Timing ours", words, done, len(settings), "settings"))
+        shape = shape_of(megapixels)
+        one = measure_apart(WAYS[0], shape, kernel_size, sigma, keep=False)
+        rows.append(_row(WAYS[0], shape, kernel_size, one, ours=one.seconds, oracle=None))
+    return rows
 
 
-def speed_table(rows: list[SpeedRow]) -> str:
+def slope(rows: Sequence[SpeedRow], *, least_megapixels: float = 0.9) -> float:
+    """d log(seconds) / d log(pixels), fitted over the rows of at least that size; NaN below two."""
+    points = [(row.megapixels, row.seconds) for row in rows if row.megapixels >= least_megapixels]
+    if len({size for size, _ in points}) < 2:
+        return float("nan")
+    sizes, seconds = np.log(np.array(points)).T
+    return float(np.polyfit(sizes, seconds, 1)[0])
+
+
+def draw_growth(by_size: Sequence[SpeedRow], by_kernel: Sequence[SpeedRow], path: Path) -> None:
+    """Both growths as a PNG, on logarithmic axes."""
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _draw(
+        left,
+        [(row.megapixels, row.seconds) for row in by_size],
+        "megapixels",
+        f"5x5, slope {slope(by_size):.2f} from 1 MP on",
+    )
+    _draw(
+        right,
+        [(row.kernel_size, row.seconds) for row in by_kernel],
+        "side of the neighbourhood, in pixels",
+        "1 MP",
+    )
+    right.set_xticks([row.kernel_size for row in by_kernel], minor=False)
+    right.set_xticklabels([str(row.kernel_size) for row in by_kernel])
+    right.minorticks_off()
+    figure.savefig(path, dpi=110)
+
+
+def _draw(axes: Axes, points: Sequence[tuple[float, float]], label: str, title: str) -> None:
+    axes.loglog(*zip(*points, strict=True), marker="o")
+    axes.set(xlabel=label, ylabel="seconds", title=title)
+    axes.grid(True, which="both", alpha=0.3)
+
+
+def speed_table(rows: Sequence[SpeedRow]) -> str:
     """The rows as Markdown."""
     lines = [
-        "| way | seconds | first call | times ours | difference to float64 |",
-        "|---|---|---|---|---|",
+        "| way | MP | kernel | seconds | MP/s | times ours | first call | peak MB | difference |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
         *(
-            f"| {row.name} | {row.seconds:.4f} | {row.first_seconds:.4f} | {row.ratio:.1f} | "
+            f"| {row.name} | {row.megapixels:.2f} | {row.kernel_size}x{row.kernel_size} | "
+            f"{row.seconds:.4f} | {row.megapixels / row.seconds:.3g} | {row.ratio:.1f} | "
+            f"{row.first_seconds:.2f} | "
+            + ("-" if row.peak_megabytes is None else f"{row.peak_megabytes:.0f}")
+            + " | "
             + ("-" if row.largest_difference is None else f"{row.largest_difference:.1e}")
             + " |"
             for row in rows
@@ -129,28 +265,149 @@ def speed_table(rows: list[SpeedRow]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def shape_of(megapixels: float) -> tuple[int, int]:
+    """(H, W) of that size, 4:3; a square where the number is one, as 256x256 is."""
+    side = round((megapixels * 1e6) ** 0.5)
+    if abs(side * side - megapixels * 1e6) < 1.0 and side % 16 == 0:
+        return side, side
+    height = max(1, round((megapixels * 1e6 * 3.0 / 4.0) ** 0.5))
+    return height, max(1, round(height * 4.0 / 3.0))
+
+
+def measure_apart(
+    way: Way, shape: tuple[int, int], kernel_size: int, sigma: float, *, keep: bool
+) -> Measured:
+    """Measure a way in a process of its own.
+
+    Raises:
+        EvaluationError: if it cannot be computed there.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as process:
+        try:
+            return process.submit(_measure, way, shape, kernel_size, sigma, keep).result()
+        except (ValueError, ImportError) as error:
+            advice = " Run `pip install -r requirements-dev.txt`."
+            raise EvaluationError(
+                f"{error}.{advice if isinstance(error, ImportError) else ''}"
+            ) from error
+
+
+def picture(shape: tuple[int, int]) -> Pixels:
+    """A colourful picture (H, W, 3), smooth on the left and busy on the right."""
+    height, width = shape
+    random = np.random.default_rng(0)
+    y, x = (np.linspace(0.0, 1.0, n, dtype=np.float32) for n in shape)
+    pixels = np.empty((height, width, 3), np.uint8)
+    for row in range(height):
+        smooth = np.stack((x, np.full_like(x, y[row]), (1.0 - x) * y[row]), axis=-1) * 255.0
+        noise = random.normal(0.0, 60.0, (width, 3)).astype(np.float32) * (x > 0.5)[:, None]
+        pixels[row] = np.clip(smooth + noise, 0.0, 255.0).astype(np.uint8)
+    return pixels
+
+
+def _row(
+    way: Way,
+    shape: tuple[int, int],
+    kernel_size: int,
+    measured: Measured,
+    *,
+    ours: float,
+    oracle: Map | None,
+) -> SpeedRow:
+    return SpeedRow(
+        way.name,
+        megapixels=shape[0] * shape[1] / 1e6,
+        kernel_size=kernel_size,
+        first_seconds=measured.first_seconds,
+        seconds=measured.seconds,
+        ratio=measured.seconds / ours,
+        peak_megabytes=measured.peak_megabytes if way.crop_side is None else None,
+        largest_difference=_difference(measured.found, oracle),
+    )
+
+
+def _measure(
+    way: Way, shape: tuple[int, int], kernel_size: int, sigma: float, keep: bool
+) -> Measured:
+    photo = way.prepare(picture(shape))
+    tiny = picture((_WARM_UP_SIDE, _WARM_UP_SIDE) if way.crop_side is None else (2, 2))
+    started = time.perf_counter()
+    way.compute(way.prepare(tiny), kernel_size, sigma)
+    first = time.perf_counter() - started
+    before = _resident(reset_peak=True)
+    seconds: list[float] = []
+    while not seconds or (sum(seconds) < _PATIENCE and len(seconds) < 10):
+        started = time.perf_counter()
+        found = way.compute(photo, kernel_size, sigma)
+        seconds.append(time.perf_counter() - started)
+    after = _peak()
+    peak = None if before is None or after is None else (after - before) / 1e6
+    return Measured(first, min(seconds), peak, found if keep else None)
+
+
+def _resident(*, reset_peak: bool) -> int | None:
+    """Bytes of memory this process holds now; Linux only, and its peak starts anew from there."""
+    try:
+        if reset_peak:
+            Path("/proc/self/clear_refs").write_text("5")
+        return _status("VmRSS")
+    except OSError:
+        return None
+
+
+def _peak() -> int | None:
+    try:
+        return _status("VmHWM")
+    except OSError:
+        return None
+
+
+def _status(key: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"no {key}")
+
+
+def _by_neighbors(
+    pixels: Pixels,
+    difference: Callable[..., Any],
+    kernel_size: int,
+    sigma: float,
+) -> Map:
+    from skimage.color import rgb2lab
+
+    lab = rgb2lab(pixels)
+    height, width = lab.shape[:2]
+    total, count = np.zeros((height, width)), np.zeros((height, width))
+    for dy, dx in _offsets(kernel_size // 2):
+        here = (_inside(dy, height), _inside(dx, width))
+        there = (_inside(-dy, height), _inside(-dx, width))
+        total[here] += (_gaussian(dy, dx, sigma) * difference(lab[here], lab[there])) ** 2
+        count[here] += 1
+    found: Map = np.sqrt(total / np.maximum(count, 1))
+    return found
+
+
+def _offsets(radius: int) -> Iterator[tuple[int, int]]:
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            if (dy, dx) != (0, 0):
+                yield dy, dx
+
+
+def _gaussian(dy: int, dx: int, sigma: float) -> float:
+    density: float = np.exp(-(dx**2 + dy**2) / (2 * sigma**2)) / (2 * np.pi * sigma**2)
+    return density
+
+
 def _inside(shift: int, length: int) -> slice:
     """The positions whose neighbour at this shift is inside."""
     return slice(max(0, -shift), length - max(0, shift))
 
 
-def _time(
-    compute: Callable[[], NDArray[np.float64]], repetitions: int
-) -> tuple[float, float, NDArray[np.float64]]:
-    """The best time, the first time, and what was computed."""
-    seconds = []
-    for _ in range(max(1, repetitions)):
-        started = time.perf_counter()
-        found = compute()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds), seconds[0], found
-
-
-def _photo(side: int) -> NDArray[np.uint8]:
-    """A colourful picture of smooth and busy parts; every pixel differs from its neighbours."""
-    random = np.random.default_rng(0)
-    y, x = np.mgrid[0:side, 0:side] / side
-    smooth = np.stack((x, y, (1 - x) * y), axis=-1) * 255
-    noise = random.normal(0.0, 60.0, (side, side, 3)) * (x > 0.5)[..., None]
-    picture: NDArray[np.uint8] = np.clip(smooth + noise, 0, 255).astype(np.uint8)
-    return picture
+def _difference(found: Map | None, oracle: Map | None) -> float | None:
+    if found is None or oracle is None or found is oracle or found.shape != oracle.shape:
+        return None
+    return float(np.abs(found - oracle).max() / oracle.max())

@@ -33,3 +33,12 @@ def test_importing_the_core_imports_neither_gradio_nor_pyiqa_nor_torchvision() -
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_numba_waits_for_the_first_map() -> None:
+    """It takes half a second to import, which the page's start need not wait for."""
+    code = "import sys, app; app.build_page(); print('numba' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "False"

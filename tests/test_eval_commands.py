@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from eval import commands
 from eval.__main__ import main
+from eval.speed import WAYS
 
 
-def test_speed_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["speed", "--side", "24", "--kernel-size", "3", "--repetitions", "1"]) == 0
-    names = [line.split(" | ")[0] for line in capsys.readouterr().out.splitlines()]
-    assert names[2:] == ["| cvpire.threshold", "| scikit-image, one call a neighbour"]
+def test_speed_prints_its_tables_and_draws(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(commands, "SIZES", (0.0004, 0.0009))
+    monkeypatch.setattr(commands, "KERNELS", (3,))
+    plot = tmp_path / "new" / "speed.png"
+    words = ["speed", "--megapixels", "0.0004", "--kernel-size", "3", "--plot", str(plot)]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    names = [line.split(" | ")[0] for line in out.splitlines() if line.startswith("| ")]
+    ours = "| cvpire.threshold"
+    assert [name for name in names if name != "| way"] == [
+        *(f"| {way.name}" for way in WAYS),
+        *(ours, ours, ours),
+    ]
+    assert "the seconds grow as the pixels to the power of" in out
+    assert plot.stat().st_size > 1000
 
 
-def test_a_kernel_that_the_map_refuses_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["speed", "--side", "24", "--kernel-size", "4"]) == 2
-    assert capsys.readouterr().err == "eval: expected an odd kernel_size of 3 or more, got 4\n"
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--kernel-size", "4"], "expected an odd kernel_size of 3 or more, got 4"),
+        (["--megapixels", "0"], "expected --megapixels above 0 and up to 100, got 0"),
+        (["--megapixels", "1,1e9"], "expected --megapixels above 0 and up to 100, got 1, 1e+09"),
+    ],
+)
+def test_what_cannot_be_timed_is_one_sentence(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["speed", "--megapixels", "0.0004", *words]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"eval: {message}.")
 
 
 def test_without_a_command_it_asks_for_one(capsys: pytest.CaptureFixture[str]) -> None:
