@@ -24,6 +24,10 @@ _WHITE = (0.95047, 1.0, 1.08883)
 
 _25_TO_THE_7 = 25.0**7
 
+# Colours closer than this, in dE00, are taken as equal: vector and scalar code round powers
+# differently, by up to some 1e-6. The least that two 8-bit colours differ by is 0.02.
+SAME_COLOR = 1e-4
+
 
 def srgb_to_lab(images: Tensor) -> Tensor:
     """Convert sRGB to CIELAB (D65, 2 degrees).

@@ -42,24 +42,27 @@ class _SamePadConv2d(nn.Conv2d):
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
         weight = self.weight * scale.view(-1, 1, 1, 1)
         bias = norm.bias - norm.running_mean * scale
-        images, padding = self._pad(images)
         if self.groups > 1 and torch.is_autocast_enabled("cpu"):
             # oneDNN's bf16 gradients of depthwise convolutions take ten times as long.
             with torch.autocast("cpu", enabled=False):
-                images = images.float()
-                return F.conv2d(images, weight, bias, self.stride, padding, 1, self.groups)
-        return F.conv2d(images, weight, bias, self.stride, padding, 1, self.groups)
+                return self._convolve(images.float(), weight, bias)
+        return self._convolve(images, weight, bias)
 
-    def _pad(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """The images, and the padding that is left to the convolution."""
+    def forward(self, images: Tensor) -> Tensor:
+        """The convolution alone."""
+        return self._convolve(images, self.weight, None)
+
+    def _convolve(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         (kernel, _), (stride, _) = self.kernel_size, self.stride
         pads = [
             max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in images.shape[-2:]
         ]
         if all(pad % 2 == 0 for pad in pads):
-            return images, (pads[0] // 2, pads[1] // 2)
+            padding = (pads[0] // 2, pads[1] // 2)
+            return F.conv2d(images, weight, bias, self.stride, padding, 1, self.groups)
         below, right = (pad - pad // 2 for pad in pads)
-        return F.pad(images, (pads[1] // 2, right, pads[0] // 2, below)), (0, 0)
+        images = F.pad(images, (pads[1] // 2, right, pads[0] // 2, below))
+        return F.conv2d(images, weight, bias, self.stride, 0, 1, self.groups)
 
 
 def _conv(
@@ -153,7 +156,7 @@ class EfficientNetLite0(EfficientNetLite):
 
 
 def _scaled(channels: int, width: float) -> int:
-    """Channels times the width, to the next multiple of 8 that is not below 90% of it."""
+    """Channels times the width, to the nearest multiple of 8 that is not below 90% of it."""
     wanted = channels * width
     rounded = max(8, int(wanted + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * wanted else rounded + 8

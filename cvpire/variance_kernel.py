@@ -5,22 +5,24 @@ transcendental function, so that the compiler turns it into vector instructions.
 tested over the gamut: below 1e-4 dE00 against float64, apart from where the formula itself jumps:
 hues within 0.01 degrees of opposite, and a mean hue of 0 (a jump below 2e-4).
 
-Importing this module takes numba's 0.5 s, and the first call compiles, about 1 s: so it is imported
-by the first map that is measured. Lab planes are (H, W) float32, C-contiguous: L*, a*, b*, chroma.
+Importing this module takes numba's half a second, and the first call compiles for one more: so the
+first map that is measured imports it. Lab planes are L*, a*, b* and chroma, each (H, W) float32 and
+C-contiguous.
 """
 
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import NamedTuple
+from concurrent.futures import Executor
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cvpire.color import SAME_COLOR
+
 Plane = NDArray[np.float32]
+Planes = tuple[Plane, Plane, Plane, Plane]
 
 # Rows that one thread takes at a time.
 _BAND_ROWS = 32
@@ -36,8 +38,7 @@ _WEIGHT_15, _WEIGHT_45 = _f(0.015), _f(0.045)
 _NO_CHROMA, _TINY = _f(1e-12), _f(1e-30)
 # What rounding may make of a cross product that is 0, as a share of the product of the lengths.
 _ROUNDING = _f(1e-7)
-# See `cvpire.threshold._SAME_COLOR`: equal colours may differ by rounding.
-_SAME_COLOR_SQUARED = _f(1e-8)
+_SAME_COLOR_SQUARED = _f(SAME_COLOR**2)
 
 
 def _phase(factor: float, degrees: float) -> tuple[np.float32, np.float32]:
@@ -78,8 +79,8 @@ _S1, _S3, _S5, _S7, _S9 = (
 )
 
 
-# The reciprocal of NaN and infinity never counts: colours are finite. Sums keep their order.
-@numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz", "nnan", "ninf"})
+# NaN is left as it is: a colour that is none must show.
+@numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def squared_differences(lightness1, a1, b1, chroma1, lightness2, a2, b2, chroma2, weight, squared):  # type: ignore[no-untyped-def]  # numba has its own types
     """weight * dE00^2 of pairs of colours, each argument but `weight` a row (n,) of float32."""
     for i in range(len(squared)):
@@ -146,33 +147,29 @@ def squared_differences(lightness1, a1, b1, chroma1, lightness2, a2, b2, chroma2
         term_c = (c2 - c1) * weight_l * weight_h * inverse
         term_h = delta_hue * weight_l * weight_c * inverse
         total = term_l * term_l + term_c * term_c + term_h * term_h - rotation * term_c * term_h
-        squared[i] = weight * total if total > _SAME_COLOR_SQUARED else _ZERO
+        squared[i] = _ZERO if total <= _SAME_COLOR_SQUARED else weight * total
 
 
 @numba.njit(nogil=True, error_model="numpy")
 def _measure_band(
-    lightness: Plane,
-    a: Plane,
-    b: Plane,
-    chroma: Plane,
+    planes: Planes,
+    top: int,
     weights: Plane,
     row_counts: Plane,
     column_counts: Plane,
-    top: int,
-    bottom: int,
-    first: int,
     out: Plane,
 ) -> None:
-    """The rows from `top` to `bottom` of the planes' variance, into `out` from row `first`."""
+    """Fill `out` (h, W) with the variance of the planes' rows from `top` on."""
+    lightness, a, b, chroma = planes
     height, width = lightness.shape
     radius = weights.shape[0] - 1
-    total = np.zeros((bottom - top, width), np.float32)
+    bottom = top + len(out)
     row = np.empty(width, np.float32)
-    # Each pair once: a pixel with those right of it and below. Those above come with their own.
+    out[:] = _ZERO
+    # Each pair once: a pixel with those right of it and below. Rows above the band come in for
+    # their pairs with it; the band above computes those anew for itself.
     for y in range(max(0, top - radius), bottom):
-        for dy in range(min(radius + 1, height - y)):
-            if y + dy < top:
-                continue
+        for dy in range(max(0, top - y), min(radius + 1, height - y)):
             for dx in range(-radius if dy else 1, radius + 1):
                 start, stop = max(0, -dx), min(width, width - dx)
                 if start >= stop:
@@ -190,59 +187,48 @@ def _measure_band(
                     row[: stop - start],
                 )
                 if y >= top:
-                    here = total[y - top]
+                    here = out[y - top]
                     for x in range(start, stop):
                         here[x] += row[x - start]
                 if y + dy < bottom:
-                    there = total[y + dy - top]
+                    there = out[y + dy - top]
                     for x in range(start, stop):
                         there[x + dx] += row[x - start]
-    for y in range(bottom - top):
+    for y in range(len(out)):
         for x in range(width):
-            count = max(row_counts[first + y] * column_counts[x] - _ONE, _ONE)
-            out[first + y, x] = math.sqrt(total[y, x] / count)
+            count = max(row_counts[y] * column_counts[x] - _ONE, _ONE)
+            out[y, x] = math.sqrt(out[y, x] / count)
 
 
-class Slab(NamedTuple):
-    """Consecutive rows of an image, with those around them that they have pairs with.
-
-    Attributes:
-        planes: L*, a*, b* and chroma, each (h, W).
-        start: the slab's own first row among those of the planes.
-        first: the same row's number in the image.
-        rows: how many rows are the slab's own.
-    """
-
-    planes: tuple[Plane, Plane, Plane, Plane]
-    start: int
-    first: int
-    rows: int
-
-
-def measure(
-    slab: Slab, weights: Plane, row_counts: Plane, column_counts: Plane, out: Plane, threads: int
+def measure_rows(
+    planes: Planes,
+    top: int,
+    weights: Plane,
+    row_counts: Plane,
+    column_counts: Plane,
+    out: Plane,
+    workers: Executor,
+    count: int,
 ) -> None:
-    """Write the colour variance of a slab's rows into the map.
+    """Fill consecutive rows of a map.
 
     Args:
-        slab: the rows.
+        planes: of those rows and of the rows around them that they have pairs with.
+        top: where among the planes' rows those of `out` begin.
         weights: (radius + 1, radius + 1), the squared Gaussian of each |dy|, |dx|.
-        row_counts: (H,), pixels of a window that lie in the image, down.
+        row_counts: (h,), for each row of `out` the rows of a window that lie in the image.
         column_counts: (W,), the same across.
-        out: (H, W), the map.
-        threads: that work at a time.
+        out: (h, W), to be filled.
+        workers: who do it.
+        count: how many of them there are.
     """
-    end = slab.start + slab.rows
+    bands = -(-len(out) // _BAND_ROWS)
+    bands = min(len(out), -(-bands // count) * count)  # so that nobody waits for the last one
+    edges = [len(out) * band // bands for band in range(bands + 1)]
 
-    def measure_band(top: int) -> None:
-        bottom = min(end, top + _BAND_ROWS)
-        first = slab.first + top - slab.start
-        _measure_band(*slab.planes, weights, row_counts, column_counts, top, bottom, first, out)
+    def measure_band(start: int, stop: int) -> None:
+        rows = slice(start, stop)
+        _measure_band(planes, top + start, weights, row_counts[rows], column_counts, out[rows])
 
-    for _ in _pool(threads).map(measure_band, range(slab.start, end, _BAND_ROWS)):
-        pass
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="variance")
+    # What a worker raises comes out here.
+    list(workers.map(measure_band, edges[:-1], edges[1:]))

@@ -164,9 +164,11 @@ def _speed(options: argparse.Namespace) -> int:
     line = ProgressLine(sys.stderr)
     try:
         for megapixels in options.megapixels:
-            rows = compare_ways(megapixels, options.kernel_size, options.sigma, line)
+            rows, missing = compare_ways(megapixels, options.kernel_size, options.sigma, line)
             line.clear()
             print(speed_table(rows), flush=True)
+            for reason in missing:
+                print(f"eval: {reason}", file=sys.stderr)
         by_size = growth([(size, options.kernel_size) for size in SIZES], options.sigma, line)
         by_kernel = growth([(1.0, kernel) for kernel in KERNELS], options.sigma, line)
     finally:

@@ -10,6 +10,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,8 +93,8 @@ class Way(NamedTuple):
         name: in the table.
         compute: what `prepare` made, kernel size and sigma to the map (H, W).
         prepare: pixels (H, W, 3) uint8 to what is the photo for this way; not measured.
-        crop_side: where a whole photo would take too long, the side of the crop that is measured,
-            from which the seconds of the whole are extrapolated.
+        crop_side: where a whole photo would take too long, the side of the crop that is measured;
+            the seconds are then extrapolated, by the number of pairs.
     """
 
     name: str
@@ -114,6 +115,10 @@ WAYS = (
 )
 
 
+class WayUnavailableError(EvaluationError):
+    """A way that cannot be measured here; the message says why."""
+
+
 @dataclass(frozen=True)
 class SpeedRow:
     """One way, one size.
@@ -125,8 +130,8 @@ class SpeedRow:
         first_seconds: the first call of a process, on a tiny picture: imports and compilation.
         seconds: the best of the later calls on the photo itself.
         ratio: how many times as long as ours.
-        peak_megabytes: memory above the photo's own at the highest; None where it cannot be told,
-            or where only a crop was measured.
+        peak_megabytes: memory above the photo's own at the highest, what the first call left
+            behind not counted; None where it cannot be told, or where only a crop was measured.
         largest_difference: from scikit-image's map in float64, as a share of its maximum; None
             where both are not known for the same pixels.
     """
@@ -156,7 +161,7 @@ def compare_ways(
     sigma: float,
     progress: ProgressCallback,
     ways: Sequence[Way] = WAYS,
-) -> list[SpeedRow]:
+) -> tuple[list[SpeedRow], list[str]]:
     """Measure every way on one picture.
 
     Args:
@@ -167,32 +172,26 @@ def compare_ways(
         ways: ours first.
 
     Returns:
-        A row a way.
+        A row for each way that is available, and why the others are not.
 
     Raises:
-        EvaluationError: for a kernel or sigma that the map refuses, or a package that is missing.
+        EvaluationError: for a kernel or sigma that the map refuses, or if ours is not available.
     """
     shape = shape_of(megapixels)
-    measured = []
+    measured: list[tuple[Way, Measured]] = []
+    missing: list[str] = []
     for done, way in enumerate(ways):
         progress(Progress("Timing", f"{megapixels:g} MP, {way.name}", done, len(ways), "ways"))
-        side = way.crop_side
-        size = shape if side is None else (min(side, shape[0]), min(side, shape[1]))
-        one = measure_apart(way, size, kernel_size, sigma, keep=True)
-        factor = shape[0] * shape[1] / (size[0] * size[1])
-        measured.append(one._replace(seconds=one.seconds * factor))
-    oracle = next(
-        (
-            one.found
-            for way, one in zip(ways, measured, strict=True)
-            if way.compute is by_scikit_image
-        ),
-        None,
-    )
-    return [
-        _row(way, shape, kernel_size, one, ours=measured[0].seconds, oracle=oracle)
-        for way, one in zip(ways, measured, strict=True)
-    ]
+        try:
+            measured.append((way, measure_apart(way, shape, kernel_size, sigma, keep=True)))
+        except WayUnavailableError as error:
+            if way is ways[0]:
+                raise
+            missing.append(str(error))
+    oracle = next((one.found for way, one in measured if way.compute is by_scikit_image), None)
+    ours = measured[0][1].seconds
+    rows = [_row(way, shape, kernel_size, one, ours=ours, oracle=oracle) for way, one in measured]
+    return rows, missing
 
 
 def growth(
@@ -201,7 +200,7 @@ def growth(
     """Measure ours for each (megapixels, kernel size)."""
     rows = []
     for done, (megapixels, kernel_size) in enumerate(settings):
-        words = f"{megapixels:g} MP, {kernel_size}x{kernel_size}"
+        words = f"{megapixels:g} MP, {_square(kernel_size)}"
         progress(Progress("Timing ours", words, done, len(settings), "settings"))
         shape = shape_of(megapixels)
         one = measure_apart(WAYS[0], shape, kernel_size, sigma, keep=False)
@@ -226,13 +225,13 @@ def draw_growth(by_size: Sequence[SpeedRow], by_kernel: Sequence[SpeedRow], path
         left,
         [(row.megapixels, row.seconds) for row in by_size],
         "megapixels",
-        f"5x5, slope {slope(by_size):.2f} from 1 MP on",
+        f"{_square(by_size[0].kernel_size)} neighbours, slope {slope(by_size):.2f} from 1 MP on",
     )
     _draw(
         right,
         [(row.kernel_size, row.seconds) for row in by_kernel],
         "side of the neighbourhood, in pixels",
-        "1 MP",
+        f"{by_kernel[0].megapixels:.2g} megapixels",
     )
     right.set_xticks([row.kernel_size for row in by_kernel], minor=False)
     right.set_xticklabels([str(row.kernel_size) for row in by_kernel])
@@ -252,7 +251,7 @@ def speed_table(rows: Sequence[SpeedRow]) -> str:
         "| way | MP | kernel | seconds | MP/s | times ours | first call | peak MB | difference |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
         *(
-            f"| {row.name} | {row.megapixels:.2f} | {row.kernel_size}x{row.kernel_size} | "
+            f"| {row.name} | {row.megapixels:.2f} | {_square(row.kernel_size)} | "
             f"{row.seconds:.4f} | {row.megapixels / row.seconds:.3g} | {row.ratio:.1f} | "
             f"{row.first_seconds:.2f} | "
             + ("-" if row.peak_megabytes is None else f"{row.peak_megabytes:.0f}")
@@ -274,23 +273,44 @@ def shape_of(megapixels: float) -> tuple[int, int]:
     return height, max(1, round(height * 4.0 / 3.0))
 
 
+def pairs(shape: tuple[int, ...], kernel_size: int) -> int:
+    """How many pairs of a pixel and a neighbour an image (H, W) has, counted from both sides."""
+    radius = kernel_size // 2
+
+    def reached(length: int) -> int:
+        return sum(
+            min(length, position + radius + 1) - max(0, position - radius)
+            for position in range(length)
+        )
+
+    height, width = shape
+    return reached(height) * reached(width) - height * width
+
+
 def measure_apart(
     way: Way, shape: tuple[int, int], kernel_size: int, sigma: float, *, keep: bool
 ) -> Measured:
     """Measure a way in a process of its own.
 
     Raises:
-        EvaluationError: if it cannot be computed there.
+        WayUnavailableError: if a package or memory is missing.
+        EvaluationError: for a kernel or sigma that the map refuses.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as process:
         try:
             return process.submit(_measure, way, shape, kernel_size, sigma, keep).result()
-        except (ValueError, ImportError) as error:
-            advice = " Run `pip install -r requirements-dev.txt`."
-            raise EvaluationError(
-                f"{error}.{advice if isinstance(error, ImportError) else ''}"
+        except ImportError as error:
+            raise WayUnavailableError(
+                f"{way.name} is left out: {error}. Run `pip install -r requirements-dev.txt`."
             ) from error
+        except (MemoryError, BrokenProcessPool) as error:
+            raise WayUnavailableError(
+                f"{way.name} is left out: it needs more memory than there is for "
+                f"{shape[0] * shape[1] / 1e6:g} MP."
+            ) from error
+        except ValueError as error:
+            raise EvaluationError(f"{error}.") from error
 
 
 def picture(shape: tuple[int, int]) -> Pixels:
@@ -330,7 +350,11 @@ def _row(
 def _measure(
     way: Way, shape: tuple[int, int], kernel_size: int, sigma: float, keep: bool
 ) -> Measured:
-    photo = way.prepare(picture(shape))
+    pixels = picture(shape)
+    if way.crop_side is not None:
+        pixels = pixels[: way.crop_side, -way.crop_side :]
+    factor = pairs(shape, kernel_size) / max(1, pairs(pixels.shape[:2], kernel_size))
+    photo = way.prepare(pixels)
     tiny = picture((_WARM_UP_SIDE, _WARM_UP_SIDE) if way.crop_side is None else (2, 2))
     started = time.perf_counter()
     way.compute(way.prepare(tiny), kernel_size, sigma)
@@ -338,12 +362,13 @@ def _measure(
     before = _resident(reset_peak=True)
     seconds: list[float] = []
     while not seconds or (sum(seconds) < _PATIENCE and len(seconds) < 10):
+        found = None  # or two maps would count in the peak
         started = time.perf_counter()
         found = way.compute(photo, kernel_size, sigma)
         seconds.append(time.perf_counter() - started)
     after = _peak()
     peak = None if before is None or after is None else (after - before) / 1e6
-    return Measured(first, min(seconds), peak, found if keep else None)
+    return Measured(first, factor * min(seconds), peak, found if keep else None)
 
 
 def _resident(*, reset_peak: bool) -> int | None:
@@ -400,6 +425,10 @@ def _offsets(radius: int) -> Iterator[tuple[int, int]]:
 def _gaussian(dy: int, dx: int, sigma: float) -> float:
     density: float = np.exp(-(dx**2 + dy**2) / (2 * sigma**2)) / (2 * np.pi * sigma**2)
     return density
+
+
+def _square(side: int) -> str:
+    return f"{side}x{side}"
 
 
 def _inside(shift: int, length: int) -> slice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -15,11 +16,11 @@ from eval.speed import (
     WAYS,
     SpeedRow,
     Way,
-    by_double_loop,
-    by_scikit_image,
+    WayUnavailableError,
     compare_ways,
     draw_growth,
     growth,
+    pairs,
     picture,
     shape_of,
     slope,
@@ -37,7 +38,8 @@ def test_every_way_is_the_definition(way: Way) -> None:
 
 
 def test_the_ways_side_by_side() -> None:
-    rows = compare_ways(0.0025, 3, 1.0, lambda step: None)
+    rows, missing = compare_ways(0.0025, 3, 1.0, lambda step: None)
+    assert not missing
     ours, scikit, colour, loop = rows
     assert [row.ratio for row in rows] == [row.seconds / ours.seconds for row in rows]
     assert scikit.largest_difference is None
@@ -80,9 +82,26 @@ def test_sizes() -> None:
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 500
 
 
-def test_the_double_loop_is_scikit_image_s_map() -> None:
-    pixels = textured_pixels(5, 6)
-    assert np.allclose(by_double_loop(pixels, 3, 1.0), by_scikit_image(pixels, 3, 1.0), atol=1e-12)
+def lacking(*_: object) -> NoReturn:
+    raise ImportError("No module named 'nowhere'")
+
+
+def test_a_way_whose_package_is_missing_is_left_out() -> None:
+    ways = (WAYS[0], Way("another", lacking))
+    rows, missing = compare_ways(0.0004, 3, 1.0, lambda step: None, ways)
+    assert [row.name for row in rows] == [WAYS[0].name]
+    assert missing == [
+        "another is left out: No module named 'nowhere'. Run `pip install -r requirements-dev.txt`."
+    ]
+    with pytest.raises(WayUnavailableError):
+        compare_ways(0.0004, 3, 1.0, lambda step: None, ways[1:])
+
+
+def test_pairs_are_counted() -> None:
+    # A 3x3 image: 4 corners with 3 neighbours, 4 edges with 5, and a middle with 8.
+    assert pairs((3, 3), 3) == 4 * 3 + 4 * 5 + 8
+    assert pairs((1, 1), 5) == 0
+    assert pairs((1000, 1000), 5) == pytest.approx(24e6, rel=0.01)
 
 
 def test_the_table() -> None:

@@ -51,14 +51,20 @@ def same_padded(conv: nn.Conv2d, images: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 40)])
 def test_the_norm_is_folded_exactly(network: EfficientNetLite0, size: tuple[int, int]) -> None:
-    stem, block = network._conv_stem, second_block(network)
-    pairs = ((stem, network._bn0, 3), (block._depthwise_conv, block._bn1, 96))
-    for conv, norm, channels in pairs:
-        images = torch.randn(2, channels, *size)
+    """The stem (3x3), an expansion (1x1), and a depthwise 5x5, with stride 2 but for the 1x1."""
+    block = network._blocks[3]
+    assert isinstance(block, _InvertedResidual)
+    assert block._expand_conv is not None and block._bn0 is not None
+    for conv, norm in (
+        (network._conv_stem, network._bn0),
+        (block._expand_conv, block._bn0),
+        (block._depthwise_conv, block._bn1),
+    ):
+        images = torch.randn(2, conv.in_channels, *size)
         with torch.no_grad():
-            assert torch.allclose(
-                conv.normalised(norm, images), norm(same_padded(conv, images)), atol=1e-5
-            )
+            apart = same_padded(conv, images)
+            assert torch.allclose(conv(images), apart, atol=1e-5)
+            assert torch.allclose(conv.normalised(norm, images), norm(apart), atol=1e-5)
 
 
 def test_folding_trains_the_norm_s_own_weights(network: EfficientNetLite0) -> None:
