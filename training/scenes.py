@@ -2,8 +2,9 @@
 
 EfficientNet-Lite0 with ImageNet's weights gets a new last layer for the embedded classes, fitted to
 its frozen features, and is then fine-tuned on augmented photos. It learns from their labels and
-from soft ones, which linear layers on those features give, with a SqueezeNet of Places365 helping
-if there is one. Killed, it goes on with the same command from at most 100 steps before.
+from soft ones, which linear layers on those features and those of Lite1 and Lite2 give, with a
+SqueezeNet of Places365 helping if there is one. Needs `requirements-dev.txt`. Killed, it goes on
+with the same command from at most 100 steps before.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from eval.progress import Progress, ProgressCallback, ProgressLine
 from training.evaluate import measure, summary
 from training.fitting import Fitting, Recipe
 from training.heads import fit_head, frozen_features, soft_labels
-from training.helpers import load_helpers
+from training.helpers import HELPERS
 from training.memory import keep_freed_memory
 from training.photos import find_photos, read_squares
 from training.teacher import load_teacher, teacher_logits
@@ -110,8 +111,10 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
         WeightsError: if weights are missing or do not fit.
     """
     labels = _SPEC.read_labels()
-    # First, so that a broken file is not found out minutes later.
+    # First, so that a broken or missing file is not found out minutes later.
     teacher = load_teacher(sources.teacher) if sources.teacher is not None else None
+    for helper in HELPERS:
+        helper.locate()
     found = find_photos(sources.images, labels)
     pixels, positions = read_squares(found.photos, SIDE, progress, "Reading the photos")
     present = set(positions.tolist())
@@ -121,6 +124,7 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
     inputs = {
         "images": file_sha256(sources.images) if sources.images.is_file() else len(pixels),
         "teacher": file_sha256(sources.teacher) if sources.teacher is not None else None,
+        "helpers": [helper.weights.sha256 for helper in HELPERS],
     }
     state = _read_state(out / _STATE_FILE, inputs)
     network = _pretrained()
@@ -128,8 +132,8 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
         own = frozen_features(network, _normalise, pixels, progress)
         network._fc = fit_head(own, positions, len(labels.names), recipe.seed)
         views = [own / own.std()]
-        for helper in load_helpers():
-            seen = frozen_features(helper, _normalise, pixels, progress)
+        for helper in HELPERS:
+            seen = frozen_features(helper.load(), _normalise, pixels, progress)
             views.append(seen / seen.std())
         if teacher is not None:
             known = torch.tensor(labels.indices)
