@@ -107,7 +107,7 @@ def main() -> None:
     from cvpire.protect import protect
     from cvpire.runs import find_run
 
-    classifier = load_classifier("lite0-imagenet", view="resize")
+    classifier = load_classifier("scenes")
     original = Photo(landscape())
     protected = protect(original, classifier, find_run("Top5-L1"))
     report = protected.report
