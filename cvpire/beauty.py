@@ -24,7 +24,7 @@ from cvpire.weights import WeightsError
 
 SCALE = (1.0, 7.0)
 WEIGHTS = EmbeddedWeights(
-    "beauty.safetensors", sha256="dac205545ef617dac64cef2371d0bbeb20dc3accca0d4431d498fd0084b864a1"
+    "beauty.safetensors", sha256="4a8adaca089ea6cc964e88d79a81489a16eb7d424086056e36b47adad40e901c"
 )
 
 # Positions among `EfficientNetLite0.maps`, and their channels.

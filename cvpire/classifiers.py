@@ -325,7 +325,7 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
         build=lambda: EfficientNetLite0(num_classes=97),
         weights=EmbeddedWeights(
             "scenes.safetensors",
-            sha256="d221607b2a2020934044a5fbc96b68dbf680af166362d26dd7d6ae5cb0550c87",
+            sha256="7ab92171f39cdd5180c27dc5fd07fff54ef70854c0a6ba8c4f3e07baf8ad686b",
         ),
         read_labels=_embedded_labels,
         mean=(127 / 255,) * 3,
