@@ -231,7 +231,7 @@ def draw_growth(by_size: Sequence[SpeedRow], by_kernel: Sequence[SpeedRow], path
         right,
         [(row.kernel_size, row.seconds) for row in by_kernel],
         "side of the neighbourhood, in pixels",
-        f"{by_kernel[0].megapixels:.2g} megapixels",
+        f"{by_kernel[0].megapixels:.2g} MP",
     )
     right.set_xticks([row.kernel_size for row in by_kernel], minor=False)
     right.set_xticklabels([str(row.kernel_size) for row in by_kernel])
