@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +18,15 @@ from torch import Tensor
 
 from cvpire.color import SAME_COLOR, LabPlanes, squared_ciede2000, srgb_to_lab
 
+if TYPE_CHECKING:
+    from cvpire.variance_kernel import Planes
+
 # Pixels whose Lab planes are held at a time: a camera photo needs little memory beyond the photo
 # itself and its map.
-_SLAB_PIXELS = 1 << 19
+_SLAB_PIXELS = 1 << 20
+
+# Pixels that are brought to Lab at a time, so that intermediate planes stay in cache.
+_LAB_PIXELS = 1 << 16
 
 # Pixels that torch's operations take at a time, so that intermediate planes stay in cache.
 _TILE_PIXELS = 1 << 15
@@ -126,10 +133,8 @@ def _measure_compiled(
         for first in range(0, height, slab):
             rows = slice(first, min(height, first + slab))
             top = max(0, first - radius)
-            lab = srgb_to_lab(image[:, top : rows.stop + radius].contiguous())
-            lightness, a, b, chroma = (plane.numpy() for plane in LabPlanes.from_lab(lab))
             variance_kernel.measure_rows(
-                (lightness, a, b, chroma),
+                _lab_planes(image[:, top : rows.stop + radius]),
                 first - top,
                 squared_gaussian,
                 row_counts[rows],
@@ -138,6 +143,20 @@ def _measure_compiled(
                 workers,
                 threads,
             )
+
+
+def _lab_planes(image: Tensor) -> Planes:
+    """L*, a*, b* and chroma of an image (3, h, W), each (h, W) and contiguous."""
+    height, width = image.shape[-2:]
+    planes = LabPlanes(*(image.new_empty(height, width) for _ in range(4)))
+    step = max(1, _LAB_PIXELS // max(1, width))
+    for top in range(0, height, step):
+        rows = slice(top, top + step)
+        part = LabPlanes.from_lab(srgb_to_lab(image[:, rows].contiguous()))
+        for plane, piece in zip(planes, part, strict=True):
+            plane[rows] = piece
+    lightness, a, b, chroma = (plane.numpy() for plane in planes)
+    return lightness, a, b, chroma
 
 
 def _measure_by_torch(

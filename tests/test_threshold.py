@@ -81,6 +81,7 @@ def test_a_map_does_not_depend_on_how_it_is_cut(
     images = as_images(textured_pixels(37, 29), textured_pixels(37, 29, seed=1))
     whole = color_variance(images.double(), kernel_size=kernel_size)
     monkeypatch.setattr("cvpire.threshold._SLAB_PIXELS", slab_rows * 29)
+    monkeypatch.setattr("cvpire.threshold._LAB_PIXELS", 2 * 29)
     monkeypatch.setattr("cvpire.variance_kernel._BAND_ROWS", band_rows)
     compiled = color_variance(images, kernel_size=kernel_size)
     assert float((compiled - whole).abs().max()) < 1e-5 * float(whole.max())
