@@ -11,34 +11,15 @@ import pytest
 import torch
 from conftest import textured_pixels
 from numpy.typing import NDArray
-from skimage.color import deltaE_ciede2000, rgb2lab
 
 from cvpire.threshold import color_variance, epsilon_map, threshold_map
+from eval.speed import by_double_loop
 
 REFERENCE = Path(__file__).parent / "data" / "color_variance.npz"
 
 
 def as_images(*photos: NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2).float() / 255.0
-
-
-def double_loop(pixels: NDArray[np.uint8], kernel_size: int, sigma: float) -> NDArray[np.float64]:
-    """The definition, word for word."""
-    lab = rgb2lab(pixels / 255.0)
-    height, width = pixels.shape[:2]
-    radius = kernel_size // 2
-    result = np.zeros((height, width))
-    for y in range(height):
-        for x in range(width):
-            terms = []
-            for v in range(max(0, y - radius), min(height, y + radius + 1)):
-                for u in range(max(0, x - radius), min(width, x + radius + 1)):
-                    if (v, u) != (y, x):
-                        squared = (u - x) ** 2 + (v - y) ** 2
-                        weight = np.exp(-squared / (2 * sigma**2)) / (2 * np.pi * sigma**2)
-                        terms.append((weight * deltaE_ciede2000(lab[y, x], lab[v, u])) ** 2)
-            result[y, x] = np.sqrt(np.mean(terms)) if terms else 0.0
-    return result
 
 
 with np.load(REFERENCE) as stored:
@@ -67,7 +48,7 @@ def test_there_are_reference_maps() -> None:
 def test_any_shape_as_the_definition_says(shape: tuple[int, int], kernel_size: int) -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (*shape, 3), dtype=np.uint8)
     ours = color_variance(as_images(pixels), kernel_size=kernel_size, sigma=1.3)[0, 0].numpy()
-    expected = double_loop(pixels, kernel_size, 1.3)
+    expected = by_double_loop(pixels, kernel_size, 1.3)
     assert ours.shape == shape
     assert np.abs(ours - expected).max() <= 1e-4 * max(expected.max(), 1e-9)
 
