@@ -81,7 +81,18 @@ _S1, _S3, _S5, _S7, _S9 = (
 
 # NaN is left as it is: a colour that is none must show.
 @numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
-def squared_differences(lightness1, a1, b1, chroma1, lightness2, a2, b2, chroma2, weight, squared):  # type: ignore[no-untyped-def]  # numba has its own types
+def squared_differences(
+    lightness1: Plane,
+    a1: Plane,
+    b1: Plane,
+    chroma1: Plane,
+    lightness2: Plane,
+    a2: Plane,
+    b2: Plane,
+    chroma2: Plane,
+    weight: np.float32,
+    squared: Plane,
+) -> None:
     """weight * dE00^2 of pairs of colours, each argument but `weight` a row (n,) of float32."""
     for i in range(len(squared)):
         mean_ab = (chroma1[i] + chroma2[i]) * _HALF
