@@ -8,7 +8,7 @@ import pytest
 
 from eval import commands
 from eval.__main__ import main
-from eval.speed import WAYS
+from eval.ways import WAYS
 
 
 def test_speed_prints_its_tables_and_draws(

@@ -12,9 +12,7 @@ from test_threshold import REFERENCE
 
 from eval.errors import EvaluationError
 from eval.speed import (
-    WAYS,
     SpeedRow,
-    Way,
     WayUnavailableError,
     compare_ways,
     draw_growth,
@@ -25,6 +23,7 @@ from eval.speed import (
     slope,
     speed_table,
 )
+from eval.ways import WAYS, Way
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)

@@ -13,7 +13,7 @@ from conftest import textured_pixels
 from numpy.typing import NDArray
 
 from cvpire.threshold import color_variance, epsilon_map, threshold_map
-from eval.speed import by_double_loop
+from eval.ways import by_double_loop
 
 REFERENCE = Path(__file__).parent / "data" / "color_variance.npz"
 
