@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from training.heads import fit_head, soft_labels
 from training.scenes import Sources, main, train
 from training.teacher import SqueezeNet, load_teacher, teacher_logits
 
-RECIPE = Recipe(epochs=2, batch_size=32, sides=((32,), (32, 48)), warmup_steps=2)
+RECIPE = Recipe(members=2, epochs=2, batch_size=32, sides=((32,), (32, 48)), warmup_steps=2)
 
 SOFT = torch.full((8, 5), 0.2)
 
@@ -62,14 +62,16 @@ class Killed(BaseException):
     """Stands for a kill."""
 
 
+@pytest.mark.parametrize("kill_at", [4, 7, 9])
 def test_a_killed_training_goes_on_as_if_nothing_had_been(
-    photos: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kill_at: int, photos: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In the first member's training, right after it, and in the second's."""
     monkeypatch.setattr(scenes, "SAVE_EVERY", 1)
     sources = Sources(photos, teacher, None)
 
     def kill(step: Progress) -> None:
-        if step.stage == "Training" and step.done == 4:
+        if step.stage == "Training" and step.done == kill_at:
             raise Killed
 
     for name in ("whole", "killed"):
@@ -80,7 +82,8 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(
     seen: list[Progress] = []
     train(sources, RECIPE, tmp_path / "killed", seen.append)
     # It starts where it was killed, and does not look at the frozen features again.
-    assert [step.done for step in seen if step.stage == "Training"] == [4, 5, 6]
+    resumed_at = [step.done for step in seen if step.stage == "Training"]
+    assert resumed_at == list(range(kill_at, 13))
     assert not [step for step in seen if step.stage == "Frozen features"]
     whole, resumed = (
         (tmp_path / name / "scenes.safetensors").read_bytes() for name in ("whole", "killed")
@@ -128,7 +131,9 @@ def test_the_command_says_what_is_wrong(
     assert "is not the state of a training" in capsys.readouterr().err
     torch.save({"step": 3, "inputs": {}}, tmp_path / "out" / "state.pt")
     assert main(["--images", str(photos), *out]) == 2
-    assert "it lacks average, network, optimizer, recipe, soft, start" in capsys.readouterr().err
+    assert (
+        "it lacks average, mean, network, optimizer, recipe, soft, start" in capsys.readouterr().err
+    )
 
 
 @pytest.fixture
@@ -143,7 +148,9 @@ def network() -> Iterator[EfficientNetLite0]:
 def test_frozen_layers_stay_and_the_rest_learns(network: EfficientNetLite0) -> None:
     torch.manual_seed(1)
     pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
-    recipe = Recipe(epochs=3, batch_size=8, sides=((32,),), warmup_steps=1, frozen_blocks=2)
+    recipe = Recipe(
+        members=1, epochs=3, batch_size=8, sides=((32,),), warmup_steps=1, frozen_blocks=2
+    )
     before = {name: value.clone() for name, value in network.state_dict().items()}
     fit = Fitting(network, lambda images: images, pixels, torch.arange(8) % 5, SOFT, recipe)
     assert [fitted.step for fitted in fit.run()] == [1, 2, 3]
@@ -153,15 +160,27 @@ def test_frozen_layers_stay_and_the_rest_learns(network: EfficientNetLite0) -> N
         assert torch.equal(value, before[name]) == (is_frozen or is_statistic), name
 
 
-def test_the_result_lies_between_the_start_and_the_average(network: EfficientNetLite0) -> None:
+def test_the_result_lies_between_the_start_and_the_members_mean(network: EfficientNetLite0) -> None:
     pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
-    recipe = Recipe(epochs=2, batch_size=8, sides=((32,),), warmup_steps=1, tuned_share=0.25)
+    recipe = Recipe(
+        members=2, epochs=2, batch_size=8, sides=((32,),), warmup_steps=1, tuned_share=0.25
+    )
     start = network._fc.weight.detach().clone()
     fit = Fitting(network, lambda images: images, pixels, torch.arange(8) % 5, SOFT, recipe)
+    members = []
+
+    def note_and_finish(finish: Callable[[], None] = fit._finish_member) -> None:
+        members.append(fit.average._fc.weight.clone())
+        finish()
+
+    fit._finish_member = note_and_finish  # type: ignore[method-assign]
     list(fit.run())
-    average = fit.average._fc.weight
-    assert not torch.equal(average, start)
-    assert torch.allclose(fit.result()._fc.weight, 0.75 * start + 0.25 * average, atol=1e-6)
+    first, second = members
+    # Each begins anew: the second is no further away for having come later.
+    assert 0.5 < float((first - start).norm() / (second - start).norm()) < 2.0
+    assert not torch.equal(first, second)
+    expected = 0.75 * start + 0.25 * (first + second) / 2.0
+    assert torch.allclose(fit.result()._fc.weight, expected, atol=1e-6)
 
 
 def test_a_loss_that_is_not_finite_is_said(network: EfficientNetLite0) -> None:
@@ -175,15 +194,17 @@ def test_a_loss_that_is_not_finite_is_said(network: EfficientNetLite0) -> None:
 
 def test_the_rate_rises_and_falls(network: EfficientNetLite0) -> None:
     pixels = torch.zeros((8, 3, 32, 32), dtype=torch.uint8)
-    recipe = Recipe(epochs=10, batch_size=8, sides=((32,),), warmup_steps=4)
+    recipe = Recipe(members=2, epochs=10, batch_size=8, sides=((32,),), warmup_steps=4)
     fit = Fitting(network, lambda images: images, pixels, torch.zeros(8).long(), SOFT, recipe)
     rates = []
     for step in range(fit.steps):
         fit.step = step
         rates.append(fit._schedule())
-    assert rates[0] < rates[3] <= 1.0
-    assert rates[3:] == sorted(rates[3:], reverse=True)
-    assert rates[-1] < 0.05
+    first, second = rates[:10], rates[10:]
+    assert first == second
+    assert first[0] < first[3] <= 1.0
+    assert first[3:] == sorted(first[3:], reverse=True)
+    assert first[-1] < 0.05
 
 
 def test_the_head_learns_what_is_linear() -> None:

@@ -26,10 +26,13 @@ class Recipe:
     """All settings of a training.
 
     Attributes:
-        epochs: times that each photo is shown.
+        members: trainings from the same start, each with other random choices, whose weights are
+            averaged at the end.
+        epochs: times that each photo is shown to a member.
         batch_size: photos a step.
-        sides: for each equal part of the training, the sides of which each step draws one, in
-            pixels: small first, which is fast.
+        sides: for each equal part of a member's training, the sides of which each step draws one,
+            in pixels. The small ones are fast and as sharp as the photos are, the large ones show
+            things as large as they will be met.
         learning_rate: the highest, of AdamW, for the pretrained layers.
         head_learning_rate: the same for the last layer.
         warmup_steps: until the highest learning rate is reached; then it falls as a cosine.
@@ -39,14 +42,15 @@ class Recipe:
         label_smoothing: share of the label given to all classes.
         soft_share: share of the target that the soft labels give.
         mixup_share: share of the steps with mixup.
-        average_decay: of the running average of the weights.
-        tuned_share: what is kept lies between the start and that average; 1 is the average.
+        average_decay: of the running average of a member's weights.
+        tuned_share: what is kept lies between the start and the members' mean; 1 is the mean.
         seed: of all random choices.
     """
 
-    epochs: int = 12
+    members: int = 2
+    epochs: int = 7
     batch_size: int = 64
-    sides: tuple[tuple[int, ...], ...] = ((128, 160, 192), (160, 192, 224), (192, 224))
+    sides: tuple[tuple[int, ...], ...] = ((128, 160, 192), (128, 192, 224), (160, 224, 256))
     learning_rate: float = 2e-4
     head_learning_rate: float = 4e-4
     warmup_steps: int = 100
@@ -54,7 +58,7 @@ class Recipe:
     frozen_blocks: int = 5
     dropout: float = 0.2
     label_smoothing: float = 0.05
-    soft_share: float = 0.7
+    soft_share: float = 0.6
     mixup_share: float = 0.5
     average_decay: float = 0.998
     tuned_share: float = 0.9
@@ -79,9 +83,9 @@ class Fitting:
     """A training that can be stopped, saved and resumed.
 
     Attributes:
-        step: steps done.
+        step: steps done, of all members.
         steps: steps in all.
-        average: the running average of the weights, in evaluation mode.
+        average: the running average of the present member's weights, in evaluation mode.
 
     Args:
         network: with pretrained weights and a new last layer; changed in place.
@@ -110,31 +114,31 @@ class Fitting:
         self._classes = network._fc.out_features
         self.step = 0
         self.steps_an_epoch = len(pixels) // recipe.batch_size
-        self.steps = recipe.epochs * self.steps_an_epoch
+        self._member_steps = recipe.epochs * self.steps_an_epoch
+        self.steps = recipe.members * self._member_steps
         _freeze(network, recipe.frozen_blocks)
         self._start = copy.deepcopy(network).eval().requires_grad_(False)
         self.average = copy.deepcopy(self._start)
-        self._optimizer = torch.optim.AdamW(
-            [
-                {"params": list(parameters), "lr": 0.0, "peak": peak, "weight_decay": decay}
-                for parameters, peak, decay in self._groups()
-            ]
-        )
+        self._mean = copy.deepcopy(self._start)
+        self._optimizer = self._new_optimizer()
 
     def run(self) -> Iterator[Fitted]:
         """Do the steps that are left, one at a time."""
         while self.step < self.steps:
             loss = self._do_step()
             self.step += 1
+            if self.step % self._member_steps == 0:
+                self._finish_member()
             yield Fitted(self.step, self.steps, loss)
 
     @torch.no_grad()
     def result(self) -> EfficientNetLite0:
-        """The start's weights moved towards the running average (Wortsman et al. 2022,
+        """The mean of the finished members' weights (a "model soup", Wortsman et al. 2022,
+        doi:10.48550/arXiv.2203.05482), and the start's moved towards it (the same,
         doi:10.48550/arXiv.2109.01903), which keeps more of what the start knew.
         """
         result = copy.deepcopy(self._start)
-        _move(result, self.average, self._recipe.tuned_share)
+        _move(result, self._mean, self._recipe.tuned_share)
         return result
 
     def state(self) -> dict[str, Any]:
@@ -145,6 +149,7 @@ class Fitting:
             "start": self._start.state_dict(),
             "network": self._network.state_dict(),
             "average": self.average.state_dict(),
+            "mean": self._mean.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
 
@@ -159,8 +164,26 @@ class Fitting:
         self._start.load_state_dict(state["start"])
         self._network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
+        self._mean.load_state_dict(state["mean"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+
+    @torch.no_grad()
+    def _finish_member(self) -> None:
+        """Take the member into the mean, and begin the next one."""
+        _move(self._mean, self.average, self._member_steps / self.step)
+        if self.step < self.steps:
+            self._network.load_state_dict(self._start.state_dict())
+            self.average.load_state_dict(self._start.state_dict())
+            self._optimizer = self._new_optimizer()
+
+    def _new_optimizer(self) -> torch.optim.AdamW:
+        return torch.optim.AdamW(
+            [
+                {"params": list(parameters), "lr": 0.0, "peak": peak, "weight_decay": decay}
+                for parameters, peak, decay in self._groups()
+            ]
+        )
 
     def _groups(self) -> Iterator[tuple[list[nn.Parameter], float, float]]:
         recipe = self._recipe
@@ -182,7 +205,8 @@ class Fitting:
         recipe = self._recipe
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
         rows = self._rows()
-        sides = recipe.sides[self.step * len(recipe.sides) // self.steps]
+        part = self._member_step * len(recipe.sides) // self._member_steps
+        sides = recipe.sides[part]
         side = sides[int(torch.randint(len(sides), (), generator=generator))]
         images = augment(self._pixels[rows], side, generator)
         targets = F.one_hot(self._labels[rows], self._classes).float()
@@ -207,6 +231,10 @@ class Fitting:
         self._update_average()
         return float(loss.detach())
 
+    @property
+    def _member_step(self) -> int:
+        return self.step % self._member_steps
+
     def _rows(self) -> Tensor:
         epoch, place = divmod(self.step, self.steps_an_epoch)
         order = torch.randperm(
@@ -216,8 +244,8 @@ class Fitting:
         return order[place * size : (place + 1) * size]
 
     def _schedule(self) -> float:
-        warm = min(1.0, (self.step + 1) / self._recipe.warmup_steps)
-        return warm * 0.5 * (1.0 + math.cos(math.pi * self.step / self.steps))
+        warm = min(1.0, (self._member_step + 1) / self._recipe.warmup_steps)
+        return warm * 0.5 * (1.0 + math.cos(math.pi * self._member_step / self._member_steps))
 
     def _forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
         # Batch norm keeps ImageNet's statistics: those of our small batches of blurred photos undo
@@ -232,7 +260,8 @@ class Fitting:
     @torch.no_grad()
     def _update_average(self) -> None:
         # In the first steps the average would else be the start.
-        decay = min(self._recipe.average_decay, (1.0 + self.step) / (10.0 + self.step))
+        step = self._member_step
+        decay = min(self._recipe.average_decay, (1.0 + step) / (10.0 + step))
         _move(self.average, self._network, 1.0 - decay)
 
 

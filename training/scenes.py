@@ -45,7 +45,17 @@ TEACHER_WEIGHT = 4.0
 SAVE_EVERY = 100
 WEIGHTS_FILE = "scenes.safetensors"
 _STATE_FILE = "state.pt"
-_STATE_KEYS = {"inputs", "soft", "recipe", "step", "start", "network", "average", "optimizer"}
+_STATE_KEYS = {
+    "inputs",
+    "soft",
+    "recipe",
+    "step",
+    "start",
+    "network",
+    "average",
+    "mean",
+    "optimizer",
+}
 
 _SPEC = CLASSIFIERS["scenes"]
 
