@@ -47,15 +47,18 @@ class ProgressLine:
         self._clock = clock
         self._is_terminal = stream.isatty()
         self._stage = ""
+        self._done = 0
         self._started = (0.0, 0)  # when, and with how many images done already
         self._shown = float("-inf")
 
     def __call__(self, progress: Progress) -> None:
         """Show a step of the work."""
         now = self._clock()
-        if progress.stage != self._stage:
+        # The same stage may come again, as for each of several networks.
+        if progress.stage != self._stage or progress.done < self._done:
             self._stage, self._started = progress.stage, (now, progress.done)
             self._shown = float("-inf")
+        self._done = progress.done
         is_last = progress.done >= progress.total
         if not self._is_terminal and not is_last and now - self._shown < _LOG_SECONDS:
             return

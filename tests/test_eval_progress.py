@@ -52,6 +52,25 @@ def test_a_log_gets_a_line_in_a_while() -> None:
     ]
 
 
+def test_a_stage_that_comes_again_counts_anew() -> None:
+    now = 0.0
+    stream = io.StringIO()
+    line = ProgressLine(stream, clock=lambda: now)
+    for first in (0.0, 1000.0):
+        for done in (10, 20):
+            now = first + done
+            line(Progress("Looking", "", done, 20))
+    assert (
+        stream.getvalue().splitlines()
+        == ["Looking: 10 of 20 images", "Looking: 20 of 20 images"] * 2
+    )
+    now = 1040.0
+    line(Progress("Looking", "", 5, 20))
+    now = 1050.0
+    line(Progress("Looking", "", 10, 20))
+    assert stream.getvalue().splitlines()[-1] == "Looking: 10 of 20 images, about 20 s left"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.4, "0 s"), (89.0, "89 s"), (91.0, "2 min"), (5340.0, "89 min"), (7500.0, "2 h 05 min")],
