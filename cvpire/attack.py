@@ -1,8 +1,8 @@
-"""Algorithm 1 of the paper: the smallest push that meets a condition, inside a given bound.
+"""What all attacks share: what they are given, what they report, and what they find.
 
 Images are (N, 3, H, W), sRGB in [0, 1] on the 8-bit grid (multiples of 1/255); an epsilon map is
 (N, 1, H, W), the largest change of each channel in [0, 1] units. Inside, changes are counted in
-grey levels (1/255). The attack knows neither where the bound comes from nor what the labels mean.
+grey levels (1/255). An attack knows neither where the bound comes from nor what the labels mean.
 """
 
 from __future__ import annotations
@@ -14,32 +14,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cvpire.conditions import Condition
-
 # An attack stops at this slack, in logits, rather than at 0: the same pixels give logits that
 # differ by about 1e-5 on another machine or in another batch, and must be protected there too.
 SAFETY_MARGIN = 1e-3
 
-# The paper's starting noise: uniform, up to this share of the bound.
-_START_SHARE = 0.01
-
 # Relative rounding error of a bound that was stored as float32 (k / 255 * 255 must be k).
 _FLOAT32_SLIP = 2.0**-22
-
-# Adam's constants, as in its paper but for epsilon. A classifier that is sure gives gradients of
-# 1e-20 and less, which the usual 1e-8 would drown and whose squares float32 cannot hold: so Adam,
-# whose steps do not depend on the gradient's scale, gets it multiplied.
-_BETA1, _BETA2, _ADAM_EPSILON = 0.9, 0.999, 1e-16
-_GRADIENT_SCALE = 2.0**40
 
 
 class AttackStep(NamedTuple):
     """What an attack reports after each forward pass.
 
     Attributes:
-        step: optimiser steps taken so far.
-        max_steps: T, the most that will be taken.
-        success: (N,) bool, the images that meet the condition.
+        step: steps taken so far.
+        max_steps: the most that will be taken.
+        success: (N,) bool, the images for which a change that meets the condition is known.
         slack: (N,) float, each image's slack when last looked at (see `Condition.slack`).
     """
 
@@ -61,7 +50,7 @@ class AttackResult:
         images: (N, 3, H, W) in [0, 1] on the 8-bit grid; where `success` is False the attempt with
             the largest slack, which is not protected.
         success: (N,) bool, the condition holds on `images` with the safety margin.
-        steps: (N,) int64, optimiser steps taken on each image.
+        steps: (N,) int64, steps taken on each image.
         stopped: the callback asked to stop.
     """
 
@@ -71,145 +60,30 @@ class AttackResult:
     stopped: bool
 
 
-@dataclass
-class _Work:
-    """The images still in work: one row for each, and whatever belongs to it."""
-
-    rows: Tensor  # (n,) which image of the batch
-    levels: Tensor  # the original, in grey levels, whole numbers
-    lower: Tensor  # most that a channel may lose, from its bound and from black
-    upper: Tensor
-    can_change: Tensor  # (n,) bool: some channel may move by a whole level
-    pull: Tensor  # alpha / |pT|_1: how much gradient a channel must have to leave 0
-    change: Tensor  # v in grey levels: smooth, it adds up what rounding would swallow
-    mean: Tensor  # Adam's moments
-    square: Tensor
-
-    def written(self) -> Tensor:
-        """Grey levels of the file: rounded, but never beyond a bound."""
-        whole = torch.minimum(
-            torch.maximum(self.change.round(), self.lower.ceil()), self.upper.floor()
-        )
-        return self.levels + whole
-
-    def select(self, keep: Tensor) -> _Work:
-        return _Work(**{name: value[keep] for name, value in vars(self).items()})
+def in_levels(epsilon_map: Tensor) -> Tensor:
+    """The bound in grey levels; a whole number that float32 stored as k / 255 is whole again."""
+    return epsilon_map * (255.0 * (1.0 + _FLOAT32_SLIP))
 
 
-def perturb(
-    model: Callable[[Tensor], Tensor],
-    images: Tensor,
-    epsilon_map: Tensor,
-    condition: Condition,
-    *,
-    learning_rate: float,
-    l1_weight: float,
-    max_steps: int,
-    seed: int = 0,
-    margin: float = SAFETY_MARGIN,
-    on_step: StepCallback | None = None,
-) -> AttackResult:
-    """Change images within their bound until each meets the condition (Algorithm 1).
-
-    Descends, with Adam, on `condition.loss + alpha * |v|_1 / |pT|_1`. Each image stops at its own
-    first success. Two readings of the paper, both needed for a file of 8-bit pixels: the loss is
-    taken at the *rounded* change, as it would be written, while a smooth copy collects the steps;
-    and a rounded change beyond the bound is brought back inside it.
-
-    alpha is the image's own, `l1_weight * mean|g| * |pT|_1` with g the loss's first gradient: a
-    channel leaves 0 where its gradient exceeds `l1_weight` times that mean. With one alpha for
-    all, an image whose class is certain, p = 0.99, would never leave its start, since the gradient
-    of a cross entropy shrinks with 1 - p.
+def bounds(levels: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
+    """The least and the largest change of each channel: from its limit, and from black and white.
 
     Args:
-        model: (n, 3, H, W) in [0, 1] to logits (n, classes), differentiable; left as it was.
-        images: (N, 3, H, W) in [0, 1], multiples of 1/255.
-        epsilon_map: (N, 1, H, W), 0 or more; pT in the paper.
-        condition: what to reach, for these N images.
-        learning_rate: of Adam, in [0, 1] units: the most that a channel moves in a step.
-        l1_weight: of the L1 term, relative to the gradient at the start; 0 leaves the term out.
-        max_steps: T in the paper.
-        seed: of the starting noise. Every image starts from the same draw, whatever its batch.
-        margin: slack, in logits, at which an image stops.
-        on_step: told after each forward pass, at most T + 1 times.
+        levels: (N, 3, H, W), grey levels.
+        limit: (N, 1, H, W), of the same unit.
 
     Returns:
-        The changed images and, for each, whether it meets the condition.
+        (N, 3, H, W) each, not rounded: 0 or less, and 0 or more.
+    """
+    return torch.maximum(-limit, -levels), torch.minimum(limit, 255.0 - levels)
+
+
+def check_inputs(images: Tensor, epsilon_map: Tensor) -> None:
+    """Refuse what no attack can work on.
 
     Raises:
-        ValueError: for shapes or values other than the above.
+        ValueError: for images off the 8-bit grid, a bound below 0, or shapes that do not agree.
     """
-    _check(images, epsilon_map, learning_rate, l1_weight, max_steps)
-    work = _start(images, epsilon_map, seed)
-    best = work.levels.clone()
-    slack = torch.full((len(images),), -torch.inf, device=images.device)
-    success = torch.zeros(len(images), dtype=torch.bool, device=images.device)
-    steps = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-    stopped = False
-
-    for step in range(max_steps + 1):
-        written = work.written()
-        pixels = (written / 255.0).requires_grad_(True)
-        with torch.enable_grad():
-            logits = model(pixels)
-        current = condition.slack(logits.detach()).to(slack)
-        is_met = current > margin
-        is_better = is_met | (current > slack[work.rows])
-        best[work.rows[is_better]] = written[is_better]
-        slack[work.rows[is_better]] = current[is_better]
-        success[work.rows] = is_met
-        steps[work.rows] = step
-        stopped = on_step is not None and bool(
-            on_step(AttackStep(step, max_steps, success.clone(), slack.clone()))
-        )
-        is_going_on = ~is_met & work.can_change
-        if stopped or step == max_steps or not bool(is_going_on.any()):
-            break
-        with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(condition.loss(logits).sum(), pixels)
-        if step == 0:
-            work.pull = l1_weight * gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
-        if not bool(is_going_on.all()):
-            condition, gradient = condition.select(is_going_on), gradient[is_going_on]
-            work = work.select(is_going_on)
-        gradient = gradient + work.pull * work.change.sign()
-        _descend(work, gradient, step + 1, learning_rate * 255.0)
-
-    return AttackResult(best / 255.0, success, steps, stopped)
-
-
-def _start(images: Tensor, epsilon_map: Tensor, seed: int) -> _Work:
-    levels = (images * 255.0).round()
-    limit = epsilon_map * (255.0 * (1.0 + _FLOAT32_SLIP))
-    noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(seed))
-    noise = (noise.to(images) * 2.0 - 1.0) * _START_SHARE
-    lower, upper = torch.maximum(-limit, -levels), torch.minimum(limit, 255.0 - levels)
-    return _Work(
-        rows=torch.arange(len(images), device=images.device),
-        levels=levels,
-        lower=lower,
-        upper=upper,
-        can_change=((lower <= -1.0) | (upper >= 1.0)).flatten(1).any(dim=1),
-        pull=torch.zeros_like(levels[:, :1, :1, :1]),
-        change=noise * limit,
-        mean=torch.zeros_like(levels),
-        square=torch.zeros_like(levels),
-    )
-
-
-def _descend(work: _Work, gradient: Tensor, step: int, step_size: float) -> None:
-    """One step of Adam on the smooth change, then back inside the bound (in place)."""
-    gradient = gradient * _GRADIENT_SCALE
-    work.mean.lerp_(gradient, 1.0 - _BETA1)
-    work.square.mul_(_BETA2).addcmul_(gradient, gradient, value=1.0 - _BETA2)
-    denominator = (work.square / (1.0 - _BETA2**step)).sqrt_().add_(_ADAM_EPSILON)
-    work.change.addcdiv_(work.mean, denominator, value=-step_size / (1.0 - _BETA1**step))
-    torch.clamp(work.change, work.lower, work.upper, out=work.change)
-
-
-def _check(
-    images: Tensor, epsilon_map: Tensor, learning_rate: float, l1_weight: float, max_steps: int
-) -> None:
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"expected images of shape (N, 3, H, W), got {tuple(images.shape)}")
     wanted = (images.shape[0], 1, *images.shape[2:])
@@ -222,8 +96,3 @@ def _check(
         raise ValueError("expected images in [0, 1] on the 8-bit grid: round them to k / 255 first")
     if not bool((epsilon_map >= 0.0).all()):
         raise ValueError("expected an epsilon map of values of 0 or more, got a negative or NaN")
-    if not learning_rate > 0.0 or not l1_weight >= 0.0 or max_steps < 0:
-        raise ValueError(
-            "expected learning_rate > 0, l1_weight >= 0 and max_steps >= 0, got "
-            f"{learning_rate}, {l1_weight} and {max_steps}"
-        )

@@ -34,6 +34,12 @@ class Condition(ABC):
         """The quantity, (N,), whose descent leads to the condition."""
 
     @abstractmethod
+    def shortfall(self, logits: Tensor) -> Tensor:
+        """How far from the condition, (N,), smooth: 0 at its border, and its descent leads there by
+        a shorter way than that of `loss`, which goes on to make the label as improbable as can be.
+        """
+
+    @abstractmethod
     def select(self, images: Tensor) -> Condition:
         """The same condition on some of the images, given by an index or mask of shape (N,)."""
 
@@ -92,6 +98,12 @@ class OutOfTop(Condition):
         own, others = self._split(logits)
         return -F.softplus(others.logsumexp(dim=1) - own)
 
+    def shortfall(self, logits: Tensor) -> Tensor:
+        # Each of the k highest others counts, the more, the further it is below the label.
+        own, others = self._split(logits)
+        rivals = others.topk(self.k, dim=1).values + math.log(self.share)
+        return (F.softplus(own[:, None] - rivals) - math.log(2.0)).sum(dim=1)
+
     def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """The label's logit (N,), and the logits (N, classes) with the label's at -infinity."""
         labels = self.labels[:, None]
@@ -103,7 +115,7 @@ class OutOfTop(Condition):
 
 @dataclass(frozen=True, eq=False)
 class Both(Condition):
-    """Two conditions at once: the slack is the smaller one, the loss the sum."""
+    """Two conditions at once: the slack is the smaller one, loss and shortfall are sums."""
 
     first: Condition
     second: Condition
@@ -116,6 +128,9 @@ class Both(Condition):
 
     def loss(self, logits: Tensor) -> Tensor:
         return self.first.loss(logits) + self.second.loss(logits)
+
+    def shortfall(self, logits: Tensor) -> Tensor:
+        return self.first.shortfall(logits) + self.second.shortfall(logits)
 
     def select(self, images: Tensor) -> Both:
         return Both(self.first.select(images), self.second.select(images))

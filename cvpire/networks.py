@@ -6,6 +6,7 @@ A network takes normalised images (N, 3, H, W) of any size from about 32 pixels 
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 
@@ -38,10 +39,7 @@ class _SamePadConv2d(nn.Conv2d):
 
         The norm's scale goes into the weights, so the feature maps are read and written once.
         """
-        assert norm.running_mean is not None and norm.running_var is not None
-        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        weight = self.weight * scale.view(-1, 1, 1, 1)
-        bias = norm.bias - norm.running_mean * scale
+        weight, bias = self._with(norm)
         if self.groups > 1 and torch.is_autocast_enabled("cpu"):
             # oneDNN's bf16 gradients of depthwise convolutions take ten times as long.
             with torch.autocast("cpu", enabled=False):
@@ -51,6 +49,19 @@ class _SamePadConv2d(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         """The convolution alone."""
         return self._convolve(images, self.weight, None)
+
+    def fold(self, norm: nn.BatchNorm2d) -> None:
+        """Take a batch norm's scale and shift into the weights for good (in place)."""
+        weight, bias = self._with(norm)
+        self.weight = nn.Parameter(weight, self.weight.requires_grad)
+        self.bias = nn.Parameter(bias, self.weight.requires_grad)
+
+    def _with(self, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+        if self.bias is not None:  # folded
+            return self.weight, self.bias
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        return self.weight * scale.view(-1, 1, 1, 1), norm.bias - norm.running_mean * scale
 
     def _convolve(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         (kernel, _), (stride, _) = self.kernel_size, self.stride
@@ -86,6 +97,12 @@ class _InvertedResidual(nn.Module):
         self._project_conv = _conv(hidden, outputs)
         self._bn2 = _norm(outputs)
         self._is_residual = stride == 1 and inputs == outputs
+
+    def pairs(self) -> Iterator[tuple[_SamePadConv2d, nn.BatchNorm2d]]:
+        if self._expand_conv is not None and self._bn0 is not None:
+            yield self._expand_conv, self._bn0
+        yield self._depthwise_conv, self._bn1
+        yield self._project_conv, self._bn2
 
     def forward(self, features: Tensor) -> Tensor:
         hidden = features
@@ -137,6 +154,17 @@ class EfficientNetLite(nn.Module):
             pass
         pooled: Tensor = last.mean(dim=(-2, -1))
         return pooled
+
+    def folded(self) -> EfficientNetLite:
+        """A copy with the batch norms folded into the convolutions, for evaluation only."""
+        network = copy.deepcopy(self)
+        network._conv_stem.fold(network._bn0)
+        for block in network._blocks:
+            assert isinstance(block, _InvertedResidual)
+            for convolution, norm in block.pairs():
+                convolution.fold(norm)
+        network._conv_head.fold(network._bn1)
+        return network
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) of normalised images (N, 3, H, W)."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvpire import __version__
-from cvpire.attack import StepCallback, perturb
+from cvpire.attack import StepCallback
 from cvpire.classifiers import Classifier, Prediction
 from cvpire.metrics import Difference, compare
 from cvpire.photo import Photo, PhotoError, encode_png, read_photo
@@ -56,7 +56,7 @@ class Report:
     Attributes:
         verdict: what became of it.
         run: the run's name.
-        settings: the run's m, alpha, T, learning rate, kernel and sigma.
+        settings: the run's m, kernel and sigma, and those of its search.
         condition: what was to be reached.
         classifier: its name.
         view: its view of the photo.
@@ -239,16 +239,13 @@ def _protect_batch(
     before = torch.stack([classify(photo, classifier) for photo in photos])
     targets = _targets(before, labels)
     relative = threshold_map(images, kernel_size=run.kernel_size, sigma=run.sigma)
-    result = perturb(
+    result = run.search.find(
         classifier,
         images,
         epsilon_map(relative, run.magnitude),
         run.condition(targets.to(images.device)),
-        learning_rate=run.learning_rate,
-        l1_weight=run.l1_weight,
-        max_steps=run.max_steps,
-        seed=seed,
-        on_step=on_step,
+        seed,
+        on_step,
     )
     pixels = (result.images * 255.0).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     maps = relative[:, 0].cpu().numpy()

@@ -1,4 +1,5 @@
-"""How a run's settings were chosen: the same photos under a grid of m, alpha and learning rate.
+"""How a run's settings were chosen: Algorithm 1 on the same photos under a grid of m, alpha and
+learning rate.
 
 Nothing is written. A line of the table is one point of the grid.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 from cvpire.classifiers import Classifier, load_classifier
 from cvpire.photo import Photo, PhotoError, read_photo
 from cvpire.protect import Report, classify, protect_batch
-from cvpire.runs import Run, find_run
+from cvpire.runs import Algorithm1, Run, find_run
 from cvpire.weights import WeightsError
 from eval.dataset import Item, load_dataset
 from eval.errors import EvaluationError
@@ -69,6 +70,8 @@ def sweep(options: SweepOptions, progress: ProgressCallback) -> Iterator[str]:
     try:
         classifier = load_classifier(options.classifier, view=options.view)
         run = find_run(options.run)
+        if not isinstance(run.search, Algorithm1):
+            raise ValueError(f"{run.name} is no run of Algorithm 1: it has no alpha to try.")
         dataset = load_dataset(options.images, options.labels, classifier.labels)
         photos = list(_right_ones(dataset.items[:: options.every], classifier))
     except (ValueError, WeightsError) as error:
@@ -79,13 +82,8 @@ def sweep(options: SweepOptions, progress: ProgressCallback) -> Iterator[str]:
     yield "|---:|---:|---:|---:|---:|---:|---:|---:|"
     grid = product(options.magnitudes, options.l1_weights, options.learning_rates)
     for magnitude, l1_weight, learning_rate in grid:
-        tried = replace(
-            run,
-            magnitude=magnitude / 255,
-            l1_weight=l1_weight,
-            learning_rate=learning_rate / 255,
-            max_steps=options.max_steps,
-        )
+        search = Algorithm1(l1_weight, options.max_steps, learning_rate / 255)
+        tried = replace(run, magnitude=magnitude / 255, search=search)
         name = f"m {magnitude:g}, alpha {l1_weight:g}, learning rate {learning_rate:g}"
         try:
             reports = list(_protect(photos, classifier, tried, name, progress))

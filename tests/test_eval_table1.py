@@ -24,7 +24,7 @@ from cvpire.aesthetics import AestheticsUnavailable, Scorer
 from cvpire.classifiers import Classifier
 from cvpire.photo import encode_png, read_photo
 from cvpire.protect import classify
-from cvpire.runs import RUNS, Run
+from cvpire.runs import Algorithm1, RUNS, Run
 from eval import protection, scores, table1
 from eval.__main__ import main
 from eval.errors import EvaluationError
@@ -70,13 +70,10 @@ def set_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(table1, "load_classifier", fake_classifier)
     for name, run in RUNS.items():
-        short = replace(
-            run,
-            magnitude=32 / 255,
-            l1_weight=3.0 if run.l1_weight else 0.0,
-            max_steps=12,
-            learning_rate=1 / 255,
-        )
+        if not isinstance(run.search, Algorithm1):
+            continue
+        l1_weight = 3.0 if run.search.l1_weight else 0.0
+        short = replace(run, magnitude=32 / 255, search=Algorithm1(l1_weight, 12, 1 / 255))
         monkeypatch.setitem(dict_of_runs(), name, short)
 
 

@@ -12,15 +12,16 @@ import torch
 from conftest import textured_pixels
 
 from cvpire import protect as protect_module
+from cvpire import runs as runs_module
 from cvpire.attack import AttackResult
 from cvpire.classifiers import Classifier
 from cvpire.metrics import ssim
 from cvpire.photo import Photo, PhotoError, read_photo
 from cvpire.protect import Verdict, classify, protect, protect_batch
-from cvpire.runs import RUNS, Run, find_run
+from cvpire.runs import RUNS, Algorithm1, LeastChange, find_run
 from cvpire.threshold import threshold_map
 
-STRONG = dataclasses.replace(RUNS["Top1-noL1"], magnitude=0.19, learning_rate=2 / 255, max_steps=80)
+STRONG = dataclasses.replace(RUNS["Top1-noL1"], magnitude=0.19, search=Algorithm1(0.0, 80, 2 / 255))
 FLAT = Photo(np.full((32, 32, 3), (200, 90, 40), np.uint8))
 
 
@@ -114,7 +115,7 @@ def test_too_little_memory_is_said(
         torch.empty(1 << 60)
         raise AssertionError("there was enough")
 
-    monkeypatch.setattr(protect_module, "perturb", starve)
+    monkeypatch.setattr(runs_module, "perturb", starve)
     with pytest.raises(PhotoError, match="more memory"):
         protect(photo(), mean_color_classifier, STRONG)
 
@@ -175,7 +176,7 @@ def test_what_the_attack_claims_is_not_believed(
         ones = torch.ones(len(images), dtype=torch.int64)
         return AttackResult(images, ones.bool(), ones, False)
 
-    monkeypatch.setattr(protect_module, "perturb", liar)
+    monkeypatch.setattr(runs_module, "perturb", liar)
     report = protect(photo(), mean_color_classifier, STRONG).report
     assert report.verdict is Verdict.NOT_PROTECTED
 
@@ -197,9 +198,9 @@ def test_the_door(mean_color_classifier: Classifier) -> None:
 
 
 def test_the_five_runs_are_the_paper_s() -> None:
-    assert list(RUNS) == ["Top1-L1", "Top1-L1-50", "Top1-noL1", "Top5-L1", "Top5-noL1"]
+    papers = {name: run for name, run in RUNS.items() if isinstance(run.search, Algorithm1)}
     label = torch.tensor([0])
-    conditions = {name: repr(run.condition(label)) for name, run in RUNS.items()}
+    conditions = {name: repr(run.condition(label)) for name, run in papers.items()}
     assert conditions == {
         "Top1-L1": "OutOfTop(k=1)",
         "Top1-L1-50": "OutOfTop(k=1, share=0.5)",
@@ -207,17 +208,30 @@ def test_the_five_runs_are_the_paper_s() -> None:
         "Top5-L1": "OutOfTop(k=5)",
         "Top5-noL1": "OutOfTop(k=5)",
     }
-    for name, run in RUNS.items():
-        assert (run.l1_weight == 0.0) is ("noL1" in name)
+    for name, run in papers.items():
+        assert (run.settings["l1_weight"] == 0.0) is ("noL1" in name)
         assert (run.kernel_size, run.sigma) == (5, 1.0)
     with pytest.raises(ValueError, match="the known ones are Top1-L1, "):
         find_run("top1")
 
 
-def test_a_run_is_data() -> None:
-    assert {field.name for field in dataclasses.fields(Run)} == {
-        "name",
-        "summary",
-        "condition",
-        *RUNS["Top1-L1"].settings,
-    }
+def test_our_runs_have_the_papers_conditions() -> None:
+    label = torch.tensor([0])
+    for ours, theirs in (
+        ("Top1-min", "Top1-L1"),
+        ("Top1-50-min", "Top1-L1-50"),
+        ("Top5-min", "Top5-L1"),
+    ):
+        assert isinstance(RUNS[ours].search, LeastChange)
+        assert repr(RUNS[ours].condition(label)) == repr(RUNS[theirs].condition(label))
+
+
+def test_a_run_s_settings_are_all_its_numbers() -> None:
+    for run in RUNS.values():
+        numbers = {
+            name: value
+            for part in (run, run.search)
+            for name, value in vars(part).items()
+            if isinstance(value, int | float)
+        }
+        assert run.settings == numbers

@@ -9,7 +9,8 @@ import torch
 from conftest import textured_pixels
 from torch import Tensor, nn
 
-from cvpire.attack import AttackStep, perturb
+from cvpire.algorithm1 import perturb
+from cvpire.attack import AttackStep
 from cvpire.conditions import OutOfTop
 from cvpire.threshold import epsilon_map, threshold_map
 

@@ -1,0 +1,318 @@
+"""The least visible change that meets a condition: a search on the grid of the written file.
+
+At a *price*, what a unit of visibility must gain, each pixel's best change of whole grey levels
+follows at once from a gradient (`cvpire.step_kernel`): most pixels do not move at all, and those
+that gain most for what is seen of them do. Two things are found together, with one pass through the
+network a step: the price at which the condition is just met, and the gradient that holds on the way
+there, a running mean of those at the changes tried (dual averaging, Nesterov 2009,
+doi:10.1007/s10107-007-0149-x). Nothing is ever rounded: what is looked at is what a reader of the
+file gets.
+
+Images and bounds are those of `cvpire.attack`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cvpire.attack import (
+    SAFETY_MARGIN,
+    AttackResult,
+    AttackStep,
+    StepCallback,
+    bounds,
+    check_inputs,
+    in_levels,
+)
+from cvpire.conditions import Condition
+from cvpire.visibility import Visibility, measure_visibility
+
+# Share of the running gradient that a step keeps.
+_MEMORY = 0.9
+
+# Until the first success, a step takes so much of the price before.
+_FALL = 0.6
+
+# Afterwards the price rises with a success and falls with a failure, by shares that go from the
+# first to the second.
+_FIRST_SHARE, _LAST_SHARE = 0.35, 0.02
+
+# The first price is sought on about so many pixels, evenly spread, this many powers of e around the
+# ratio of the mean gain to the mean cost.
+_SAMPLE_PIXELS, _PRICE_RANGE, _HALVINGS = 1 << 14, 8.0, 9
+
+# What the first change is to gain at least, in shortfall.
+_LEAST_GOAL = 0.2
+
+
+def find_least_change(
+    model: Callable[[Tensor], Tensor],
+    images: Tensor,
+    epsilon_map: Tensor,
+    condition: Condition,
+    *,
+    max_steps: int,
+    refinements: int,
+    differentiable: Callable[[Tensor], Tensor] | None = None,
+    margin: float = SAFETY_MARGIN,
+    on_step: StepCallback | None = None,
+) -> AttackResult:
+    """Search, for each image by itself, the least visible change within its bound.
+
+    Args:
+        model: (n, 3, H, W) in [0, 1] to logits (n, classes), float32: it decides.
+        images: (N, 3, H, W) in [0, 1], multiples of 1/255.
+        epsilon_map: (N, 1, H, W), 0 or more: how far each channel may move, in [0, 1] units. Where
+            it is wide, change of colour counts as less visible.
+        condition: what to reach, for these N images.
+        max_steps: the most steps until the first success.
+        refinements: steps after it.
+        differentiable: the same model in a form that gradients are faster to take through; need not
+            be as precise. By default the model itself.
+        margin: slack, in logits, at which the condition counts as met.
+        on_step: told after each step; an answer that is true stops the search, and the best changes
+            so far are kept.
+
+    Returns:
+        The changed images and, for each, whether it meets the condition.
+
+    Raises:
+        ValueError: for shapes or values other than the above.
+    """
+    check_inputs(images, epsilon_map)
+    if max_steps < 0 or refinements < 0:
+        raise ValueError(
+            f"expected max_steps and refinements of 0 or more, got {max_steps} and {refinements}"
+        )
+    with ThreadPoolExecutor(torch.get_num_threads()) as workers:
+        searches = [
+            _Search(image, bound, max_steps, refinements, margin, workers)
+            for image, bound in zip(images.cpu(), epsilon_map.cpu(), strict=True)
+        ]
+        stopped = _run(model, differentiable or model, images, condition, searches, on_step)
+    return AttackResult(
+        torch.stack([search.best for search in searches]).to(images) / 255.0,
+        torch.tensor([search.is_met for search in searches], device=images.device),
+        torch.tensor([search.steps for search in searches], device=images.device),
+        stopped,
+    )
+
+
+def _run(
+    model: Callable[[Tensor], Tensor],
+    differentiable: Callable[[Tensor], Tensor],
+    images: Tensor,
+    condition: Condition,
+    searches: Sequence[_Search],
+    on_step: StepCallback | None,
+) -> bool:
+    """Take steps until every search is done; whether the callback asked to stop."""
+    if not searches:
+        return False
+    most = searches[0].max_steps + searches[0].refinements
+    working = list(range(len(searches)))
+    for step in range(most + 1):
+        rows = torch.tensor(working, device=images.device)
+        present, pixels = condition.select(rows), _pixels(searches, working, images)
+        with torch.enable_grad():
+            logits = differentiable(pixels.requires_grad_(True))
+            shortfall = present.shortfall(logits)
+            (gradient,) = torch.autograd.grad(shortfall.sum(), pixels)
+        slack = present.slack(logits.detach()).tolist()
+        # The model has the last word, and is only asked where its answer may change anything.
+        asked = [i for i, row in enumerate(working) if searches[row].needs_answer(slack[i])]
+        if asked:
+            with torch.no_grad():
+                answers = present.select(torch.tensor(asked, device=rows.device)).slack(
+                    model(pixels.detach()[asked])
+                )
+            for i, answer in zip(asked, answers.tolist(), strict=True):
+                searches[working[i]].take_answer(slack[i], answer)
+        stopped = on_step is not None and bool(on_step(_report(searches, step, most)))
+        if stopped:
+            return True
+        gradient, falls_short = gradient.cpu() / 255.0, shortfall.tolist()
+        for i, row in enumerate(working):
+            searches[row].move(gradient[i], slack[i], falls_short[i])
+        working = [row for row in working if not searches[row].is_done]
+        if not working:
+            break
+    return False
+
+
+def _pixels(searches: Sequence[_Search], working: Sequence[int], images: Tensor) -> Tensor:
+    changed = [searches[row].levels + searches[row].change for row in working]
+    return torch.stack(changed).to(images) / 255.0
+
+
+def _report(searches: Sequence[_Search], step: int, most: int) -> AttackStep:
+    return AttackStep(
+        step,
+        most,
+        torch.tensor([search.is_met for search in searches]),
+        torch.tensor([search.slack for search in searches]),
+    )
+
+
+class _Search:
+    """The search on one image: its price, its running gradient, and the best change so far.
+
+    Attributes:
+        levels: (3, H, W), the original in grey levels.
+        change: (3, H, W), what is tried next, in whole levels.
+        best: (3, H, W), the levels of the cheapest change that meets the condition, and until there
+            is one, of that with the largest slack.
+        slack: of `best`, by the model.
+        is_met: whether `best` meets the condition.
+        steps: taken so far.
+        is_done: whether there is nothing more to try.
+    """
+
+    def __init__(
+        self,
+        image: Tensor,
+        epsilon_map: Tensor,
+        max_steps: int,
+        refinements: int,
+        margin: float,
+        workers: Executor,
+    ) -> None:
+        self.levels = (image * 255.0).round()
+        self.change = torch.zeros_like(self.levels)
+        self.best = self.levels.clone()
+        self.slack = -math.inf
+        self.is_met = False
+        self.steps = 0
+        self.is_done = False
+        self.max_steps, self.refinements, self._margin = max_steps, refinements, margin
+        self._limit = in_levels(epsilon_map)
+        self._workers = workers
+        self._gain = torch.zeros_like(self.levels)
+        self._correction = 0.0  # the model's slack less the fast one's
+        self._price = 0.0
+        self._cost = 0.0
+        self._best_cost = math.inf
+        self._refined = 0
+
+    def needs_answer(self, slack: float) -> bool:
+        """Whether the model's answer on the present change may make it the best."""
+        if self.steps == 0:
+            return True
+        looks_met = slack + self._correction > self._margin
+        return self._cost < self._best_cost if looks_met else not self.is_met
+
+    def take_answer(self, fast_slack: float, slack: float) -> None:
+        """Take in the model's slack at the present change."""
+        self._correction = slack - fast_slack
+        is_met = slack > self._margin
+        if (is_met and self._cost < self._best_cost) or (not self.is_met and slack > self.slack):
+            self.best, self.slack = self.levels + self.change, slack
+        if is_met:
+            self.is_met, self._best_cost = True, min(self._cost, self._best_cost)
+
+    def move(self, gradient: Tensor, slack: float, shortfall: float) -> None:
+        """Choose what is tried next.
+
+        Args:
+            gradient: (3, H, W), of the shortfall by grey levels, at the present change.
+            slack: at the present change, by the fast logits.
+            shortfall: the same.
+        """
+        scale = float(gradient.abs().mean())
+        # A gradient that is 0 or none says nothing of where to go: the one before stays.
+        weight = -1.0 / scale if 0.0 < scale < math.inf else 0.0
+        if self.steps == 0:
+            self.is_done = weight == 0.0
+            self._begin(gradient * weight, -weight * max(shortfall, _LEAST_GOAL))
+        else:
+            self._gain.mul_(_MEMORY).add_(gradient, alpha=weight * (1.0 - _MEMORY))
+            self._move_price(slack + self._correction > self._margin)
+        if not self.is_done:
+            self.steps += 1
+            self._cost = self._choices.choose(self._gain, self._price, self.change)
+
+    def _begin(self, gain: Tensor, goal: float) -> None:
+        lower, upper = bounds(self.levels, self._limit)
+        lower, upper = lower.ceil(), upper.floor()
+        can_change = bool((lower < 0.0).any() or (upper > 0.0).any())
+        self.is_done |= self.is_met or not can_change or self.max_steps == 0
+        if self.is_done:
+            return
+        visibility = measure_visibility(self.levels, self._limit[0])
+        self._choices = _Choices(visibility, lower, upper, self._workers)
+        self._gain = gain
+        self._price = self._choices.price_for(gain, goal)
+
+    def _move_price(self, is_met: bool) -> None:
+        if not self.is_met:
+            self._price *= _FALL
+            self.is_done = self.steps >= self.max_steps
+            return
+        way = self._refined / max(1, self.refinements - 1)
+        rise = 1.0 + _FIRST_SHARE * (_LAST_SHARE / _FIRST_SHARE) ** way
+        self._price *= rise if is_met else 1.0 / rise
+        self.is_done = self._refined >= self.refinements
+        self._refined += 1
+
+
+class _Choices:
+    """What each pixel of one image may change, and what that costs.
+
+    Args:
+        visibility: what it costs.
+        lower: (3, H, W), the least change, whole levels.
+        upper: (3, H, W), the largest.
+        workers: who choose.
+    """
+
+    def __init__(
+        self, visibility: Visibility, lower: Tensor, upper: Tensor, workers: Executor
+    ) -> None:
+        self._table = tuple(
+            _row(planes) for planes in (visibility.color, visibility.structure, lower, upper)
+        )
+        self._curvature = visibility.curvature
+        self._workers = workers
+
+    def choose(self, gain: Tensor, price: float, change: Tensor) -> float:
+        """Fill `change` (3, H, W) with each pixel's best at the price, and return what it costs."""
+        from cvpire.step_kernel import choose_changes
+
+        return choose_changes(
+            _row(gain), *self._table, self._curvature, price, _row(change), self._workers
+        )
+
+    def price_for(self, gain: Tensor, goal: float) -> float:
+        """The price at which the changes gain the goal, were the gain of a level constant."""
+        from cvpire.step_kernel import choose_changes
+
+        stride = max(1, gain[0].numel() // _SAMPLE_PIXELS)
+        sample, *table = (
+            np.ascontiguousarray(row[:, ::stride]) for row in (_row(gain), *self._table)
+        )
+        change = np.empty_like(sample)
+        color, structure = table[:2]
+        usual = np.abs(sample).mean() / (np.sqrt(color[:3]).mean() + structure.mean())
+        low, high = -_PRICE_RANGE, _PRICE_RANGE
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2.0
+            price = usual * math.exp(middle)
+            choose_changes(sample, *table, self._curvature, price, change, self._workers)
+            if stride * float((sample * change).sum()) > goal:
+                low = middle
+            else:
+                high = middle
+        return float(usual) * math.exp(low)
+
+
+def _row(planes: Tensor) -> NDArray[np.float32]:
+    """(C, H, W) as (C, P), the same memory."""
+    row: NDArray[np.float32] = planes.reshape(len(planes), -1).numpy()
+    return row

@@ -1,0 +1,177 @@
+"""The least-change search's inner loop, compiled: each pixel's best change at a given price.
+
+A pixel's change is a whole number of levels along one of 26 directions: those to the corners, edges
+and faces of a cube. Arrays hold a photo's pixels in one row, (channels, P) float32, C-contiguous.
+Importing this module takes numba's half a second, and the first call compiles for one more.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from concurrent.futures import Executor
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+# Pixels that are looked at along one direction after the other: what they need stays in cache.
+_RUN_PIXELS = 1024
+
+# Pixels that one thread takes at a time.
+_BAND_PIXELS = 1 << 15
+
+_f = np.float32
+_ZERO, _HALF, _ONE = _f(0.0), _f(0.5), _f(1.0)
+_FAR = _f(255.0)
+# The SSIM term is never so small; this only keeps 0 / 0 away.
+_TINY = _f(1e-30)
+
+# One of each pair of opposite directions.
+_DIRECTIONS = np.array(
+    [step for step in itertools.product((-1, 0, 1), repeat=3) if step > (0, 0, 0)], np.float32
+)
+
+
+# The rows of the buffer that a run of pixels is copied into, each of _RUN_PIXELS: with all of them
+# at known distances in one array, the compiler sees that none overlaps and makes vector
+# instructions.
+_GRADIENT, _COLOR, _STRUCTURE, _LOWER, _UPPER = (_RUN_PIXELS * row for row in (0, 3, 9, 12, 15))
+_BEST, _LEVELS, _DIRECTION, _END = (_RUN_PIXELS * row for row in (18, 19, 20, 21))
+_ROW = _RUN_PIXELS
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
+def _choose_run(t: Array, curvature: np.float32, inverse_price: np.float32) -> None:
+    """Fill the buffer's last rows: value, signed levels and direction of each best change."""
+    t[_BEST:_END] = _ZERO
+    for j in range(len(_DIRECTIONS)):
+        r, g, b = _DIRECTIONS[j, 0], _DIRECTIONS[j, 1], _DIRECTIONS[j, 2]
+        rr, gg, bb = r * r, g * g, b * b
+        rg, rb, gb = r * g, r * b, g * b
+        # Channels that do not take part have room enough.
+        room_r, room_g, room_b = (_ONE - rr) * _FAR, (_ONE - gg) * _FAR, (_ONE - bb) * _FAR
+        direction = _f(j)
+        for i in range(_ROW):
+            gain = r * t[_GRADIENT + i] + g * t[_GRADIENT + _ROW + i]
+            gain = (gain + b * t[_GRADIENT + 2 * _ROW + i]) * inverse_price
+            sign = _ONE if gain >= _ZERO else -_ONE
+            form = rr * t[_COLOR + i] + gg * t[_COLOR + _ROW + i] + bb * t[_COLOR + 2 * _ROW + i]
+            form += rg * t[_COLOR + 3 * _ROW + i] + rb * t[_COLOR + 4 * _ROW + i]
+            form += gb * t[_COLOR + 5 * _ROW + i]
+            form = max(form, _ZERO)
+            linear = math.sqrt(form)
+            square = rr * t[_STRUCTURE + i] + gg * t[_STRUCTURE + _ROW + i]
+            square += bb * t[_STRUCTURE + 2 * _ROW + i] + form * curvature + _TINY
+            down_r, up_r = -t[_LOWER + i], t[_UPPER + i]
+            down_g, up_g = -t[_LOWER + _ROW + i], t[_UPPER + _ROW + i]
+            down_b, up_b = -t[_LOWER + 2 * _ROW + i], t[_UPPER + 2 * _ROW + i]
+            most_r = (up_r if sign * r > _ZERO else down_r) * rr + room_r
+            most_g = (up_g if sign * g > _ZERO else down_g) * gg + room_g
+            most_b = (up_b if sign * b > _ZERO else down_b) * bb + room_b
+            most = min(most_r, min(most_g, most_b))
+            surplus = abs(gain) - linear
+            # The value count * (surplus - count * square) is largest at surplus / (2 square).
+            count = np.floor(surplus / (square + square) + _HALF)
+            count = min(max(count, _ZERO), most)
+            value = count * (surplus - count * square)
+            is_better = value > t[_BEST + i]
+            t[_BEST + i] = value if is_better else t[_BEST + i]
+            t[_LEVELS + i] = sign * count if is_better else t[_LEVELS + i]
+            t[_DIRECTION + i] = direction if is_better else t[_DIRECTION + i]
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _copy(planes: Array, start: int, length: int, t: Array, row: int) -> None:
+    for channel in range(len(planes)):
+        to = row + channel * _ROW
+        for i in range(length):
+            t[to + i] = planes[channel, start + i]
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _choose_band(
+    gradient: Array,
+    color: Array,
+    structure: Array,
+    lower: Array,
+    upper: Array,
+    curvature: np.float32,
+    inverse_price: np.float32,
+    first: int,
+    end: int,
+    change: Array,
+) -> float:
+    """Fill `change` from pixel `first` to `end` and return what it costs."""
+    t = np.zeros(_END, np.float32)
+    total = 0.0
+    for start in range(first, end, _RUN_PIXELS):
+        length = min(_RUN_PIXELS, end - start)
+        _copy(gradient, start, length, t, _GRADIENT)
+        _copy(color, start, length, t, _COLOR)
+        _copy(structure, start, length, t, _STRUCTURE)
+        _copy(lower, start, length, t, _LOWER)
+        _copy(upper, start, length, t, _UPPER)
+        _choose_run(t, curvature, inverse_price)
+        for i in range(length):
+            x = start + i
+            count = t[_LEVELS + i]
+            if count == _ZERO:
+                change[0, x] = change[1, x] = change[2, x] = _ZERO
+                continue
+            step = int(t[_DIRECTION + i])
+            gain = _ZERO
+            for c in range(3):
+                change[c, x] = count * _DIRECTIONS[step, c]
+                gain += gradient[c, x] * change[c, x]
+            total += gain * inverse_price - t[_BEST + i]
+    return total
+
+
+def choose_changes(
+    gradient: Array,
+    color: Array,
+    structure: Array,
+    lower: Array,
+    upper: Array,
+    curvature: float,
+    price: float,
+    change: Array,
+    workers: Executor,
+) -> float:
+    """Give each pixel the change whose gain, less price times cost, is the largest.
+
+    Args:
+        gradient: (3, P), what a level more of each channel gains.
+        color: (6, P), see `cvpire.visibility.Visibility`.
+        structure: (3, P), see there.
+        lower: (3, P), the least change of each channel, whole levels of 0 or less.
+        upper: (3, P), the largest, 0 or more.
+        curvature: see `cvpire.visibility.Visibility`.
+        price: what a unit of cost must gain, above 0.
+        change: (3, P), to be filled with whole levels.
+        workers: who do it.
+
+    Returns:
+        The cost of all changes.
+    """
+    edges = [*range(0, change.shape[1], _BAND_PIXELS), change.shape[1]]
+
+    def choose_band(first: int, end: int) -> float:
+        cost: float = _choose_band(
+            gradient,
+            color,
+            structure,
+            lower,
+            upper,
+            np.float32(curvature),
+            np.float32(1.0 / price),
+            first,
+            end,
+            change,
+        )
+        return cost
+
+    return math.fsum(workers.map(choose_band, edges[:-1], edges[1:]))

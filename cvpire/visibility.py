@@ -1,0 +1,128 @@
+"""What a change of grey levels costs the eye, pixel by pixel: CIEDE2000 and the loss of SSIM.
+
+Both are taken to second order around the photo, which is exact enough for changes of a few levels
+and cheap enough to weigh every pixel of a photo anew in each step of a search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cvpire.color import LabPlanes, squared_ciede2000, srgb_to_lab
+
+# So much mean CIEDE2000 weighs as much as so much lost SSIM: the two are seen about equally, and a
+# change of grey levels that is as small as can be has about that much of both.
+_DELTA_E_UNIT = 0.03
+_SSIM_UNIT = 2e-4
+
+# SSIM's window and constants (Wang et al. 2004, doi:10.1109/TIP.2003.819861).
+_SSIM_RADIUS, _SSIM_SIGMA, _SSIM_C2 = 5, 1.5, (0.03 * 255.0) ** 2
+
+# At this dE00, just noticeable, a pixel's change of colour weighs twice as much as so many smaller
+# ones: a few strong specks are seen where many faint ones are not.
+_JUST_NOTICEABLE = 1.0
+
+# How much more a change of colour weighs where the bound is 0 than where it is at its mean.
+_FLAT_WEIGHT = 2.0
+
+# dE00^2 of one level's change, below which it is taken as this: some steps along which CIEDE2000 is
+# almost flat would else look free.
+_LEAST_SQUARED = 0.02**2
+
+# Pixels that are weighed at a time, so that intermediate planes stay in cache.
+_TILE_PIXELS = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class Visibility:
+    """What a change costs at each pixel of one photo of H x W pixels.
+
+    A change (r, g, b) of a pixel, in grey levels, costs c + `curvature` c^2 + its squares times
+    `structure`, where c^2 is the quadratic form of `color`. Were all bounds alike and changes
+    faint, the sum over a photo would be 2 where the mean CIEDE2000 is 0.03 and 1 - SSIM is 0.0002.
+
+    Attributes:
+        color: (6, H, W) float32: the form's coefficients of rr, gg, bb, rg, rb and gb.
+        structure: (3, H, W) float32.
+        curvature: how fast strong changes of colour become dearer than faint ones.
+    """
+
+    color: Tensor
+    structure: Tensor
+    curvature: float
+
+
+def measure_visibility(levels: Tensor, bound: Tensor) -> Visibility:
+    """Weigh every pixel of a photo.
+
+    Args:
+        levels: (3, H, W) float32 on the CPU, sRGB, whole grey levels from 0 to 255.
+        bound: (H, W), 0 or more, of any unit: change of colour is cheap where it is high.
+    """
+    pixels = levels.shape[-2] * levels.shape[-1]
+    per_unit = pixels * _DELTA_E_UNIT
+    mean = bound.mean()
+    hidden = bound / mean if float(mean) > 0.0 else bound
+    weight = _FLAT_WEIGHT / (1.0 + (_FLAT_WEIGHT - 1.0) * hidden) / per_unit
+    color = _color_form(levels).mul_(weight.square())
+    structure = _ssim_loss(levels).div_(3.0 * pixels * _SSIM_UNIT)
+    return Visibility(color, structure, curvature=per_unit / _JUST_NOTICEABLE)
+
+
+def _color_form(levels: Tensor) -> Tensor:
+    """(6, H, W): dE00^2 of a change, as a quadratic form, from steps of one grey level."""
+    flat = levels.reshape(3, -1)
+    form = torch.empty(6, flat.shape[1])
+    for start in range(0, flat.shape[1], _TILE_PIXELS):
+        part = slice(start, start + _TILE_PIXELS)
+        form[:, part] = _tile_form(flat[:, part].double())
+    return form.view(6, *levels.shape[-2:])
+
+
+def _tile_form(levels: Tensor) -> Tensor:
+    # A step stays inside the gamut: down from white, else up.
+    sense = torch.where(levels < 255.0, 1.0, -1.0).to(levels)
+    start = _planes(levels)
+
+    def squared(*channels: int) -> Tensor:
+        changed = levels.clone()
+        for channel in channels:
+            changed[channel] += sense[channel]
+        return squared_ciede2000(start, _planes(changed))[0]
+
+    alone = [squared(channel).clamp_min(_LEAST_SQUARED) for channel in range(3)]
+    mixed = []
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        both = squared(first, second) - alone[first] - alone[second]
+        mixed.append(both * sense[first] * sense[second])
+    return torch.stack((*alone, *mixed)).float()
+
+
+def _planes(levels: Tensor) -> LabPlanes:
+    return LabPlanes.from_lab(srgb_to_lab((levels / 255.0)[:, None]))
+
+
+def _ssim_loss(levels: Tensor) -> Tensor:
+    """(3, H, W): what the square of a pixel's change takes from the sum of SSIM over its window.
+
+    For a change e of local mean 0, 1 - SSIM = var(e) / (2 var + C2) in each window.
+    """
+    variance = (_blur(levels.square()) - _blur(levels).square()).clamp_min_(0.0)
+    return _blur(1.0 / (2.0 * variance + _SSIM_C2))
+
+
+def _blur(planes: Tensor) -> Tensor:
+    """The window's weighted mean around each pixel of (3, H, W), borders repeated."""
+    offsets = torch.arange(-_SSIM_RADIUS, _SSIM_RADIUS + 1)
+    window = torch.exp(-offsets.square() / (2.0 * _SSIM_SIGMA**2))
+    window = (window / window.sum()).expand(3, 1, -1)
+    pads = (_SSIM_RADIUS,) * 2
+    planes = F.conv2d(
+        F.pad(planes[None], (*pads, 0, 0), "replicate"), window[:, :, None, :], groups=3
+    )
+    planes = F.conv2d(F.pad(planes, (0, 0, *pads), "replicate"), window[..., None], groups=3)
+    return planes[0]

@@ -1,0 +1,229 @@
+"""The least-change search: known best changes on a linear model, and what must always hold."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import textured_pixels
+from test_algorithm1 import TwoClasses, grid_images, levels
+from torch import Tensor
+
+from cvpire.attack import SAFETY_MARGIN, AttackStep
+from cvpire.conditions import OutOfTop
+from cvpire.least_change import find_least_change
+from cvpire.metrics import delta_e_map, ssim
+from cvpire.threshold import epsilon_map, threshold_map
+
+LABEL = torch.ones(1, dtype=torch.int64)
+
+
+def linear_model(images: Tensor, distance: float, seed: int = 7) -> TwoClasses:
+    """A model that `distance` of score separates from each image's other class."""
+    weight = torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(seed))
+    score = (images * weight).sum(dim=(1, 2, 3))
+    return TwoClasses(weight, score - distance)
+
+
+def visibility(original: Tensor, changed: Tensor) -> float:
+    first, second = (
+        levels(images[0]).permute(1, 2, 0).to(torch.uint8).numpy() for images in (original, changed)
+    )
+    return float(delta_e_map(first, second).mean() / 0.03 + (1.0 - ssim(first, second)) / 2e-4)
+
+
+def test_a_linear_goal_is_met_by_next_to_the_least_visible_change() -> None:
+    """Against the best of many greedy changes, pixel by pixel, of what gains most for its cost."""
+    images = grid_images(1, 40, 36)
+    bound = torch.full((1, 1, 40, 36), 3 / 255)
+    model = linear_model(images, 0.8)
+    result = find_least_change(model, images, bound, OutOfTop(LABEL), max_steps=20, refinements=25)
+    assert bool(result.success[0])
+    slack = OutOfTop(LABEL).slack(model(result.images).detach())
+    # On a linear model nothing but the grid keeps it from the line.
+    assert SAFETY_MARGIN < float(slack) < 0.03
+
+    best = greedy(images, model)
+    assert visibility(images, result.images) < 1.1 * visibility(images, best)
+
+
+def greedy(images: Tensor, model: TwoClasses) -> Tensor:
+    """Move single channels by a level, those of the largest weight for their dE00 first."""
+    pixels = levels(images[0]).permute(1, 2, 0).to(torch.uint8).numpy()
+    weight = model.weight.detach()
+    ratios = []
+    for channel in range(3):
+        step = pixels.astype(int)
+        step[..., channel] -= weight[channel].sign().int().numpy()
+        step = step.clip(0, 255).astype("uint8")
+        cost = torch.from_numpy(delta_e_map(pixels, step)) / (0.03 * pixels[..., 0].size)
+        ratios.append(torch.where(cost > 0.0, weight[channel].abs() / cost, 0.0))
+    order = torch.stack(ratios).flatten().argsort(descending=True)
+    low, high = 0, len(order)
+    while high - low > 1:
+        middle = (low + high) // 2
+        changed = images.clone()
+        chosen = torch.zeros(len(order))
+        chosen[order[:middle]] = 1.0
+        changed[0] -= chosen.view_as(weight) * weight.sign() / 255.0
+        met = float(OutOfTop(LABEL).slack(model(changed).detach())) > SAFETY_MARGIN
+        low, high, best = (low, middle, changed) if met else (middle, high, locals().get("best"))
+    assert best is not None
+    return best.clamp(0.0, 1.0)
+
+
+def test_no_channel_leaves_its_bound_nor_the_grid() -> None:
+    images = grid_images(3)
+    bound = epsilon_map(threshold_map(images), 12 / 255)
+    model = linear_model(images, 2.0)
+    labels = torch.ones(3, dtype=torch.int64)
+    result = find_least_change(
+        model, images, bound, OutOfTop(labels), max_steps=30, refinements=10
+    )
+    change = (levels(result.images) - levels(images)).abs()
+    assert bool((change <= bound * 255.0 * (1.0 + 1e-6)).all())
+    assert torch.allclose(result.images * 255.0, levels(result.images), atol=1e-4)
+    assert float(result.images.min()) >= 0.0
+    assert float(result.images.max()) <= 1.0
+    assert bool(result.success.all())
+
+
+def test_an_unreachable_goal_is_a_failure_with_the_best_attempt() -> None:
+    images = grid_images(1)
+    bound = torch.full((1, 1, 24, 20), 1 / 255)
+    model = linear_model(images, 1e3)
+    result = find_least_change(
+        model, images, bound, OutOfTop(LABEL), max_steps=40, refinements=5
+    )
+    assert not bool(result.success[0])
+    assert int(result.steps[0]) == 40
+    before, after = (model(pixels).detach()[0, 1] for pixels in (images, result.images))
+    assert float(after) < float(before)
+
+
+def test_what_needs_nothing_or_cannot_change_is_left_alone() -> None:
+    images = grid_images(2)
+    bound = torch.full((2, 1, 24, 20), 4 / 255)
+    bound[1] = 0.5 / 255  # no channel can move by a whole level
+    model = linear_model(images, 1.0)
+    model.offset[0] += 2.0  # the first image's label is not the first class
+    labels = torch.ones(2, dtype=torch.int64)
+    result = find_least_change(model, images, bound, OutOfTop(labels), max_steps=9, refinements=9)
+    assert torch.equal(result.images, images)
+    assert result.success.tolist() == [True, False]
+    assert result.steps.tolist() == [0, 0]
+
+
+def test_it_improves_until_it_is_stopped() -> None:
+    images = grid_images(1, 40, 36)
+    bound = torch.full((1, 1, 40, 36), 3 / 255)
+    model = linear_model(images, 0.8)
+    costs = []
+    for last in (6, 9, 25):
+        result = find_least_change(
+            model,
+            images,
+            bound,
+            OutOfTop(LABEL),
+            max_steps=20,
+            refinements=25,
+            on_step=lambda step, last=last: step.step == last,
+        )
+        assert result.stopped
+        assert bool(result.success[0])
+        costs.append(visibility(images, result.images))
+    assert costs == sorted(costs, reverse=True)
+    assert costs[0] > costs[-1]
+
+
+def test_steps_are_reported_with_what_is_known() -> None:
+    images = grid_images(2)
+    bound = torch.full((2, 1, 24, 20), 3 / 255)
+    seen: list[AttackStep] = []
+    labels = torch.ones(2, dtype=torch.int64)
+    result = find_least_change(
+        linear_model(images, 0.5),
+        images,
+        bound,
+        OutOfTop(labels),
+        max_steps=10,
+        refinements=4,
+        on_step=seen.append,
+    )
+    assert [step.step for step in seen] == list(range(len(seen)))
+    assert {step.max_steps for step in seen} == {14}
+    assert len(seen) == int(result.steps.max()) + 1
+    assert not seen[0].success.any()
+    assert bool(seen[-1].success.all())
+    # What has been found is never given up.
+    for before, after in zip(seen[:-1], seen[1:], strict=True):
+        assert not bool((before.success & ~after.success).any())
+
+
+def test_images_do_not_depend_on_their_batch() -> None:
+    torch.manual_seed(3)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 5, stride=2),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(32, 6),
+    ).requires_grad_(False)
+    images = grid_images(3, 40, 36)
+    bound = torch.full((3, 1, 40, 36), 30 / 255)
+    labels = model(images).argmax(dim=1)
+    settings = {"max_steps": 20, "refinements": 8}
+    together = find_least_change(model, images, bound, OutOfTop(labels), **settings)
+    assert bool(together.success.all())
+    for index in range(3):
+        one = slice(index, index + 1)
+        alone = find_least_change(model, images[one], bound[one], OutOfTop(labels[one]), **settings)
+        assert torch.equal(alone.images[0], together.images[index])
+
+
+def test_the_model_decides_and_not_its_fast_form() -> None:
+    """Gradients of a form whose logits are off by more than the margin."""
+    images = grid_images(1, 40, 36)
+    bound = torch.full((1, 1, 40, 36), 3 / 255)
+    model = linear_model(images, 0.8)
+    for error in (-0.05, 0.05):
+        bias = torch.tensor([0.0, error])
+        result = find_least_change(
+            model,
+            images,
+            bound,
+            OutOfTop(LABEL),
+            max_steps=20,
+            refinements=20,
+            differentiable=lambda pixels, bias=bias: model(pixels) + bias,
+        )
+        slack = float(OutOfTop(LABEL).slack(model(result.images).detach()))
+        assert bool(result.success[0])
+        assert SAFETY_MARGIN < slack < 0.03
+
+
+def test_a_gradient_of_nothing_ends_in_a_failure() -> None:
+    class Constant(torch.nn.Module):
+        def forward(self, pixels: Tensor) -> Tensor:
+            return torch.tensor([[0.0, 1.0]]) + 0.0 * pixels.sum()
+
+    images = torch.from_numpy(textured_pixels(16, 16, 0)).permute(2, 0, 1)[None].float() / 255.0
+    bound = torch.full((1, 1, 16, 16), 3 / 255)
+    result = find_least_change(
+        Constant(), images, bound, OutOfTop(LABEL), max_steps=5, refinements=5
+    )
+    assert not bool(result.success[0])
+    assert torch.equal(result.images, images)
+
+
+@pytest.mark.parametrize("wrong", [{"max_steps": -1}, {"refinements": -1}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
+    images = grid_images(1)
+    settings = {"max_steps": 1, "refinements": 1, **wrong}
+    with pytest.raises(ValueError, match="max_steps and refinements"):
+        find_least_change(
+            linear_model(images, 1.0),
+            images,
+            torch.zeros(1, 1, 24, 20),
+            OutOfTop(LABEL),
+            **settings,
+        )

@@ -1,0 +1,68 @@
+"""What a change is said to cost, against CIEDE2000 and SSIM themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import textured_pixels
+from torch import Tensor
+
+from cvpire.metrics import delta_e_map, ssim
+from cvpire.visibility import measure_visibility
+
+SIDE = 96
+
+
+def as_levels(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float()
+
+
+def color_cost(form: Tensor, change: Tensor) -> Tensor:
+    r, g, b = change
+    squares = form[0] * r * r + form[1] * g * g + form[2] * b * b
+    return (squares + form[3] * r * g + form[4] * r * b + form[5] * g * b).sqrt()
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_the_form_is_ciede2000_of_small_changes(most: int) -> None:
+    pixels = textured_pixels(SIDE, SIDE, seed=1)
+    random = np.random.default_rng(0)
+    change = random.integers(-most, most + 1, pixels.shape)
+    change = np.clip(pixels + change, 0, 255) - pixels
+    visibility = measure_visibility(as_levels(pixels), torch.ones(SIDE, SIDE))
+    cost = color_cost(visibility.color, as_levels(change)) * (0.03 * SIDE * SIDE)
+    expected = delta_e_map(pixels, (pixels + change).astype(np.uint8))
+    assert float(cost.mean()) == pytest.approx(float(expected.mean()), rel=0.02)
+    is_changed = expected > 0.0
+    ratio = cost.numpy()[is_changed] / expected[is_changed]
+    assert np.percentile(np.abs(ratio - 1.0), 95) < 0.1
+
+
+def test_the_squares_are_what_ssim_loses() -> None:
+    pixels = textured_pixels(SIDE, SIDE, seed=2)
+    random = np.random.default_rng(1)
+    change = random.integers(-1, 2, pixels.shape) * (random.random(pixels.shape) < 0.3)
+    change = np.clip(pixels + change, 0, 255) - pixels
+    visibility = measure_visibility(as_levels(pixels), torch.ones(SIDE, SIDE))
+    cost = float((visibility.structure * as_levels(change).square()).sum()) * 2e-4
+    expected = 1.0 - ssim(pixels, (pixels + change).astype(np.uint8))
+    assert cost == pytest.approx(expected, rel=0.1)
+
+
+def test_change_is_cheap_where_the_bound_is_wide() -> None:
+    levels = torch.full((3, 20, 20), 90.0)
+    bound = torch.full((20, 20), 0.1)
+    bound[:, 10:] = 0.9
+    color = measure_visibility(levels, bound).color
+    assert float(color[0, 0, 0] / color[0, 0, 19]) > 2.0
+    # Its unit does not count, nor a bound of 0 everywhere.
+    assert torch.allclose(color, measure_visibility(levels, 255.0 * bound).color)
+    assert bool(measure_visibility(levels, torch.zeros(20, 20)).color.isfinite().all())
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_black_and_white_have_a_cost(level: int) -> None:
+    visibility = measure_visibility(torch.full((3, 12, 12), float(level)), torch.ones(12, 12))
+    assert bool((visibility.color[:3] > 0.0).all())
+    assert bool((visibility.structure > 0.0).all())
