@@ -9,14 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Protocol
 
 from torch import Tensor
 
 from cvpire.algorithm1 import perturb
 from cvpire.attack import AttackResult, StepCallback
-from cvpire.classifiers import Classifier
 from cvpire.conditions import Condition, OutOfTop
 from cvpire.least_change import find_least_change
+
+
+class Attacked(Protocol):
+    """A classifier as a search sees it: images (N, 3, H, W) in [0, 1] to logits (N, classes)."""
+
+    def __call__(self, images: Tensor, /) -> Tensor:
+        """The logits that decide, float32."""
+        ...
+
+    @property
+    def differentiable(self) -> Callable[[Tensor], Tensor]:
+        """The same, near enough, in a form that gradients are faster to take through."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,7 +48,7 @@ class Algorithm1:
 
     def find(
         self,
-        classifier: Classifier,
+        classifier: Attacked,
         images: Tensor,
         epsilon_map: Tensor,
         condition: Condition,
@@ -70,7 +83,7 @@ class LeastChange:
 
     def find(
         self,
-        classifier: Classifier,
+        classifier: Attacked,
         images: Tensor,
         epsilon_map: Tensor,
         condition: Condition,

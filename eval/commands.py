@@ -14,6 +14,8 @@ from cvpire.views import VIEWS
 from eval.arguments import numbers, positive, seed
 from eval.dataset import listing
 from eval.errors import EvaluationError
+from eval.methods import CONDITIONS, methods_for
+from eval.peers import PeersOptions, measure_peers
 from eval.progress import ProgressLine
 from eval.speed import (
     KERNELS,
@@ -41,6 +43,7 @@ def make_parser() -> Parser:
     parser = Parser(prog="python -m eval", description="Measure what protection does to photos.")
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_table1(subcommands)
+    _add_peers(subcommands)
     _add_speed(subcommands)
     _add_sweep(subcommands)
     return parser
@@ -124,6 +127,58 @@ def _table1(options: argparse.Namespace) -> int:
         )
         return 1
     return 0
+
+
+def _add_peers(subcommands: argparse._SubParsersAction[Parser]) -> None:
+    parser = subcommands.add_parser(
+        "peers",
+        help="ours beside the best public attacks",
+        description="Let each method change each photo that the classifier gets right, one at a "
+        "time, and judge the written files: success, visibility, passes and seconds. Interrupted "
+        "or killed, it goes on where it was with the same command. The peers come from "
+        "`requirements-peers.txt`. Exit codes: as of table1; 1 if a method is not installed.",
+    )
+    parser.set_defaults(command=_peers)
+    _add_images(parser)
+    parser.add_argument(
+        "--condition",
+        choices=CONDITIONS,
+        default="top1",
+        help="what all methods are to reach (default: top1)",
+    )
+    names = ", ".join(method.name for method in methods_for("top1"))
+    parser.add_argument(
+        "--methods", default="all", metavar="A,B", help=f"all (the default), or of {names}"
+    )
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="take the first N images by name"
+    )
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="of what is random (default: 0)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="made if new; default: results/peers-CONDITION-IMAGES-CLASSIFIER",
+    )
+
+
+def _peers(options: argparse.Namespace) -> int:
+    values = {name: value for name, value in vars(options).items() if name != "command"}
+    if options.out is None:
+        name = f"{options.condition}-{options.images.resolve().name}-{options.classifier}"
+        values["out"] = Path("results") / f"peers-{name}"
+    line = ProgressLine(sys.stderr)
+    try:
+        result = measure_peers(PeersOptions(**values), line)
+    finally:
+        line.clear()
+    print(result.markdown, end="", flush=True)
+    print(f"eval: the files, records and tables are in {values['out']}.", file=sys.stderr)
+    for reason in result.missing:
+        print(f"eval: {reason}", file=sys.stderr)
+    return 1 if result.missing else 0
 
 
 def _add_speed(subcommands: argparse._SubParsersAction[Parser]) -> None:

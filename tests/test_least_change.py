@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from conftest import textured_pixels
@@ -76,9 +78,7 @@ def test_no_channel_leaves_its_bound_nor_the_grid() -> None:
     bound = epsilon_map(threshold_map(images), 12 / 255)
     model = linear_model(images, 2.0)
     labels = torch.ones(3, dtype=torch.int64)
-    result = find_least_change(
-        model, images, bound, OutOfTop(labels), max_steps=30, refinements=10
-    )
+    result = find_least_change(model, images, bound, OutOfTop(labels), max_steps=30, refinements=10)
     change = (levels(result.images) - levels(images)).abs()
     assert bool((change <= bound * 255.0 * (1.0 + 1e-6)).all())
     assert torch.allclose(result.images * 255.0, levels(result.images), atol=1e-4)
@@ -91,9 +91,7 @@ def test_an_unreachable_goal_is_a_failure_with_the_best_attempt() -> None:
     images = grid_images(1)
     bound = torch.full((1, 1, 24, 20), 1 / 255)
     model = linear_model(images, 1e3)
-    result = find_least_change(
-        model, images, bound, OutOfTop(LABEL), max_steps=40, refinements=5
-    )
+    result = find_least_change(model, images, bound, OutOfTop(LABEL), max_steps=40, refinements=5)
     assert not bool(result.success[0])
     assert int(result.steps[0]) == 40
     before, after = (model(pixels).detach()[0, 1] for pixels in (images, result.images))
@@ -155,7 +153,7 @@ def test_steps_are_reported_with_what_is_known() -> None:
     assert not seen[0].success.any()
     assert bool(seen[-1].success.all())
     # What has been found is never given up.
-    for before, after in zip(seen[:-1], seen[1:], strict=True):
+    for before, after in itertools.pairwise(seen):
         assert not bool((before.success & ~after.success).any())
 
 

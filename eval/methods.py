@@ -1,0 +1,222 @@
+"""The ways to change a photo that `python -m eval peers` compares: ours, and the best public ones.
+
+A method gets one photo, its class, the condition and the colour-variance bound, and returns a photo
+of whatever precision: what it gives is rounded, written and judged like everybody's. Peers get the
+condition as a classifier of two classes, unless it is plain top-1, which they know. Their settings
+are their authors' own for few steps. All come from `requirements-peers.txt`, and never are the
+product's.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cvpire.algorithm1 import perturb
+from cvpire.conditions import Condition, OutOfTop
+from cvpire.runs import RUNS
+from eval.passes import CountedClassifier
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a method is given.
+
+    Attributes:
+        classifier: images (N, 3, H, W) in [0, 1] to logits, and how often it was asked.
+        image: (1, 3, H, W) in [0, 1] on the 8-bit grid.
+        label: (1,) int64.
+        condition: to be met.
+        epsilon_map: (1, 1, H, W), the colour-variance bound; only ours and Algorithm 1 keep it.
+        seed: of whatever is random.
+    """
+
+    classifier: CountedClassifier
+    image: Tensor
+    label: Tensor
+    condition: Condition
+    epsilon_map: Tensor
+    seed: int
+
+    def as_classes(self) -> tuple[nn.Module, Tensor]:
+        """A classifier and the class to leave, for methods that know of nothing but top-1."""
+        if isinstance(self.condition, OutOfTop) and (self.condition.k, self.condition.share) == (
+            1,
+            1.0,
+        ):
+            return self.classifier, self.label
+        return _TwoClasses(self.classifier, self.condition), torch.zeros_like(self.label)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way.
+
+    Attributes:
+        name: in tables.
+        title: for people, with the settings.
+        change: a task to a photo (1, 3, H, W) in [0, 1].
+        package: what must be installed besides the product, or "".
+        is_ours: whether it is of this project, and keeps the bound.
+    """
+
+    name: str
+    title: str
+    change: Callable[[Task], Tensor]
+    package: str = ""
+    is_ours: bool = False
+
+    @property
+    def is_installed(self) -> bool:
+        return not self.package or importlib.util.find_spec(self.package) is not None
+
+
+class _TwoClasses(nn.Module):
+    """Class 0 as long as the condition does not hold: logits (0, slack)."""
+
+    def __init__(self, classifier: nn.Module, condition: Condition) -> None:
+        super().__init__()
+        self._classifier = classifier
+        self._condition = condition
+
+    def forward(self, images: Tensor) -> Tensor:
+        rows = torch.zeros(len(images), dtype=torch.int64)
+        slack = self._condition.select(rows).slack(self._classifier(images))
+        return torch.stack((torch.zeros_like(slack), slack), dim=1)
+
+
+def _ours(run: str) -> Callable[[Task], Tensor]:
+    def change(task: Task) -> Tensor:
+        result = RUNS[run].search.find(
+            task.classifier, task.image, task.epsilon_map, task.condition, task.seed, None
+        )
+        return result.images
+
+    return change
+
+
+def _pire(task: Task) -> Tensor:
+    """Algorithm 1 under one bound for all pixels, which is what the colour variance replaces."""
+    bound = torch.full_like(task.epsilon_map, 4 / 255)
+    return perturb(
+        task.classifier,
+        task.image,
+        bound,
+        task.condition,
+        learning_rate=0.25 / 255,
+        l1_weight=0.0,
+        max_steps=1000,
+        seed=task.seed,
+    ).images
+
+
+def _ddn(steps: int) -> Callable[[Task], Tensor]:
+    def change(task: Task) -> Tensor:
+        from adv_lib.attacks import ddn
+
+        adversarial: Tensor = ddn(*_asked(task), steps=steps)
+        return adversarial
+
+    return change
+
+
+def _fmn(norm: float, steps: int) -> Callable[[Task], Tensor]:
+    def change(task: Task) -> Tensor:
+        from adv_lib.attacks import fmn
+
+        adversarial: Tensor = fmn(*_asked(task), norm=norm, steps=steps)
+        return adversarial
+
+    return change
+
+
+def _alma(distance: str, first: float, steps: int) -> Callable[[Task], Tensor]:
+    def change(task: Task) -> Tensor:
+        from adv_lib.attacks import alma
+
+        adversarial: Tensor = alma(
+            *_asked(task),
+            distance=distance,
+            init_lr_distance=first,
+            num_steps=steps,
+            levels=256,
+        )
+        return adversarial
+
+    return change
+
+
+def _perc_al(steps: int) -> Callable[[Task], Tensor]:
+    def change(task: Task) -> Tensor:
+        from adv_lib.attacks import perc_al
+
+        model, image, label = _asked(task)
+        with torch.no_grad():
+            classes = model(image).shape[1]
+        adversarial: Tensor = perc_al(
+            model, image, label, num_classes=classes, max_iterations=steps
+        )
+        return adversarial
+
+    return change
+
+
+def _torchattacks(name: str, **settings: float) -> Callable[[Task], Tensor]:
+    def change(task: Task) -> Tensor:
+        import torchattacks
+
+        model, image, label = _asked(task)
+        adversarial: Tensor = getattr(torchattacks, name)(model, **settings)(image, label)
+        return adversarial
+
+    return change
+
+
+def _asked(task: Task) -> tuple[nn.Module, Tensor, Tensor]:
+    torch.manual_seed(task.seed)
+    model, label = task.as_classes()
+    return model, task.image, label
+
+
+def methods_for(condition: str) -> Sequence[Method]:
+    """All methods, those of ours that are for a condition of `CONDITIONS` first."""
+    own, papers = _OWN_RUNS[condition]
+    return (
+        Method(own, f"{own}, this project", _ours(own), is_ours=True),
+        Method(papers, f"{papers}: Algorithm 1 with L1", _ours(papers), is_ours=True),
+        *_PEERS,
+    )
+
+
+_OWN_RUNS = {
+    "top1": ("Top1-min", "Top1-L1"),
+    "top1-50": ("Top1-50-min", "Top1-L1-50"),
+    "top5": ("Top5-min", "Top5-L1"),
+}
+
+CONDITIONS: dict[str, Callable[[Tensor], Condition]] = {
+    name: RUNS[own].condition for name, (own, _) in _OWN_RUNS.items()
+}
+
+_PEERS = (
+    Method("PIRE", "Algorithm 1, one bound of 4 levels for all pixels", _pire),
+    Method("DDN", "adv-lib, 40 steps", _ddn(40), "adv_lib"),
+    Method("DDN-100", "adv-lib, its default of 100 steps", _ddn(100), "adv_lib"),
+    Method("FMN-L2", "adv-lib, 40 steps", _fmn(2, 40), "adv_lib"),
+    Method("FMN-Linf", "adv-lib, 40 steps", _fmn(math.inf, 40), "adv_lib"),
+    Method("ALMA-CIEDE2000", "adv-lib, 100 steps", _alma("ciede2000", 0.05, 100), "adv_lib"),
+    Method("ALMA-SSIM", "adv-lib, 100 steps", _alma("ssim", 0.0001, 100), "adv_lib"),
+    Method("PerC-AL", "adv-lib, 60 steps", _perc_al(60), "adv_lib"),
+    Method(
+        "PGD",
+        "torchattacks, L-inf 2 levels, 10 steps",
+        _torchattacks("PGD", eps=2 / 255, alpha=0.5 / 255, steps=10),
+        "torchattacks",
+    ),
+    Method("C&W", "torchattacks, 50 steps", _torchattacks("CW", c=1, steps=50), "torchattacks"),
+)

@@ -1,0 +1,261 @@
+"""Ours beside the best public peers: the same photos, classifier, condition, machine and judge.
+
+Each method's photo is written as a PNG, read back and judged: by skimage's SSIM and CIEDE2000, by
+the float32 classifier, and against the bound where the method keeps one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cvpire.attack import SAFETY_MARGIN
+from cvpire.classifiers import Classifier, load_classifier
+from cvpire.metrics import compare
+from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
+from cvpire.protect import Verdict, classify, versions
+from cvpire.runs import RUNS
+from cvpire.threshold import epsilon_map, threshold_map
+from cvpire.weights import WeightsError, file_sha256
+from eval.dataset import load_dataset
+from eval.errors import EvaluationError
+from eval.judge import expect_settings, judge
+from eval.methods import CONDITIONS, Method, Task, methods_for
+from eval.originals import judge_originals
+from eval.output import sole_user
+from eval.passes import CountedClassifier
+from eval.peers_table import PeerRow, draw, make_row, markdown, to_csv
+from eval.progress import Progress, ProgressCallback
+from eval.protection import written_path
+from eval.records import Record, RecordStore
+
+
+@dataclass(frozen=True)
+class PeersOptions:
+    """What to compare.
+
+    Attributes:
+        images: their folder.
+        labels: a CSV, or None for the classifier's own first guesses.
+        classifier: its name.
+        view: of `cvpire.views.VIEWS`, or None for the classifier's own.
+        condition: one of `eval.methods.CONDITIONS`.
+        methods: names separated by commas, or "all".
+        limit: take only that many images, or None.
+        seed: of whatever is random.
+        out: the folder to write to.
+    """
+
+    images: Path
+    labels: Path | None
+    classifier: str
+    view: str | None
+    condition: str
+    methods: str
+    limit: int | None
+    seed: int
+    out: Path
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The result.
+
+    Attributes:
+        markdown: caption and table.
+        missing: why methods could not be measured.
+    """
+
+    markdown: str
+    missing: tuple[str, ...]
+
+
+def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Peers:
+    """Let each method change each photo that the classifier gets right, and write the table.
+
+    Writes METHOD/NAME.png, records.jsonl, peers.md, peers.csv and peers.png into the folder.
+    Whatever stands there from an interrupted comparison with the same options is taken over.
+
+    Args:
+        options: what to compare.
+        progress: told after each photo.
+
+    Raises:
+        EvaluationError: if it cannot be measured; what was finished is kept.
+    """
+    methods, missing = _select(options)
+    try:
+        classifier = load_classifier(options.classifier, view=options.view)
+    except (ValueError, WeightsError) as error:
+        raise EvaluationError(str(error)) from error
+    dataset = load_dataset(options.images, options.labels, classifier.labels, limit=options.limit)
+    settings = {
+        "classifier": classifier.spec.name,
+        "view": classifier.view,
+        "weights_sha256": classifier.spec.weights.sha256,
+        "versions": versions(),
+    }
+    with sole_user(options.out, [method.name for method in methods]):
+        store = RecordStore(options.out / "records.jsonl")
+        originals = judge_originals(
+            dataset, classifier, store, settings=settings, out=options.out, progress=progress
+        )
+        chosen = [original for original in originals.records if original.top1]
+        if not chosen:
+            raise EvaluationError("The classifier gets none of the images right when clean.")
+        total, done = len(methods) * len(chosen), 0
+        # Photo by photo, so that what slows the machine down for a while slows all methods.
+        for original in chosen:
+            for method in methods:
+                progress(Progress("Comparing", method.name, done, total))
+                _measure(options, method, original, classifier, store)
+                done += 1
+        progress(Progress("Comparing", "", total, total))
+        store.tidy()
+        rows = [
+            make_row(method, [_found(store, method, original) for original in chosen])
+            for method in methods
+        ]
+        return Peers(_write(options, rows, classifier, len(chosen)), missing)
+
+
+def _select(options: PeersOptions) -> tuple[list[Method], tuple[str, ...]]:
+    known = methods_for(options.condition)
+    wanted = {name.strip() for name in options.methods.split(",") if name.strip()}
+    if "all" in wanted:
+        wanted = {method.name for method in known}
+    if unknown := sorted(wanted - {method.name for method in known}):
+        names = ", ".join(method.name for method in known)
+        raise EvaluationError(f"There is no method {unknown[0]!r}; the known ones are {names}.")
+    methods = [method for method in known if method.name in wanted]
+    missing = tuple(
+        f"{method.name} needs {method.package}: see requirements-peers.txt."
+        for method in methods
+        if not method.is_installed
+    )
+    methods = [method for method in methods if method.is_installed]
+    if not methods:
+        raise EvaluationError(" ".join(("None of the methods can be measured.", *missing)))
+    return methods, missing
+
+
+def _measure(
+    options: PeersOptions,
+    method: Method,
+    original: Record,
+    classifier: Classifier,
+    store: RecordStore,
+) -> None:
+    settings = {
+        **original.settings,
+        "label": original.label_position,
+        "condition": options.condition,
+        "method": method.title,
+        "seed": options.seed,
+    }
+    path = written_path(options.out, method.name, original.file)
+    record = store.find(method.name, original.file)
+    if record is not None:
+        expect_settings(record, settings, options.out)
+        if path.is_file() and file_sha256(path) == record.file_sha256:
+            return
+    try:
+        photo = read_photo(options.images / original.file)
+        report = _change(options, method, original, classifier, photo, path)
+    except PhotoError as error:
+        raise EvaluationError(str(error)) from error
+    logits = classify(read_photo(path), classifier)
+    top1, top5 = judge(logits, original.label_position)
+    store.append(
+        Record(
+            run=method.name,
+            file=original.file,
+            settings=settings,
+            size=original.size,
+            label=original.label,
+            label_position=original.label_position,
+            label_name=original.label_name,
+            label_is_given=original.label_is_given,
+            top1=top1,
+            top5=top5,
+            report=report,
+        )
+    )
+
+
+def _change(
+    options: PeersOptions,
+    method: Method,
+    original: Record,
+    classifier: Classifier,
+    photo: Photo,
+    path: Path,
+) -> dict[str, Any]:
+    """Let a method change a photo, write it, and report on what was written."""
+    image = torch.from_numpy(photo.pixels).permute(2, 0, 1)[None].float() / 255.0
+    label = torch.tensor([original.label_position])
+    condition = CONDITIONS[options.condition](label)
+    counted = CountedClassifier(classifier).eval()
+    magnitude = RUNS[method.name].magnitude if method.is_ours else 1.0
+    started = time.monotonic()
+    relative = threshold_map(image)
+    task = Task(counted, image, label, condition, epsilon_map(relative, magnitude), options.seed)
+    changed = method.change(task).detach()
+    seconds = time.monotonic() - started
+    pixels = (changed[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    png = encode_png(photo.with_pixels(np.ascontiguousarray(pixels)))
+    write_bytes(path, png)
+    written = read_photo(path)
+    # Peers keep no bound of ours: none of their pixels is beyond one.
+    bound = (
+        relative[0, 0].double().numpy() * magnitude if method.is_ours else np.ones(pixels.shape[:2])
+    )
+    difference = compare(photo.pixels, written.pixels, bound)
+    margin = SAFETY_MARGIN if method.is_ours else 0.0
+    is_met = bool(condition.is_met(classify(written, classifier)[None], margin=margin))
+    return {
+        "verdict": (Verdict.PROTECTED if is_met else Verdict.NOT_PROTECTED).value,
+        "difference": {
+            name: None if value != value else value for name, value in difference._asdict().items()
+        },
+        "steps": counted.backwards,
+        "forwards": counted.forwards,
+        "backwards": counted.backwards,
+        "seconds": seconds,
+        "file_sha256": file_sha256(path),
+    }
+
+
+def _found(store: RecordStore, method: Method, original: Record) -> Record:
+    record = store.find(method.name, original.file)
+    assert record is not None
+    return record
+
+
+def _write(
+    options: PeersOptions, rows: Sequence[PeerRow], classifier: Classifier, images: int
+) -> str:
+    facts: Mapping[str, object] = {
+        "images": images,
+        "folder": options.images.resolve().name,
+        "classifier": classifier.spec.name,
+        "view": classifier.view,
+        "condition": options.condition,
+        "seed": options.seed,
+        "threads": torch.get_num_threads(),
+        **versions(),
+    }
+    text = markdown(rows, facts)
+    try:
+        write_bytes(options.out / "peers.md", text.encode())
+        write_bytes(options.out / "peers.csv", to_csv(rows).encode())
+    except PhotoError as error:
+        raise EvaluationError(str(error)) from error
+    draw(rows, options.out / "peers.png")
+    return text

@@ -1,0 +1,134 @@
+"""The comparison with peers as a table, as CSV and drawn: pure functions of the records."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from eval.methods import Method
+from eval.records import Record
+
+
+class PeerRow(NamedTuple):
+    """One method over all photos; means, unless it says otherwise.
+
+    Attributes:
+        method: its name.
+        title: with its settings.
+        is_ours: whether it is of this project.
+        images: how many there are.
+        success: share whose written file meets the condition.
+        ssim: see `cvpire.metrics.Difference`, as the next three; photos that failed included.
+        delta_e_mean: CIEDE2000.
+        delta_e_p95: each photo's 95th percentile.
+        delta_e_max: each photo's largest.
+        linf: each photo's largest change, in grey levels.
+        over_bound: pixels beyond their bound, a sum; None for methods that keep none.
+        forwards: passes through the classifier for a photo.
+        backwards: those that gradients came back from.
+        seconds: for a photo, the map included.
+    """
+
+    method: str
+    title: str
+    is_ours: bool
+    images: int
+    success: float
+    ssim: float
+    delta_e_mean: float
+    delta_e_p95: float
+    delta_e_max: float
+    linf: float
+    over_bound: int | None
+    forwards: float
+    backwards: float
+    seconds: float
+
+
+def make_row(method: Method, records: Sequence[Record]) -> PeerRow:
+    """One method's row from its records."""
+    differences = [record.difference for record in records]
+    reports = [record.report or {} for record in records]
+
+    def mean(values: Sequence[float]) -> float:
+        return math.fsum(values) / len(values)
+
+    return PeerRow(
+        method=method.name,
+        title=method.title,
+        is_ours=method.is_ours,
+        images=len(records),
+        success=mean([record.is_success for record in records]),
+        ssim=mean([difference.ssim for difference in differences]),
+        delta_e_mean=mean([difference.delta_e_mean for difference in differences]),
+        delta_e_p95=mean([difference.delta_e_p95 for difference in differences]),
+        delta_e_max=mean([difference.delta_e_max for difference in differences]),
+        linf=mean([difference.linf for difference in differences]),
+        over_bound=sum(d.over_bound for d in differences) if method.is_ours else None,
+        forwards=mean([report["forwards"] for report in reports]),
+        backwards=mean([report["backwards"] for report in reports]),
+        seconds=mean([record.seconds for record in records]),
+    )
+
+
+def markdown(rows: Sequence[PeerRow], facts: Mapping[str, object]) -> str:
+    """Caption and table, as Markdown."""
+    lines = [
+        "- " + ", ".join(f"{name} {value}" for name, value in facts.items()) + ".",
+        "- Means over all photos that the classifier gets right when clean, one at a time, whether "
+        "or not a method succeeded. Judged: the written PNG, read back.",
+        "",
+        "| method | success | SSIM | dE00 mean | dE00 p95 | dE00 max | L-inf | over bound | "
+        "forward | backward | seconds |",
+        "|---|" + "---:|" * 10,
+    ]
+    for row in rows:
+        over = "-" if row.over_bound is None else str(row.over_bound)
+        lines.append(
+            f"| {row.title if row.is_ours else f'{row.method}: {row.title}'} | {row.success:.1%} | "
+            f"{row.ssim:.5f} | {row.delta_e_mean:.4f} | {row.delta_e_p95:.3f} | "
+            f"{row.delta_e_max:.2f} | {row.linf:.1f} | {over} | {row.forwards:.1f} | "
+            f"{row.backwards:.1f} | {row.seconds:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(rows: Sequence[PeerRow]) -> str:
+    """The table as CSV: plain numbers; an empty cell where there is none."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(PeerRow._fields)
+    for row in rows:
+        writer.writerow("" if value is None else value for value in row)
+    return text.getvalue()
+
+
+def draw(rows: Sequence[PeerRow], path: Path) -> None:
+    """What is seen against success, and against seconds, as a PNG."""
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for row in rows:
+        style = {"color": "tab:green" if row.is_ours else "tab:gray", "marker": "o"}
+        for axes, x in ((left, 100.0 * row.success), (right, row.seconds)):
+            axes.plot(x, row.delta_e_mean, **style)
+            axes.annotate(
+                row.method,
+                (x, row.delta_e_mean),
+                xytext=(4, 4),
+                textcoords="offset points",
+                fontsize=8,
+            )
+    left.set_xlabel("success, %")
+    left.set_ylabel("mean CIEDE2000 (lower is less visible)")
+    right.set_xlabel("seconds a photo")
+    right.set_xscale("log")
+    left.set_yscale("log")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)

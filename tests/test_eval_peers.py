@@ -1,0 +1,200 @@
+"""The comparison with peers: what is counted, judged, kept and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import textured_pixels
+from PIL import Image
+from test_eval_table1 import fake_classifier
+from torch import Tensor
+
+from cvpire.classifiers import load_classifier
+from cvpire.conditions import OutOfTop
+from cvpire.photo import read_photo
+from cvpire.threshold import threshold_map
+from eval import peers
+from eval.errors import EvaluationError
+from eval.methods import CONDITIONS, Method, Task, methods_for
+from eval.passes import CountedClassifier
+from eval.peers import Peers, PeersOptions, measure_peers
+from eval.progress import Progress
+
+CLASSIFIER = fake_classifier()
+
+
+def invert(task: Task) -> Tensor:
+    """Certain to be something else, and to be seen."""
+    return 1.0 - task.image
+
+
+def nothing(task: Task) -> Tensor:
+    return task.image
+
+
+FAKES = (
+    *(method for method in methods_for("top1") if method.is_ours),
+    Method("invert", "inverted", invert),
+    Method("nothing", "left alone", nothing),
+    Method("absent", "not there", nothing, package="no_such_package"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "load_classifier", fake_classifier)
+    monkeypatch.setattr(peers, "methods_for", lambda condition: FAKES)
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> PeersOptions:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for seed in range(3):
+        Image.fromarray(textured_pixels(40, 36, seed)).save(folder / f"{seed}.png")
+    return PeersOptions(
+        images=folder,
+        labels=None,
+        classifier="fake",
+        view=None,
+        condition="top1",
+        methods="all",
+        limit=None,
+        seed=0,
+        out=tmp_path / "out",
+    )
+
+
+def measure(options: PeersOptions, progress: Callable[[Progress], None] | None = None) -> Peers:
+    return measure_peers(options, progress or (lambda step: None))
+
+
+def cells(result: Peers) -> dict[str, list[str]]:
+    rows = [line for line in result.markdown.splitlines() if line.startswith("| ")][1:]
+    return {row[1]: row[2:-1] for row in ([c.strip() for c in line.split("|")] for line in rows)}
+
+
+def test_every_method_is_judged_by_its_written_file(options: PeersOptions) -> None:
+    result = measure(options)
+    assert result.missing == ("absent needs no_such_package: see requirements-peers.txt.",)
+    rows = cells(result)
+    ours, inverted, left = (
+        rows[name] for name in ("Top1-min, this project", "invert: inverted", "nothing: left alone")
+    )
+    assert ours[0] == "100.0%"
+    assert float(ours[1]) > 0.999
+    assert ours[6] == "0"  # pixels beyond the bound
+    assert inverted[0] == "100.0%"
+    assert float(inverted[1]) < 0.5
+    assert inverted[6] == "-"
+    assert left[:3] == ["0.0%", "1.00000", "0.0000"]
+    # One forward pass of 3 photos each, that of the judge not counted.
+    assert left[7:9] == ["0.0", "0.0"]
+    assert float(ours[7]) >= float(ours[8]) > 5.0
+    written = read_photo(options.out / "invert" / "0.png")
+    original = read_photo(options.images / "0.png")
+    assert bool((written.pixels == 255 - original.pixels).all())
+    for name in ("peers.md", "peers.csv", "peers.png"):
+        assert (options.out / name).stat().st_size > 100
+
+
+def test_what_was_finished_before_a_kill_is_kept(options: PeersOptions) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(step: Progress) -> None:
+        if step.stage == "Comparing" and step.done == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        measure(options, kill)
+    lines = (options.out / "records.jsonl").read_text().splitlines()
+    assert len(lines) == 3 + 5
+    measure(options)
+    after = set((options.out / "records.jsonl").read_text().splitlines())
+    assert set(lines) <= after
+    assert len(after) == 3 + 4 * 3
+
+
+def test_other_settings_are_refused_in_the_same_folder(options: PeersOptions) -> None:
+    measure(options)
+    with pytest.raises(EvaluationError, match=r"condition was top1 and is top5 now"):
+        measure(replace(options, condition="top5"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"methods": "invert,other"}, "no method 'other'; the known ones are Top1-min, "),
+        ({"methods": "absent"}, "None of the methods can be measured. absent needs"),
+        ({"images": Path("nowhere")}, "nowhere"),
+    ],
+)
+def test_bad_options_are_one_sentence(
+    options: PeersOptions, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(EvaluationError, match=message):
+        measure(replace(options, **changes))
+
+
+def test_passes_are_counted_both_ways() -> None:
+    counted = CountedClassifier(CLASSIFIER)
+    images = torch.rand(3, 3, 32, 32, requires_grad=True)
+    with torch.no_grad():
+        counted(images)
+    logits = counted.differentiable(images)
+    torch.autograd.grad(logits.sum(), images)
+    assert (counted.forwards, counted.backwards) == (6, 3)
+    assert torch.allclose(logits, CLASSIFIER(images), atol=0.05)
+
+
+def task(condition: str) -> Task:
+    image = torch.from_numpy(textured_pixels(40, 36, 1)).permute(2, 0, 1)[None].float() / 255.0
+    label = CLASSIFIER(image).argmax(dim=1)
+    return Task(
+        CountedClassifier(CLASSIFIER).eval(),
+        image,
+        label,
+        CONDITIONS[condition](label),
+        threshold_map(image) * (32 / 255),
+        seed=0,
+    )
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_peers_get_every_condition_as_a_class_to_leave(condition: str) -> None:
+    given = task(condition)
+    model, label = given.as_classes()
+    for strength in (0.0, 0.05, 0.3, 1.0):
+        noise = torch.rand(given.image.shape, generator=torch.Generator().manual_seed(0))
+        images = given.image.lerp(noise, strength)
+        is_met = bool(given.condition.is_met(CLASSIFIER(images)))
+        assert (int(model(images).argmax()) != int(label)) is is_met
+    assert (model is given.classifier) is (condition == "top1")
+
+
+@pytest.mark.parametrize("method", methods_for("top1"), ids=lambda method: method.name)
+def test_the_real_methods_give_photos(method: Method) -> None:
+    if not method.is_installed:
+        pytest.skip(f"{method.package} is not installed: see requirements-peers.txt")
+    given = task("top1")
+    changed = method.change(given)
+    assert changed.shape == given.image.shape
+    assert float(changed.detach().min()) >= -1e-6
+    assert float(changed.detach().max()) <= 1.0 + 1e-6
+    assert given.classifier.backwards > 0
+
+
+def test_a_real_classifier_s_fast_form_is_near_its_logits() -> None:
+    classifier = load_classifier("scenes")
+    image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    slow, fast = classifier(image), classifier.differentiable(image)
+    assert float((slow - fast).abs().max()) < 0.05 * float(slow.abs().max())
+    label = slow.argmax(dim=1)
+    slacks = [OutOfTop(label).slack(logits) for logits in (slow, fast)]
+    assert torch.allclose(*slacks, atol=0.3)
