@@ -14,6 +14,7 @@ from cvpire.views import VIEWS
 from eval.arguments import numbers, positive, seed
 from eval.dataset import listing
 from eval.errors import EvaluationError
+from eval.gradients import gradients_table, random_classifier, time_loop, time_steps
 from eval.methods import CONDITIONS, methods_for
 from eval.peers import PeersOptions, measure_peers
 from eval.progress import ProgressLine
@@ -45,6 +46,7 @@ def make_parser() -> Parser:
     _add_table1(subcommands)
     _add_peers(subcommands)
     _add_speed(subcommands)
+    _add_gradients(subcommands)
     _add_sweep(subcommands)
     return parser
 
@@ -236,6 +238,35 @@ def _speed(options: argparse.Namespace) -> int:
     options.plot.parent.mkdir(parents=True, exist_ok=True)
     draw_growth(by_size, by_kernel, options.plot)
     print(f"eval: drawn in {options.plot}.", file=sys.stderr)
+    return 0
+
+
+def _add_gradients(subcommands: argparse._SubParsersAction[Parser]) -> None:
+    parser = subcommands.add_parser(
+        "gradients",
+        help="how fast a gradient step is",
+        description="Time a forward and backward pass of a classifier, as torch runs it and as the "
+        "search does, and what the search adds to its passes. The weights are random: time does "
+        "not depend on them.",
+    )
+    parser.set_defaults(command=_gradients)
+    parser.add_argument(
+        "--classifier",
+        choices=CLASSIFIERS,
+        default="resnet50-places365",
+        help="default: resnet50-places365",
+    )
+
+
+def _gradients(options: argparse.Namespace) -> int:
+    line = ProgressLine(sys.stderr)
+    try:
+        classifier = random_classifier(options.classifier)
+        steps = time_steps(classifier, line)
+        loop = time_loop(classifier, line)
+    finally:
+        line.clear()
+    print(gradients_table(options.classifier, steps, loop))
     return 0
 
 

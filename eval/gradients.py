@@ -20,6 +20,7 @@ from cvpire.precision import has_fast_bfloat16
 from cvpire.threshold import epsilon_map, threshold_map
 from eval.progress import Progress, ProgressCallback
 from eval.speed import picture
+from eval.ways import as_images
 
 SIDE = 256
 BATCH_SIZES = (1, 4)
@@ -161,8 +162,7 @@ def gradients_table(name: str, steps: Sequence[StepRow], loop: LoopRow) -> str:
 
 
 def _pictures(count: int) -> Tensor:
-    side = picture((SIDE, SIDE))
-    pixels = torch.from_numpy(side).permute(2, 0, 1).float() / 255.0
+    pixels = as_images(picture((SIDE, SIDE)))[0]
     return torch.stack([pixels.roll(index * 16, dims=1) for index in range(count)])
 
 
