@@ -24,7 +24,7 @@ from cvpire.weights import WeightsError
 
 SCALE = (1.0, 7.0)
 WEIGHTS = EmbeddedWeights(
-    "beauty.safetensors", sha256="4a8adaca089ea6cc964e88d79a81489a16eb7d424086056e36b47adad40e901c"
+    "beauty.safetensors", sha256="4894b2676a2190b1ca4fb4debd53c6e15e6d5ea30c13fcc346040a584687b796"
 )
 
 # Positions among `EfficientNetLite0.maps`, and their channels.

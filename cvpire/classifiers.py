@@ -333,7 +333,7 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
         build=lambda: EfficientNetLite0(num_classes=97),
         weights=EmbeddedWeights(
             "scenes.safetensors",
-            sha256="7ab92171f39cdd5180c27dc5fd07fff54ef70854c0a6ba8c4f3e07baf8ad686b",
+            sha256="c731882c33fa72fb4d2432da9ce529b0370753df84f84550432ac2e7dd71a86f",
         ),
         read_labels=_embedded_labels,
         mean=(127 / 255,) * 3,

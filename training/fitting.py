@@ -43,7 +43,6 @@ class Recipe:
         soft_share: share of the target that the soft labels give.
         mixup_share: share of the steps with mixup.
         average_decay: of the running average of a member's weights.
-        tuned_share: what is kept lies between the start and the members' mean; 1 is the mean.
         seed: of all random choices.
     """
 
@@ -61,7 +60,6 @@ class Recipe:
     soft_share: float = 0.6
     mixup_share: float = 0.5
     average_decay: float = 0.998
-    tuned_share: float = 0.9
     seed: int = 0
 
 
@@ -131,15 +129,11 @@ class Fitting:
                 self._finish_member()
             yield Fitted(self.step, self.steps, loss)
 
-    @torch.no_grad()
     def result(self) -> EfficientNetLite0:
         """The mean of the finished members' weights (a "model soup", Wortsman et al. 2022,
-        doi:10.48550/arXiv.2203.05482), and the start's moved towards it (the same,
-        doi:10.48550/arXiv.2109.01903), which keeps more of what the start knew.
+        doi:10.48550/arXiv.2203.05482).
         """
-        result = copy.deepcopy(self._start)
-        _move(result, self._mean, self._recipe.tuned_share)
-        return result
+        return copy.deepcopy(self._mean)
 
     def state(self) -> dict[str, Any]:
         """All that `resume` needs, tensors and numbers only."""
