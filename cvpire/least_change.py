@@ -263,10 +263,10 @@ class _Search:
 
 
 class _Choices:
-    """What each pixel of one image may change, and what that costs.
+    """The choice of each pixel's change in one image, for any gain and price.
 
     Args:
-        visibility: what it costs.
+        visibility: what a change costs.
         lower: (3, H, W), the least change, whole levels.
         upper: (3, H, W), the largest.
         workers: who choose.
@@ -275,41 +275,40 @@ class _Choices:
     def __init__(
         self, visibility: Visibility, lower: Tensor, upper: Tensor, workers: Executor
     ) -> None:
-        self._table = tuple(
-            _row(planes) for planes in (visibility.color, visibility.structure, lower, upper)
-        )
-        self._curvature = visibility.curvature
+        # Imported late: numba takes half a second, which a page's start need not wait for.
+        from cvpire.step_kernel import Table
+
+        color, structure = _row(visibility.color), _row(visibility.structure)
+        self._table = Table(color, structure, _row(lower), _row(upper), visibility.curvature)
         self._workers = workers
 
     def choose(self, gain: Tensor, price: float, change: Tensor) -> float:
         """Fill `change` (3, H, W) with each pixel's best at the price, and return what it costs."""
         from cvpire.step_kernel import choose_changes
 
-        return choose_changes(
-            _row(gain), *self._table, self._curvature, price, _row(change), self._workers
-        )
+        return choose_changes(_row(gain), self._table, price, _row(change), self._workers)
 
     def price_for(self, gain: Tensor, goal: float) -> float:
         """The price at which the changes gain the goal, were the gain of a level constant."""
         from cvpire.step_kernel import choose_changes
 
         stride = max(1, gain[0].numel() // _SAMPLE_PIXELS)
-        sample, *table = (
-            np.ascontiguousarray(row[:, ::stride]) for row in (_row(gain), *self._table)
-        )
+        table = self._table.every(stride)
+        sample = np.ascontiguousarray(_row(gain)[:, ::stride])
         change = np.empty_like(sample)
-        color, structure = table[:2]
-        usual = np.abs(sample).mean() / (np.sqrt(color[:3]).mean() + structure.mean())
+        usual = float(
+            np.abs(sample).mean() / (np.sqrt(table.color[:3]).mean() + table.structure.mean())
+        )
         low, high = -_PRICE_RANGE, _PRICE_RANGE
         for _ in range(_HALVINGS):
             middle = (low + high) / 2.0
             price = usual * math.exp(middle)
-            choose_changes(sample, *table, self._curvature, price, change, self._workers)
+            choose_changes(sample, table, price, change, self._workers)
             if stride * float((sample * change).sum()) > goal:
                 low = middle
             else:
                 high = middle
-        return float(usual) * math.exp(low)
+        return usual * math.exp(low)
 
 
 def _row(planes: Tensor) -> NDArray[np.float32]:

@@ -10,12 +10,39 @@ from __future__ import annotations
 import itertools
 import math
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+
+
+class Table(NamedTuple):
+    """What each of a photo's pixels may change, and what that costs.
+
+    Attributes:
+        color: (6, P), see `cvpire.visibility.Visibility`.
+        structure: (3, P), see there.
+        lower: (3, P), the least change of each channel, whole levels of 0 or less.
+        upper: (3, P), the largest, 0 or more.
+        curvature: see `cvpire.visibility.Visibility`.
+    """
+
+    color: Array
+    structure: Array
+    lower: Array
+    upper: Array
+    curvature: float
+
+    def every(self, stride: int) -> Table:
+        """The same of each so many-th pixel."""
+        color, structure, lower, upper = (
+            np.ascontiguousarray(row[:, ::stride]) for row in self[:4]
+        )
+        return Table(color, structure, lower, upper, self.curvature)
+
 
 # Pixels that are looked at along one direction after the other: what they need stays in cache.
 _RUN_PIXELS = 1024
@@ -132,11 +159,7 @@ def _choose_band(
 
 def choose_changes(
     gradient: Array,
-    color: Array,
-    structure: Array,
-    lower: Array,
-    upper: Array,
-    curvature: float,
+    table: Table,
     price: float,
     change: Array,
     workers: Executor,
@@ -145,11 +168,7 @@ def choose_changes(
 
     Args:
         gradient: (3, P), what a level more of each channel gains.
-        color: (6, P), see `cvpire.visibility.Visibility`.
-        structure: (3, P), see there.
-        lower: (3, P), the least change of each channel, whole levels of 0 or less.
-        upper: (3, P), the largest, 0 or more.
-        curvature: see `cvpire.visibility.Visibility`.
+        table: of the same pixels.
         price: what a unit of cost must gain, above 0.
         change: (3, P), to be filled with whole levels.
         workers: who do it.
@@ -162,11 +181,8 @@ def choose_changes(
     def choose_band(first: int, end: int) -> float:
         cost: float = _choose_band(
             gradient,
-            color,
-            structure,
-            lower,
-            upper,
-            np.float32(curvature),
+            *table[:4],
+            np.float32(table.curvature),
             np.float32(1.0 / price),
             first,
             end,

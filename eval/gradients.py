@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -79,8 +80,8 @@ def time_steps(classifier: Classifier, progress: ProgressCallback) -> list[StepR
         images = torch.rand(batch_size, 3, SIDE, SIDE)
         plain, fast = [], []
         for _ in range(ROUNDS + 1):
-            plain.append(_seconds(lambda images=images: _pass(classifier, images)))
-            fast.append(_seconds(lambda images=images: _pass(classifier.differentiable, images)))
+            plain.append(_seconds(partial(_pass, classifier, images)))
+            fast.append(_seconds(partial(_pass, classifier.differentiable, images)))
         # The first pair warms up.
         ratios = [b / a for a, b in zip(plain[1:], fast[1:], strict=True)]
         rows.append(

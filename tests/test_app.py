@@ -27,7 +27,7 @@ from cvpire.attack import AttackStep
 from cvpire.classifiers import Prediction
 from cvpire.heatmap import heatmap
 from cvpire.photo import read_photo
-from cvpire.runs import RUNS
+from cvpire.runs import RUNS, Algorithm1
 from page import handlers, render, work
 from page.jobs import JobRefused, Jobs, JobStopped
 
@@ -137,7 +137,9 @@ def test_a_bad_file_gets_a_sentence(client: Client, tmp_path: Path, kind: str) -
 def test_a_flat_photo_is_not_called_protected(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "find_run", lambda name: replace(RUNS[name], max_steps=2))
+    monkeypatch.setattr(
+        work, "find_run", lambda name: replace(RUNS[name], search=Algorithm1(0.0, 2, 0.25 / 255))
+    )
     path = tmp_path / "flat.png"
     Image.new("RGB", (64, 64), (120, 130, 140)).save(path)
     results = run(client, path)

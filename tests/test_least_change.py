@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from conftest import textured_pixels
 from test_algorithm1 import TwoClasses, grid_images, levels
 from torch import Tensor
 
-from cvpire.attack import SAFETY_MARGIN, AttackStep
+from cvpire.attack import SAFETY_MARGIN, AttackStep, StepCallback
 from cvpire.conditions import OutOfTop
 from cvpire.least_change import find_least_change
 from cvpire.metrics import delta_e_map, ssim
@@ -24,6 +26,14 @@ def linear_model(images: Tensor, distance: float, seed: int = 7) -> TwoClasses:
     weight = torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(seed))
     score = (images * weight).sum(dim=(1, 2, 3))
     return TwoClasses(weight, score - distance)
+
+
+def stop_at(last: int) -> StepCallback:
+    return lambda step: step.step == last
+
+
+def biased(model: TwoClasses, error: float) -> Callable[[Tensor], Tensor]:
+    return lambda pixels: model(pixels) + torch.tensor([0.0, error])
 
 
 def visibility(original: Tensor, changed: Tensor) -> float:
@@ -124,7 +134,7 @@ def test_it_improves_until_it_is_stopped() -> None:
             OutOfTop(LABEL),
             max_steps=20,
             refinements=25,
-            on_step=lambda step, last=last: step.step == last,
+            on_step=stop_at(last),
         )
         assert result.stopped
         assert bool(result.success[0])
@@ -169,7 +179,7 @@ def test_images_do_not_depend_on_their_batch() -> None:
     images = grid_images(3, 40, 36)
     bound = torch.full((3, 1, 40, 36), 30 / 255)
     labels = model(images).argmax(dim=1)
-    settings = {"max_steps": 20, "refinements": 8}
+    settings: dict[str, Any] = {"max_steps": 20, "refinements": 8}
     together = find_least_change(model, images, bound, OutOfTop(labels), **settings)
     assert bool(together.success.all())
     for index in range(3):
@@ -184,7 +194,6 @@ def test_the_model_decides_and_not_its_fast_form() -> None:
     bound = torch.full((1, 1, 40, 36), 3 / 255)
     model = linear_model(images, 0.8)
     for error in (-0.05, 0.05):
-        bias = torch.tensor([0.0, error])
         result = find_least_change(
             model,
             images,
@@ -192,7 +201,7 @@ def test_the_model_decides_and_not_its_fast_form() -> None:
             OutOfTop(LABEL),
             max_steps=20,
             refinements=20,
-            differentiable=lambda pixels, bias=bias: model(pixels) + bias,
+            differentiable=biased(model, error),
         )
         slack = float(OutOfTop(LABEL).slack(model(result.images).detach()))
         assert bool(result.success[0])
@@ -216,7 +225,7 @@ def test_a_gradient_of_nothing_ends_in_a_failure() -> None:
 @pytest.mark.parametrize("wrong", [{"max_steps": -1}, {"refinements": -1}])
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
     images = grid_images(1)
-    settings = {"max_steps": 1, "refinements": 1, **wrong}
+    settings: dict[str, Any] = {"max_steps": 1, "refinements": 1, **wrong}
     with pytest.raises(ValueError, match="max_steps and refinements"):
         find_least_change(
             linear_model(images, 1.0),

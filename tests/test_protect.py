@@ -85,7 +85,8 @@ def test_the_report_is_json_and_knows_its_settings(mean_color_classifier: Classi
 def test_a_given_label_that_is_not_the_first_guess_is_not_called_one(
     mean_color_classifier: Classifier,
 ) -> None:
-    top5 = dataclasses.replace(RUNS["Top5-noL1"], magnitude=0.19, max_steps=200)
+    search = Algorithm1(0.0, 200, 0.25 / 255)
+    top5 = dataclasses.replace(RUNS["Top5-noL1"], magnitude=0.19, search=search)
     second = int(classify(photo(), mean_color_classifier).topk(3).indices[2])
     report = protect(photo(), mean_color_classifier, top5, label=second).report
     assert report.verdict is Verdict.PROTECTED
@@ -154,7 +155,8 @@ def test_a_label_that_is_not_seen_needs_no_change(mean_color_classifier: Classif
 
 
 def test_a_failure_is_called_one(mean_color_classifier: Classifier) -> None:
-    weak = dataclasses.replace(STRONG, magnitude=1.5 / 255, max_steps=5)
+    search = dataclasses.replace(STRONG.search, max_steps=5)
+    weak = dataclasses.replace(STRONG, magnitude=1.5 / 255, search=search)
     report = protect(photo(), mean_color_classifier, weak).report
     assert report.verdict is Verdict.NOT_PROTECTED
     assert report.sentence().startswith("Not protected")

@@ -10,21 +10,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cvpire.step_kernel import choose_changes
+from cvpire.step_kernel import Table, choose_changes
 
 Array = NDArray[np.float32]
-CURVATURE = 0.4
+Changes = NDArray[np.float64]
 
 
-class Table(NamedTuple):
+class Case(NamedTuple):
     gradient: Array
-    color: Array
-    structure: Array
-    lower: Array
-    upper: Array
+    table: Table
 
 
-def make_table(pixels: int, seed: int = 0) -> Table:
+def make_case(pixels: int, seed: int = 0) -> Case:
     random = np.random.default_rng(seed)
     factor = random.normal(size=(pixels, 3, 3))
     form = np.einsum("pij,pkj->pik", factor, factor)  # positive definite
@@ -32,39 +29,44 @@ def make_table(pixels: int, seed: int = 0) -> Table:
         [form[:, c, c] for c in range(3)]
         + [2.0 * form[:, a, b] for a, b in ((0, 1), (0, 2), (1, 2))]
     )
-    return Table(
-        gradient=(3.0 * random.normal(size=(3, pixels))).astype(np.float32),
+    table = Table(
         color=color.astype(np.float32),
         structure=random.uniform(0.05, 1.0, (3, pixels)).astype(np.float32),
         lower=-random.integers(0, 4, (3, pixels)).astype(np.float32),
         upper=random.integers(0, 4, (3, pixels)).astype(np.float32),
+        curvature=0.4,
     )
+    return Case((3.0 * random.normal(size=(3, pixels))).astype(np.float32), table)
 
 
-def cost_of(table: Table, change: NDArray[np.float64]) -> NDArray[np.float64]:
+def cost_of(table: Table, change: Changes) -> Changes:
     r, g, b = change
     mixed = np.stack((r * r, g * g, b * b, r * g, r * b, g * b))
     form = (table.color * mixed).sum(axis=0).clip(0.0)
-    return np.sqrt(form) + CURVATURE * form + (table.structure * change**2).sum(axis=0)
+    squares: Changes = (table.structure * change**2).sum(axis=0)
+    total: Changes = squares + np.sqrt(form) + table.curvature * form
+    return total
 
 
-def choose(table: Table, price: float, threads: int = 2) -> tuple[float, Array]:
-    change = np.full_like(table.gradient, np.nan)
+def choose(case: Case, price: float, threads: int = 2) -> tuple[float, Array]:
+    change = np.full_like(case.gradient, np.nan)
     with ThreadPoolExecutor(threads) as workers:
-        cost = choose_changes(*table, CURVATURE, price, change, workers)
+        cost = choose_changes(case.gradient, case.table, price, change, workers)
     return cost, change
 
 
 @pytest.mark.parametrize("price", [0.3, 1.0, 3.0])
 def test_no_change_along_a_direction_is_better(price: float) -> None:
-    table = make_table(1500)
-    cost, change = choose(table, price)
+    case = make_case(1500)
+    table = case.table
+    cost, change = choose(case, price)
     assert (change >= table.lower).all()
     assert (change <= table.upper).all()
     assert (change == change.round()).all()
 
-    def value(change: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (table.gradient * change).sum(axis=0) / price - cost_of(table, change)
+    def value(change: Changes) -> Changes:
+        gain: Changes = (case.gradient * change).sum(axis=0) / price
+        return gain - cost_of(table, change)
 
     best = np.zeros(1500)
     for direction in itertools.product((-1, 0, 1), repeat=3):
@@ -77,16 +79,16 @@ def test_no_change_along_a_direction_is_better(price: float) -> None:
 
 
 def test_a_higher_price_changes_less() -> None:
-    table = make_table(4000, seed=1)
-    costs = [choose(table, price)[0] for price in (0.1, 1.0, 10.0, 1e6)]
+    case = make_case(4000, seed=1)
+    costs = [choose(case, price)[0] for price in (0.1, 1.0, 10.0, 1e6)]
     assert costs == sorted(costs, reverse=True)
     assert costs[0] > 0.0
     assert costs[-1] == 0.0
 
 
 def test_pixels_do_not_depend_on_where_bands_begin() -> None:
-    table = make_table(70_000, seed=2)
-    _, whole = choose(table, 1.0)
-    part = Table(*(np.ascontiguousarray(rows[:, 30_001:60_007]) for rows in table))
-    assert np.array_equal(choose(part, 1.0)[1], whole[:, 30_001:60_007])
-    assert np.array_equal(choose(table, 1.0, threads=1)[1], whole)
+    case = make_case(70_000, seed=2)
+    _, whole = choose(case, 1.0)
+    assert np.array_equal(choose(case, 1.0, threads=1)[1], whole)
+    third = Case(np.ascontiguousarray(case.gradient[:, ::3]), case.table.every(3))
+    assert np.array_equal(choose(third, 1.0)[1], whole[:, ::3])

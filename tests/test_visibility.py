@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from conftest import textured_pixels
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cvpire.metrics import delta_e_map, ssim
@@ -14,14 +17,16 @@ from cvpire.visibility import measure_visibility
 SIDE = 96
 
 
-def as_levels(pixels: np.ndarray) -> Tensor:
+def as_levels(pixels: NDArray[Any]) -> Tensor:
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float()
 
 
 def color_cost(form: Tensor, change: Tensor) -> Tensor:
     r, g, b = change
     squares = form[0] * r * r + form[1] * g * g + form[2] * b * b
-    return (squares + form[3] * r * g + form[4] * r * b + form[5] * g * b).sqrt()
+    mixed = form[3] * r * g + form[4] * r * b + form[5] * g * b
+    cost: Tensor = (squares + mixed).sqrt()
+    return cost
 
 
 @pytest.mark.parametrize("most", [1, 3])
