@@ -125,11 +125,12 @@ def perturb(
         slack[work.rows[is_better]] = current[is_better]
         success[work.rows] = is_met
         steps[work.rows] = step
-        stopped = on_step is not None and bool(
-            on_step(AttackStep(step, max_steps, success.clone(), slack.clone()))
-        )
         is_going_on = ~is_met & work.can_change
-        if stopped or step == max_steps or not bool(is_going_on.any()):
+        most = max_steps if bool(is_going_on.any()) else step
+        stopped = on_step is not None and bool(
+            on_step(AttackStep(step, most, success.clone(), slack.clone()))
+        )
+        if stopped or step == most:
             break
         with torch.enable_grad():
             (gradient,) = torch.autograd.grad(condition.loss(logits).sum(), pixels)

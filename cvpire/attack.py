@@ -27,7 +27,7 @@ class AttackStep(NamedTuple):
 
     Attributes:
         step: steps taken so far.
-        max_steps: the most that will be taken.
+        max_steps: the most that will have been taken, as far as is known.
         success: (N,) bool, the images for which a change that meets the condition is known.
         slack: (N,) float, each image's slack when last looked at (see `Condition.slack`).
     """

@@ -13,6 +13,7 @@ Images and bounds are those of `cvpire.attack`.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -114,11 +115,10 @@ def _run(
     on_step: StepCallback | None,
 ) -> bool:
     """Take steps until every search is done; whether the callback asked to stop."""
-    if not searches:
-        return False
-    most = searches[0].max_steps + searches[0].refinements
     working = list(range(len(searches)))
-    for step in range(most + 1):
+    for step in itertools.count():
+        if not working:
+            break
         rows = torch.tensor(working, device=images.device)
         present, pixels = condition.select(rows), _pixels(searches, working, images)
         with torch.enable_grad():
@@ -135,15 +135,13 @@ def _run(
                 )
             for i, answer in zip(asked, answers.tolist(), strict=True):
                 searches[working[i]].take_answer(slack[i], answer)
-        stopped = on_step is not None and bool(on_step(_report(searches, step, most)))
-        if stopped:
+        most = step + max(searches[row].steps_left for row in working)
+        if on_step is not None and on_step(_report(searches, step, most)):
             return True
         gradient, falls_short = gradient.cpu() / 255.0, shortfall.tolist()
         for i, row in enumerate(working):
             searches[row].move(gradient[i], slack[i], falls_short[i])
         working = [row for row in working if not searches[row].is_done]
-        if not working:
-            break
     return False
 
 
@@ -201,6 +199,13 @@ class _Search:
         self._best_cost = math.inf
         self._refined = 0
 
+    @property
+    def steps_left(self) -> int:
+        """The most that will follow, the present change looked at."""
+        if self.is_met:
+            return 0 if self.steps == 0 else self.refinements - self._refined
+        return self.max_steps - self.steps + self.refinements
+
     def needs_answer(self, slack: float) -> bool:
         """Whether the model's answer on the present change may make it the best."""
         if self.steps == 0:
@@ -232,7 +237,8 @@ class _Search:
             self.is_done = weight == 0.0
             self._begin(gradient * weight, -weight * max(shortfall, _LEAST_GOAL))
         else:
-            self._gain.mul_(_MEMORY).add_(gradient, alpha=weight * (1.0 - _MEMORY))
+            if weight != 0.0:
+                self._gain.mul_(_MEMORY).add_(gradient, alpha=weight * (1.0 - _MEMORY))
             self._move_price(slack + self._correction > self._margin)
         if not self.is_done:
             self.steps += 1

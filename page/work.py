@@ -117,7 +117,7 @@ def _reporter(tell: Tell, check: Callable[[], None]) -> Callable[[AttackStep], N
         check()
         now = time.monotonic()
         started = now if started is None else started
-        if bool(step.success.all()) or step.step == step.max_steps:
+        if step.step == step.max_steps:
             tell(None, f"Writing and checking the file after {step.step} steps")
             return
         words = f"Step {step.step} of at most {step.max_steps}"

@@ -266,8 +266,8 @@ def test_a_cancelled_job_leaves_the_next_one_alone() -> None:
 def test_progress_is_told_with_steps_and_time() -> None:
     told: list[tuple[float | None, str]] = []
     report = work._reporter(lambda share, words: told.append((share, words)), lambda: None)
-    for step in (0, 1, 150):
-        report(AttackStep(step, 300, torch.tensor([step == 150]), torch.zeros(1)))
+    for step, most in ((0, 300), (1, 300), (150, 150)):
+        report(AttackStep(step, most, torch.tensor([step == 150]), torch.zeros(1)))
     assert told[0] == (0.0, "Step 0 of at most 300")
     assert told[1][1].startswith("Step 1 of at most 300, at most ")
     assert told[2][0] is None and "after 150 steps" in told[2][1]
