@@ -138,7 +138,7 @@ def _add_peers(subcommands: argparse._SubParsersAction[Parser]) -> None:
         description="Let each method change each photo that the classifier gets right, one at a "
         "time, and judge the written files: success, visibility, passes and seconds. Interrupted "
         "or killed, it goes on where it was with the same command. The peers come from "
-        "`requirements-peers.txt`. Exit codes: as of table1; 1 if a method is not installed.",
+        "`make peers`. Exit codes: as of table1; 1 if a method is not installed.",
     )
     parser.set_defaults(command=_peers)
     _add_images(parser)

@@ -3,8 +3,7 @@
 A method gets one photo, its class, the condition and the colour-variance bound, and returns a photo
 of whatever precision: what it gives is rounded, written and judged like everybody's. Peers get the
 condition as a classifier of two classes, unless it is plain top-1, which they know. Their settings
-are their authors' own for few steps. All come from `requirements-peers.txt`, and never are the
-product's.
+are their authors' own for few steps. `make peers` installs them; they are never the product's.
 """
 
 from __future__ import annotations

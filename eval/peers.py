@@ -135,7 +135,7 @@ def _select(options: PeersOptions) -> tuple[list[Method], tuple[str, ...]]:
         raise EvaluationError(f"There is no method {unknown[0]!r}; the known ones are {names}.")
     methods = [method for method in known if method.name in wanted]
     missing = tuple(
-        f"{method.name} needs {method.package}: see requirements-peers.txt."
+        f"{method.name} needs {method.package}: run `make peers`."
         for method in methods
         if not method.is_installed
     )

@@ -81,7 +81,7 @@ def cells(result: Peers) -> dict[str, list[str]]:
 
 def test_every_method_is_judged_by_its_written_file(options: PeersOptions) -> None:
     result = measure(options)
-    assert result.missing == ("absent needs no_such_package: see requirements-peers.txt.",)
+    assert result.missing == ("absent needs no_such_package: run `make peers`.",)
     rows = cells(result)
     ours, inverted, left = (
         rows[name] for name in ("Top1-min, this project", "invert: inverted", "nothing: left alone")
@@ -181,7 +181,7 @@ def test_peers_get_every_condition_as_a_class_to_leave(condition: str) -> None:
 @pytest.mark.parametrize("method", methods_for("top1"), ids=lambda method: method.name)
 def test_the_real_methods_give_photos(method: Method) -> None:
     if not method.is_installed:
-        pytest.skip(f"{method.package} is not installed: see requirements-peers.txt")
+        pytest.skip(f"{method.package} is not installed: run `make peers`")
     given = task("top1")
     changed = method.change(given)
     assert changed.shape == given.image.shape
