@@ -178,6 +178,8 @@ def test_peers_get_every_condition_as_a_class_to_leave(condition: str) -> None:
     assert (model is given.classifier) is (condition == "top1")
 
 
+# What peers are warned of is their own business.
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("method", methods_for("top1"), ids=lambda method: method.name)
 def test_the_real_methods_give_photos(method: Method) -> None:
     if not method.is_installed:
