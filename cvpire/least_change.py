@@ -36,14 +36,14 @@ from cvpire.conditions import Condition
 from cvpire.visibility import Visibility, measure_visibility
 
 # Share of the running gradient that a step keeps.
-_MEMORY = 0.9
+_MEMORY = 0.8
 
 # Until the first success, a step takes so much of the price before.
 _FALL = 0.6
 
 # Afterwards the price rises with a success and falls with a failure, by shares that go from the
 # first to the second.
-_FIRST_SHARE, _LAST_SHARE = 0.35, 0.02
+_FIRST_SHARE, _LAST_SHARE = 0.3, 0.03
 
 # The first price is sought on about so many pixels, evenly spread, this many powers of e around the
 # ratio of the mean gain to the mean cost.

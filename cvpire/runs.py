@@ -186,7 +186,7 @@ RUNS: Mapping[str, Run] = _registry(
         summary="The scene is no longer the first guess, by the least visible change.",
         condition=_TOP1,
         magnitude=32 / 255,
-        search=LeastChange(max_steps=100, refinements=20),
+        search=LeastChange(max_steps=100, refinements=10),
     ),
     Run(
         name="Top1-50-min",
@@ -194,14 +194,14 @@ RUNS: Mapping[str, Run] = _registry(
         "change.",
         condition=_TOP1_50,
         magnitude=32 / 255,
-        search=LeastChange(max_steps=100, refinements=20),
+        search=LeastChange(max_steps=100, refinements=10),
     ),
     Run(
         name="Top5-min",
         summary="The scene is not among the first five, by the least visible change.",
         condition=_TOP5,
         magnitude=32 / 255,
-        search=LeastChange(max_steps=100, refinements=20),
+        search=LeastChange(max_steps=100, refinements=10),
     ),
 )
 
