@@ -68,9 +68,7 @@ def _add_table1(subcommands: argparse._SubParsersAction[Parser]) -> None:
         metavar="A,B",
         help=f"of {', '.join(RUNS)}; default: {ALL_RUNS}, the paper's",
     )
-    parser.add_argument(
-        "--limit", type=positive, metavar="N", help="take the first N images by name"
-    )
+    _add_limit(parser)
     parser.add_argument(
         "--batch-size",
         type=positive,
@@ -152,9 +150,7 @@ def _add_peers(subcommands: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument(
         "--methods", default="all", metavar="A,B", help=f"all (the default), or of {names}"
     )
-    parser.add_argument(
-        "--limit", type=positive, metavar="N", help="take the first N images by name"
-    )
+    _add_limit(parser)
     parser.add_argument(
         "--seed", type=seed, default=0, metavar="N", help="of what is random (default: 0)"
     )
@@ -306,6 +302,12 @@ def _sweep(options: argparse.Namespace) -> int:
     finally:
         line.clear()
     return 0
+
+
+def _add_limit(parser: Parser) -> None:
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="take the first N images by name"
+    )
 
 
 def _add_images(parser: Parser) -> None:

@@ -172,21 +172,7 @@ def _measure(
         raise EvaluationError(str(error)) from error
     logits = classify(read_photo(path), classifier)
     top1, top5 = judge(logits, original.label_position)
-    store.append(
-        Record(
-            run=method.name,
-            file=original.file,
-            settings=settings,
-            size=original.size,
-            label=original.label,
-            label_position=original.label_position,
-            label_name=original.label_name,
-            label_is_given=original.label_is_given,
-            top1=top1,
-            top5=top5,
-            report=report,
-        )
-    )
+    store.append(original.of_run(method.name, settings, top1, top5, report))
 
 
 def _change(

@@ -163,18 +163,7 @@ def _protect(
             path, result.report.file_sha256, classifier, original.label_position
         )
         store.append(
-            Record(
-                run=run.name,
-                file=original.file,
-                settings=settings,
-                size=original.size,
-                label=original.label,
-                label_position=original.label_position,
-                label_name=original.label_name,
-                label_is_given=original.label_is_given,
-                top1=top1,
-                top5=top5,
-                batch=batch.files,
-                report=result.report.as_record(),
+            original.of_run(
+                run.name, settings, top1, top5, result.report.as_record(), batch=batch.files
             )
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,6 +93,28 @@ class Record:
     def file_sha256(self) -> str:
         """Of the written file."""
         return str(self._reported()["file_sha256"])
+
+    def of_run(
+        self,
+        run: str,
+        settings: dict[str, Any],
+        top1: bool,
+        top5: bool,
+        report: dict[str, Any],
+        *,
+        batch: tuple[str, ...] = (),
+    ) -> Record:
+        """The record of a run on the photo that this clean record is of."""
+        return replace(
+            self,
+            run=run,
+            settings=settings,
+            top1=top1,
+            top5=top5,
+            batch=batch,
+            aesthetics=None,
+            report=report,
+        )
 
     def to_line(self) -> str:
         """One line of JSON, without its end."""
