@@ -93,3 +93,27 @@ def test_both_hold_or_neither_counts() -> None:
 def test_what_is_no_condition(labels: torch.Tensor, options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):
         OutOfTop(labels, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("k", "share"), [(1, 1.0), (1, 0.5), (3, 1.0)])
+def test_the_shortfall_is_0_at_the_border_and_its_descent_leads_there(k: int, share: float) -> None:
+    condition = OutOfTop(torch.tensor([0]), k, share)
+    border = torch.zeros(1, 7)
+    border[0, k + 1 :] = -3.0
+    border[0, 0] = math.log(share)
+    assert float(condition.shortfall(border)) == pytest.approx(0.0, abs=1e-6)
+    assert float(condition.slack(border)) == pytest.approx(0.0, abs=1e-6)
+    logits = LOGITS.clone()
+    for _ in range(200):
+        logits.requires_grad_(True)
+        (gradient,) = torch.autograd.grad(condition.shortfall(logits).sum(), logits)
+        logits = (logits - 0.2 * gradient).detach()
+    assert bool(condition.is_met(logits))
+    # Classes that are not among the k highest others have no part in it.
+    assert torch.equal(logits[0, k + 1 :], LOGITS[0, k + 1 :])
+
+
+def test_the_shortfall_of_both_is_their_sum() -> None:
+    first, second = OutOfTop(torch.tensor([0])), OutOfTop(torch.tensor([1]), k=3)
+    both = (first & second).shortfall(LOGITS)
+    assert torch.equal(both, first.shortfall(LOGITS) + second.shortfall(LOGITS))
