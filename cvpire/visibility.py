@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-from cvpire.color import LabPlanes, squared_ciede2000, srgb_to_lab
+from cvpire.color import LabPlanes, srgb_to_lab
 
 # So much mean CIEDE2000 weighs as much as so much lost SSIM: the two are seen about equally, and a
 # change of grey levels that is as small as can be has about that much of both.
@@ -79,31 +81,38 @@ def _color_form(levels: Tensor) -> Tensor:
     form = torch.empty(6, flat.shape[1])
     for start in range(0, flat.shape[1], _TILE_PIXELS):
         part = slice(start, start + _TILE_PIXELS)
-        form[:, part] = _tile_form(flat[:, part].double())
+        form[:, part] = _tile_form(flat[:, part])
     return form.view(6, *levels.shape[-2:])
 
 
 def _tile_form(levels: Tensor) -> Tensor:
+    # Imported late: numba takes half a second, which a page's start need not wait for.
+    from cvpire.variance_kernel import squared_differences
+
     # A step stays inside the gamut: down from white, else up.
-    sense = torch.where(levels < 255.0, 1.0, -1.0).to(levels)
-    start = _planes(levels)
+    sense = torch.where(levels < 255.0, 1.0, -1.0)
+    start = _lab_rows(levels)
 
     def squared(*channels: int) -> Tensor:
         changed = levels.clone()
         for channel in channels:
             changed[channel] += sense[channel]
-        return squared_ciede2000(start, _planes(changed))[0]
+        difference = torch.empty(levels.shape[1])
+        squared_differences(*start, *_lab_rows(changed), np.float32(1.0), difference.numpy())
+        return difference
 
-    alone = [squared(channel).clamp_min(_LEAST_SQUARED) for channel in range(3)]
+    alone = [squared(channel).clamp_min_(_LEAST_SQUARED) for channel in range(3)]
     mixed = []
     for first, second in ((0, 1), (0, 2), (1, 2)):
         both = squared(first, second) - alone[first] - alone[second]
         mixed.append(both * sense[first] * sense[second])
-    return torch.stack((*alone, *mixed)).float()
+    return torch.stack((*alone, *mixed))
 
 
-def _planes(levels: Tensor) -> LabPlanes:
-    return LabPlanes.from_lab(srgb_to_lab((levels / 255.0)[:, None]))
+def _lab_rows(levels: Tensor) -> tuple[NDArray[np.float32], ...]:
+    """L*, a*, b* and chroma of colours (3, P), each (P,)."""
+    planes = LabPlanes.from_lab(srgb_to_lab((levels / 255.0)[:, None]))
+    return tuple(plane[0].numpy() for plane in planes)
 
 
 def _ssim_loss(levels: Tensor) -> Tensor:

@@ -89,6 +89,22 @@ class _TwoClasses(nn.Module):
         return torch.stack((torch.zeros_like(slack), slack), dim=1)
 
 
+class _Rounding(nn.Module):
+    """A classifier that sees what will be written, for methods that know of no grey levels.
+
+    Else what they find between two levels is gone with the rounding. Gradients pass unchanged.
+    """
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self._classifier = classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        rounded = (images.detach() * 255.0).round() / 255.0
+        logits: Tensor = self._classifier(images + (rounded - images.detach()))
+        return logits
+
+
 def _ours(run: str) -> Callable[[Task], Tensor]:
     def change(task: Task) -> Tensor:
         result = RUNS[run].search.find(
@@ -128,7 +144,8 @@ def _fmn(norm: float, steps: int) -> Callable[[Task], Tensor]:
     def change(task: Task) -> Tensor:
         from adv_lib.attacks import fmn
 
-        adversarial: Tensor = fmn(*_asked(task), norm=norm, steps=steps)
+        model, image, label = _asked(task)
+        adversarial: Tensor = fmn(_Rounding(model), image, label, norm=norm, steps=steps)
         return adversarial
 
     return change
@@ -170,7 +187,8 @@ def _torchattacks(name: str, **settings: float) -> Callable[[Task], Tensor]:
         import torchattacks
 
         model, image, label = _asked(task)
-        adversarial: Tensor = getattr(torchattacks, name)(model, **settings)(image, label)
+        attack = getattr(torchattacks, name)(_Rounding(model), **settings)
+        adversarial: Tensor = attack(image, label)
         return adversarial
 
     return change

@@ -184,7 +184,8 @@ def _change(
     path: Path,
 ) -> dict[str, Any]:
     """Let a method change a photo, write it, and report on what was written."""
-    image = torch.from_numpy(photo.pixels).permute(2, 0, 1)[None].float() / 255.0
+    # Channels apart in memory: FMN's projections change a flattened view, which is else a copy.
+    image = torch.from_numpy(photo.pixels).permute(2, 0, 1)[None].contiguous().float() / 255.0
     label = torch.tensor([original.label_position])
     condition = CONDITIONS[options.condition](label)
     counted = CountedClassifier(classifier).eval()
