@@ -7,14 +7,17 @@ and cheap enough to weigh every pixel of a photo anew in each step of a search.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cvpire.color import LabPlanes, srgb_to_lab
+
+if TYPE_CHECKING:
+    from cvpire.variance_kernel import Planes
 
 # So much mean CIEDE2000 weighs as much as so much lost SSIM: the two are seen about equally, and a
 # change of grey levels that is as small as can be has about that much of both.
@@ -109,10 +112,11 @@ def _tile_form(levels: Tensor) -> Tensor:
     return torch.stack((*alone, *mixed))
 
 
-def _lab_rows(levels: Tensor) -> tuple[NDArray[np.float32], ...]:
+def _lab_rows(levels: Tensor) -> Planes:
     """L*, a*, b* and chroma of colours (3, P), each (P,)."""
     planes = LabPlanes.from_lab(srgb_to_lab((levels / 255.0)[:, None]))
-    return tuple(plane[0].numpy() for plane in planes)
+    lightness, a, b, chroma = (plane[0].numpy() for plane in planes)
+    return lightness, a, b, chroma
 
 
 def _ssim_loss(levels: Tensor) -> Tensor:

@@ -225,6 +225,7 @@ _PEERS = (
     Method("DDN", "adv-lib, 40 steps", _ddn(40), "adv_lib"),
     Method("DDN-100", "adv-lib, its default of 100 steps", _ddn(100), "adv_lib"),
     Method("FMN-L2", "adv-lib, 40 steps", _fmn(2, 40), "adv_lib"),
+    Method("FMN-L2-100", "adv-lib, 100 steps", _fmn(2, 100), "adv_lib"),
     Method("FMN-Linf", "adv-lib, 40 steps", _fmn(math.inf, 40), "adv_lib"),
     Method("ALMA-CIEDE2000", "adv-lib, 100 steps", _alma("ciede2000", 0.05, 100), "adv_lib"),
     Method("ALMA-SSIM", "adv-lib, 100 steps", _alma("ssim", 0.0001, 100), "adv_lib"),
