@@ -214,7 +214,9 @@ def _classifier_choices() -> list[tuple[str, str]]:
         return spec.title if spec.is_ready else f"{spec.title}: weights missing"
 
     automatic = (f"Automatic: {find_spec('auto').name}", "auto")
-    return [automatic, *((named(spec), name) for name, spec in CLASSIFIERS.items())]
+    # What a visitor could not get by any means is not offered.
+    offered = [spec for spec in CLASSIFIERS.values() if spec.is_ready or spec.weights.is_public]
+    return [automatic, *((named(spec), spec.name) for spec in offered)]
 
 
 def _metric_choices() -> list[tuple[str, str]]:

@@ -191,7 +191,7 @@ def _weights_parser() -> argparse.ArgumentParser:
     )
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("list", help="show what is on this machine")
-    names = ", ".join(_weights_files())
+    names = ", ".join(_published_files())
     download = actions.add_parser("download", help="fetch weights, resuming and checking them")
     download.add_argument("names", nargs="*", metavar="NAME", help=f"{names} (default: all)")
     take = actions.add_parser("import", help="take a file that you fetched by other means")
@@ -217,7 +217,7 @@ def _weights(options: argparse.Namespace) -> int:
             f"There are no weights {unknown[0]!r}; the known ones: {', '.join(files)}."
         )
     failures = 0
-    for name in options.names or files:
+    for name in options.names or _published_files():
         show = _show_download if _is_terminal() else None
         try:
             line = f"{name}: {download_weights(files[name], progress=show)}"
@@ -235,6 +235,10 @@ def _weights_files() -> dict[str, WeightsFile]:
         if isinstance(spec.weights, DownloadedWeights)
     }
     return {**files, "nima": NIMA_WEIGHTS}
+
+
+def _published_files() -> list[str]:
+    return [name for name, weights in _weights_files().items() if weights.urls]
 
 
 def _name_of(file: Path, files: dict[str, WeightsFile]) -> str:

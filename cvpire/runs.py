@@ -158,7 +158,7 @@ RUNS: Mapping[str, Run] = _registry(
         summary="The scene is at most half as probable as the classifier's first guess.",
         condition=_TOP1_50,
         magnitude=64 / 255,
-        search=Algorithm1(l1_weight=4.0, max_steps=1000, learning_rate=0.03 / 255),
+        search=Algorithm1(l1_weight=3.0, max_steps=1000, learning_rate=0.03 / 255),
     ),
     Run(
         name="Top1-noL1",
@@ -178,30 +178,30 @@ RUNS: Mapping[str, Run] = _registry(
         name="Top5-noL1",
         summary="The scene is not among the first five; holds no pixel back within its bound.",
         condition=_TOP5,
-        magnitude=48 / 255,
+        magnitude=64 / 255,
         search=Algorithm1(l1_weight=0.0, max_steps=1000, learning_rate=0.25 / 255),
     ),
     Run(
         name="Top1-min",
         summary="The scene is no longer the first guess, by the least visible change.",
         condition=_TOP1,
-        magnitude=32 / 255,
-        search=LeastChange(max_steps=100, refinements=10),
+        magnitude=64 / 255,
+        search=LeastChange(max_steps=100, refinements=12),
     ),
     Run(
         name="Top1-50-min",
         summary="The scene is at most half as probable as the first guess, by the least visible "
         "change.",
         condition=_TOP1_50,
-        magnitude=32 / 255,
-        search=LeastChange(max_steps=100, refinements=10),
+        magnitude=64 / 255,
+        search=LeastChange(max_steps=100, refinements=12),
     ),
     Run(
         name="Top5-min",
         summary="The scene is not among the first five, by the least visible change.",
         condition=_TOP5,
-        magnitude=32 / 255,
-        search=LeastChange(max_steps=100, refinements=10),
+        magnitude=64 / 255,
+        search=LeastChange(max_steps=100, refinements=12),
     ),
 )
 

@@ -46,7 +46,7 @@ class WeightsFile:
 
     Attributes:
         filename: Its name, without a folder.
-        urls: The origin first, then mirrors.
+        urls: The origin first, then mirrors; none where a file can only be imported.
         sha256: Lower-case hex digest of the whole file, or its first digits (8 at least) where no
             more is published: files named as torch.hub does carry 8.
         size: About how many bytes; a body beyond 1.5 times this is refused.
@@ -197,7 +197,8 @@ def import_weights(path: Path, weights: WeightsFile) -> Path:
         if path.stat().st_size > weights.max_bytes:
             raise WeightsError(
                 f"expected about {weights.size:,} bytes for {weights.filename}, but {path} has "
-                f"{path.stat().st_size:,}; fetch it from {weights.urls[0]}"
+                f"{path.stat().st_size:,}; it is another file"
+                + (f", so fetch it from {weights.urls[0]}" if weights.urls else "")
             )
         folder.mkdir(parents=True, exist_ok=True)
         try:

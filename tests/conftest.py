@@ -39,6 +39,7 @@ class FixedWeights:
 
     path: Path | None = None
     sha256: str = "0" * 64
+    is_public = True
 
     def locate(self) -> Path | None:
         return self.path

@@ -40,7 +40,7 @@ def visibility(original: Tensor, changed: Tensor) -> float:
     first, second = (
         levels(images[0]).permute(1, 2, 0).to(torch.uint8).numpy() for images in (original, changed)
     )
-    return float(delta_e_map(first, second).mean() / 0.03 + (1.0 - ssim(first, second)) / 2e-4)
+    return float(delta_e_map(first, second).mean() / 0.03 + (1.0 - ssim(first, second)) / 1.5e-4)
 
 
 def test_a_linear_goal_is_met_by_next_to_the_least_visible_change() -> None:

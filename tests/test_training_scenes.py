@@ -17,17 +17,18 @@ from safetensors import safe_open
 from torch import nn
 
 from cvpire.checkpoints import read_state_dict
-from cvpire.classifiers import load_classifier
+from cvpire.classifiers import CLASSIFIERS, load_network
 from cvpire.networks import EfficientNetLite0
 from cvpire.photo import read_photo
 from cvpire.places365 import read_scenes
+from cvpire.squeezenet import SqueezeNet
 from eval.errors import EvaluationError
 from eval.progress import Progress
 from training import scenes
 from training.fitting import Fitting, Recipe
 from training.heads import fit_head, soft_labels
 from training.scenes import Sources, main, train
-from training.teacher import SqueezeNet, load_teacher, teacher_logits
+from training.teacher import load_teacher, teacher_logits
 
 RECIPE = Recipe(members=2, epochs=2, batch_size=32, sides=((32,), (32, 48)), warmup_steps=2)
 
@@ -138,7 +139,7 @@ def test_the_command_says_what_is_wrong(
 
 @pytest.fixture
 def network() -> Iterator[EfficientNetLite0]:
-    network = load_classifier("lite0-imagenet").network
+    network = load_network(CLASSIFIERS["lite0-imagenet"]).eval().requires_grad_(False)
     assert isinstance(network, EfficientNetLite0)
     torch.manual_seed(0)
     network._fc = nn.Linear(1280, 5)

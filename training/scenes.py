@@ -23,7 +23,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cvpire.checkpoints import load_strictly, read_state_dict
-from cvpire.classifiers import CLASSIFIERS, Classifier, load_classifier
+from cvpire.classifiers import CLASSIFIERS, Classifier, load_network
 from cvpire.networks import EfficientNetLite0
 from cvpire.photo import PhotoError, write_bytes
 from cvpire.weights import WeightsError, file_sha256
@@ -174,9 +174,9 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
 
 
 def _pretrained() -> EfficientNetLite0:
-    network = load_classifier("lite0-imagenet").network
+    network = load_network(CLASSIFIERS["lite0-imagenet"])
     assert isinstance(network, EfficientNetLite0)
-    return network
+    return network.eval().requires_grad_(False)
 
 
 def _normalise(images: Tensor) -> Tensor:
