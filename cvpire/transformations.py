@@ -1,0 +1,169 @@
+"""What becomes of a photo after it was posted: codecs, sizes, edits, and chains of them.
+
+Each is done by Pillow on 8-bit pixels, as a platform or an app does it, and gives the pixels that
+the next reader gets. Photos are those of `cvpire.photo`; transparency ends at a JPEG, on white.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from cvpire.encoders import encode_avif, encode_jpeg, encode_webp, has_avif, on_white
+from cvpire.photo import Photo, read_photo
+
+Edit = Callable[[Photo], Photo]
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """One thing that may happen to a posted photo.
+
+    Attributes:
+        name: in the registry and in reports.
+        title: for people.
+        apply: the photo to what is left of it. Where there is nothing to do, such as shrinking a
+            photo that is small enough, it returns the photo itself.
+    """
+
+    name: str
+    title: str
+    apply: Edit
+
+
+def _reread(photo: Photo, data: bytes) -> Photo:
+    # No limit: the bytes are ours, and the photo was let in.
+    return read_photo(data, max_pixels=photo.width * photo.height, max_bytes=len(data))
+
+
+def _jpeg(quality: int, subsampling: str = "4:2:0") -> Edit:
+    return lambda photo: _reread(
+        photo, encode_jpeg(on_white(photo), quality, subsampling=subsampling)
+    )
+
+
+def _webp(quality: int) -> Edit:
+    return lambda photo: _reread(photo, encode_webp(photo, quality))
+
+
+def _avif(quality: int) -> Edit:
+    return lambda photo: _reread(photo, encode_avif(photo, quality))
+
+
+def _by_pillow(change: Callable[[Image.Image], Image.Image]) -> Edit:
+    def edit(photo: Photo) -> Photo:
+        both = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
+        changed = np.array(change(Image.fromarray(both)))
+        return Photo(changed[..., :3], None if photo.alpha is None else changed[..., 3])
+
+    return edit
+
+
+def _scaled(image: Image.Image, scale: float, way: Image.Resampling) -> Image.Image:
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, way)
+
+
+def _scale(factor: float, way: Image.Resampling = Image.Resampling.LANCZOS) -> Edit:
+    return _by_pillow(lambda image: _scaled(image, factor, way))
+
+
+def _fit(side: int) -> Edit:
+    def edit(photo: Photo) -> Photo:
+        longest = max(photo.width, photo.height)
+        return photo if longest <= side else _scale(side / longest)(photo)
+
+    return edit
+
+
+def _crop(share: float) -> Edit:
+    """Cut that share off each side's length, more of it left and below, as a hand does."""
+
+    def cut(image: Image.Image) -> Image.Image:
+        width, height = image.size
+        left, top = round(0.7 * share * width), round(0.3 * share * height)
+        right, bottom = left + round((1.0 - share) * width), top + round((1.0 - share) * height)
+        return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+
+    return _by_pillow(cut)
+
+
+def _rotate(degrees: float) -> Edit:
+    """Straighten by some degrees, and cut off the corners that turn black."""
+
+    def turn(image: Image.Image) -> Image.Image:
+        width, height = image.size
+        turned = image.rotate(degrees, Image.Resampling.BICUBIC)
+        slope = math.tan(math.radians(abs(degrees)))
+        x, y = math.ceil(slope * height / 2.0), math.ceil(slope * width / 2.0)
+        return turned.crop((x, y, max(width - x, x + 1), max(height - y, y + 1)))
+
+    return _by_pillow(turn)
+
+
+def _filter(make: Callable[[int], ImageFilter.Filter]) -> Edit:
+    """A filter made for the photo's longest side, in pixels."""
+    return _by_pillow(lambda image: image.filter(make(max(image.size))))
+
+
+def _posterize(bits: int) -> Edit:
+    step = 256 >> bits
+
+    def edit(photo: Photo) -> Photo:
+        middle = photo.pixels // step * step + step // 2
+        return Photo(middle.astype(np.uint8), photo.alpha)
+
+    return edit
+
+
+def _chain(*edits: Edit) -> Edit:
+    def edit(photo: Photo) -> Photo:
+        for each in edits:
+            photo = each(photo)
+        return photo
+
+    return edit
+
+
+_screenshot = _chain(_fit(1440), _scale(0.85, Image.Resampling.BILINEAR))
+
+
+def _registry(*transformations: Transformation) -> Mapping[str, Transformation]:
+    return {transformation.name: transformation for transformation in transformations}
+
+
+TRANSFORMATIONS: Mapping[str, Transformation] = _registry(
+    Transformation("jpeg-95", "JPEG 95, full colour (4:4:4)", _jpeg(95, "4:4:4")),
+    Transformation("jpeg-85", "JPEG 85", _jpeg(85)),
+    Transformation("jpeg-75", "JPEG 75", _jpeg(75)),
+    Transformation("jpeg-50", "JPEG 50", _jpeg(50)),
+    Transformation("webp-80", "WebP 80", _webp(80)),
+    *((Transformation("avif-60", "AVIF 60", _avif(60)),) if has_avif() else ()),
+    Transformation("resize-2048", "shrunk to 2048 pixels", _fit(2048)),
+    Transformation("resize-1600", "shrunk to 1600 pixels", _fit(1600)),
+    Transformation("resize-1080", "shrunk to 1080 pixels", _fit(1080)),
+    Transformation("resize-720", "shrunk to 720 pixels", _fit(720)),
+    Transformation("half", "shrunk by half", _scale(0.5)),
+    Transformation("crop", "cropped by 4%", _crop(0.04)),
+    Transformation("rotate", "turned by 1 degree", _rotate(1.0)),
+    Transformation(
+        "blur", "blurred", _filter(lambda side: ImageFilter.GaussianBlur(max(0.8, side / 1000)))
+    ),
+    Transformation(
+        "sharpen",
+        "sharpened",
+        _filter(lambda side: ImageFilter.UnsharpMask(max(1.0, side / 800), 100, 0)),
+    ),
+    Transformation("median", "median of 3x3", _filter(lambda side: ImageFilter.MedianFilter(3))),
+    Transformation("5-bit", "32 levels a channel", _posterize(5)),
+    Transformation("screenshot", "a screenshot", _screenshot),
+    Transformation(
+        "resize-jpeg", "shrunk to 1080 pixels, then JPEG 75", _chain(_fit(1080), _jpeg(75))
+    ),
+    Transformation("screenshot-jpeg", "a screenshot, then JPEG 85", _chain(_screenshot, _jpeg(85))),
+    Transformation("jpeg-jpeg", "JPEG 85, then JPEG 75", _chain(_jpeg(85), _jpeg(75))),
+)
