@@ -34,9 +34,10 @@ class Condition(ABC):
         """The quantity, (N,), whose descent leads to the condition."""
 
     @abstractmethod
-    def shortfall(self, logits: Tensor) -> Tensor:
-        """How far from the condition, (N,), smooth: 0 at its border, and its descent leads there by
-        a shorter way than that of `loss`, which goes on to make the label as improbable as can be.
+    def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
+        """How far from the condition with this margin of slack, (N,), smooth: 0 at its border, and
+        its descent leads there by a shorter way than that of `loss`, which goes on to make the
+        label as improbable as can be.
         """
 
     @abstractmethod
@@ -98,10 +99,10 @@ class OutOfTop(Condition):
         own, others = self._split(logits)
         return -F.softplus(others.logsumexp(dim=1) - own)
 
-    def shortfall(self, logits: Tensor) -> Tensor:
+    def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
         # Each of the k highest others counts, the more, the further it is below the label.
         own, others = self._split(logits)
-        rivals = others.topk(self.k, dim=1).values + math.log(self.share)
+        rivals = others.topk(self.k, dim=1).values + math.log(self.share) - margin
         return (F.softplus(own[:, None] - rivals) - math.log(2.0)).sum(dim=1)
 
     def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,8 +130,9 @@ class Both(Condition):
     def loss(self, logits: Tensor) -> Tensor:
         return self.first.loss(logits) + self.second.loss(logits)
 
-    def shortfall(self, logits: Tensor) -> Tensor:
-        return self.first.shortfall(logits) + self.second.shortfall(logits)
+    def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
+        first = self.first.shortfall(logits, margin=margin)
+        return first + self.second.shortfall(logits, margin=margin)
 
     def select(self, images: Tensor) -> Both:
         return Both(self.first.select(images), self.second.select(images))

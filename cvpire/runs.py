@@ -17,6 +17,7 @@ from cvpire.algorithm1 import perturb
 from cvpire.attack import AttackResult, StepCallback
 from cvpire.conditions import Condition, OutOfTop
 from cvpire.least_change import find_least_change
+from cvpire.robust_change import RobustSettings, find_robust_change
 
 
 class Attacked(Protocol):
@@ -104,6 +105,32 @@ class LeastChange:
 
 
 @dataclass(frozen=True)
+class RobustChange(RobustSettings):
+    """The search for what survives codecs and edits (see `cvpire.robust_change`)."""
+
+    def find(
+        self,
+        classifier: Attacked,
+        images: Tensor,
+        epsilon_map: Tensor,
+        condition: Condition,
+        seed: int,
+        on_step: StepCallback | None,
+    ) -> AttackResult:
+        """Search a change of each image within its bound."""
+        return find_robust_change(
+            classifier,
+            images,
+            epsilon_map,
+            condition,
+            self,
+            seed=seed,
+            differentiable=classifier.differentiable,
+            on_step=on_step,
+        )
+
+
+@dataclass(frozen=True)
 class Run:
     """How to protect: what is to be reached, within what bound, by which search.
 
@@ -121,7 +148,7 @@ class Run:
     summary: str
     condition: Callable[[Tensor], Condition]
     magnitude: float
-    search: Algorithm1 | LeastChange
+    search: Algorithm1 | LeastChange | RobustChange
     kernel_size: int = 5
     sigma: float = 1.0
 
@@ -202,6 +229,20 @@ RUNS: Mapping[str, Run] = _registry(
         condition=_TOP5,
         magnitude=64 / 255,
         search=LeastChange(max_steps=100, refinements=12),
+    ),
+    Run(
+        name="Robust",
+        summary="The scene is not among the first five, also after codecs, resizing and edits.",
+        condition=_TOP5,
+        magnitude=48 / 255,
+        search=RobustChange(margin=1.5, weight=1.0),
+    ),
+    Run(
+        name="Robust-strong",
+        summary="As Robust, with more in reserve; a little more can be seen.",
+        condition=_TOP5,
+        magnitude=64 / 255,
+        search=RobustChange(margin=3.0, weight=3.0),
     ),
 )
 

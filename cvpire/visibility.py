@@ -73,13 +73,20 @@ def measure_visibility(levels: Tensor, bound: Tensor) -> Visibility:
     mean = bound.mean()
     hidden = bound / mean if float(mean) > 0.0 else bound
     weight = _FLAT_WEIGHT / (1.0 + (_FLAT_WEIGHT - 1.0) * hidden) / per_unit
-    color = _color_form(levels).mul_(weight.square())
-    structure = _ssim_loss(levels).div_(3.0 * pixels * _SSIM_UNIT)
+    color = color_form(levels).mul_(weight.square())
+    structure = ssim_loss(levels).div_(3.0 * pixels * _SSIM_UNIT)
     return Visibility(color, structure, curvature=per_unit / _STRONG)
 
 
-def _color_form(levels: Tensor) -> Tensor:
-    """(6, H, W): dE00^2 of a change, as a quadratic form, from steps of one grey level."""
+def color_form(levels: Tensor) -> Tensor:
+    """The square of CIEDE2000 as a quadratic form of a pixel's change, from steps of one level.
+
+    Args:
+        levels: (3, H, W) float32 on the CPU, sRGB, grey levels from 0 to 255.
+
+    Returns:
+        (6, H, W): the coefficients of rr, gg, bb, rg, rb and gb.
+    """
     flat = levels.reshape(3, -1)
     form = torch.empty(6, flat.shape[1])
     for start in range(0, flat.shape[1], _TILE_PIXELS):
@@ -119,17 +126,23 @@ def _lab_rows(levels: Tensor) -> Planes:
     return lightness, a, b, chroma
 
 
-def _ssim_loss(levels: Tensor) -> Tensor:
-    """(3, H, W): what the square of a pixel's change takes from the sum of SSIM over its window.
+def ssim_loss(levels: Tensor) -> Tensor:
+    """What the square of a pixel's change takes from the sum of SSIM over its window.
 
     For a change e of local mean 0, 1 - SSIM = var(e) / (2 var + C2) in each window.
+
+    Args:
+        levels: (3, H, W) float32, grey levels from 0 to 255.
+
+    Returns:
+        (3, H, W).
     """
-    variance = (_blur(levels.square()) - _blur(levels).square()).clamp_min_(0.0)
-    return _blur(1.0 / (2.0 * variance + _SSIM_C2))
+    variance = (local_mean(levels.square()) - local_mean(levels).square()).clamp_min_(0.0)
+    return local_mean(1.0 / (2.0 * variance + _SSIM_C2))
 
 
-def _blur(planes: Tensor) -> Tensor:
-    """The window's weighted mean around each pixel of (3, H, W), borders repeated."""
+def local_mean(planes: Tensor) -> Tensor:
+    """The mean over SSIM's window around each pixel of (3, H, W), borders repeated."""
     offsets = torch.arange(-_SSIM_RADIUS, _SSIM_RADIUS + 1)
     window = torch.exp(-offsets.square() / (2.0 * _SSIM_SIGMA**2))
     window = (window / window.sum()).expand(3, 1, -1)

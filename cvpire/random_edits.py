@@ -1,0 +1,128 @@
+"""Random edits that gradients go through: what may happen to a photo before somebody classifies it.
+
+What is smooth (resizing, blur, cropping, turning) is differentiated; what is not (codecs, median,
+fewer levels) is done by the real thing, and its gradient taken to be that of doing nothing, which
+holds for the slow changes of colour that survive it (a "straight-through" gradient, Bengio et al.
+2013, doi:10.48550/arXiv.1308.3432). Images are (1, 3, H, W), sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from cvpire.encoders import encode_jpeg, encode_webp
+from cvpire.photo import Photo, read_photo
+
+_LEAST_SIDE = 16
+
+
+def random_edit(images: Tensor, draw: random.Random) -> Tensor:
+    """One edit, or a chain of two.
+
+    Args:
+        images: (1, 3, H, W).
+        draw: of the kind of edit and its strength.
+
+    Returns:
+        (1, 3, h, w) in [0, 1].
+    """
+    (edit,) = draw.choices(_EDITS, _WEIGHTS)
+    return edit(images, draw).clamp(0.0, 1.0)
+
+
+def rounded(images: Tensor) -> Tensor:
+    """The images as a file of 8 bits a channel holds them."""
+    return _replaced(images, (images.detach() * 255.0).round() / 255.0)
+
+
+def _compressed(images: Tensor, draw: random.Random) -> Tensor:
+    photo = _photo(images)
+    if draw.random() < 0.2:
+        data = encode_webp(photo, draw.randint(60, 90))
+    else:
+        data = encode_jpeg(photo, draw.randint(45, 92))
+    read = read_photo(data, max_pixels=photo.width * photo.height, max_bytes=len(data))
+    return _replaced(images, _as_images(read.pixels).to(images))
+
+
+def _shrunk(images: Tensor, draw: random.Random) -> Tensor:
+    scale = draw.uniform(0.4, 0.95)
+    size = [max(_LEAST_SIDE, round(side * scale)) for side in images.shape[-2:]]
+    mode = draw.choice(("bilinear", "bicubic"))
+    return F.interpolate(images, size, mode=mode, antialias=True)
+
+
+def _shrunk_and_compressed(images: Tensor, draw: random.Random) -> Tensor:
+    return _compressed(_shrunk(images, draw).clamp(0.0, 1.0), draw)
+
+
+def _moved(images: Tensor, draw: random.Random) -> Tensor:
+    """Cropped by up to 8% of each side, anywhere, and turned by up to 1.5 degrees."""
+    height, width = images.shape[-2:]
+    share = 1.0 - draw.uniform(0.0, 0.08)
+    angle = math.radians(draw.uniform(-1.5, 1.5))
+    cosine, sine = share * math.cos(angle), share * math.sin(angle)
+    x, y = ((1.0 - share) * draw.uniform(-1.0, 1.0) for _ in range(2))
+    turn = [[cosine, -sine * height / width, x], [sine * width / height, cosine, y]]
+    grid = F.affine_grid(images.new_tensor([turn]), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _blurred(images: Tensor, draw: random.Random) -> Tensor:
+    sigma = draw.uniform(0.5, 1.5)
+    radius = math.ceil(2.5 * sigma)
+    window = torch.exp(-torch.arange(-radius, radius + 1).square() / (2.0 * sigma**2))
+    window = (window / window.sum()).to(images).expand(3, 1, -1)
+    padded = F.pad(images, (radius,) * 4, "replicate")
+    down = F.conv2d(padded, window[:, :, :, None], groups=3)
+    return F.conv2d(down, window[:, :, None, :], groups=3)
+
+
+def _sharpened(images: Tensor, draw: random.Random) -> Tensor:
+    return images + draw.uniform(0.3, 1.2) * (images - _blurred(images, draw))
+
+
+def _median(images: Tensor, draw: random.Random) -> Tensor:
+    filtered = Image.fromarray(_photo(images).pixels).filter(ImageFilter.MedianFilter(3))
+    return _replaced(images, _as_images(np.array(filtered)).to(images))
+
+
+def _coarse(images: Tensor, draw: random.Random) -> Tensor:
+    steps = draw.choice((31.0, 63.0))
+    return _replaced(images, (images.detach() * steps).round() / steps)
+
+
+def _replaced(images: Tensor, values: Tensor) -> Tensor:
+    """These values, with the images' gradient."""
+    return images + (values - images.detach())
+
+
+def _photo(images: Tensor) -> Photo:
+    levels = (images.detach()[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
+    return Photo(levels.permute(1, 2, 0).cpu().numpy())
+
+
+def _as_images(pixels: np.typing.NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
+
+
+_Edit = Callable[[Tensor, random.Random], Tensor]
+_EDITS: tuple[_Edit, ...] = (
+    _compressed,
+    _shrunk,
+    _shrunk_and_compressed,
+    _moved,
+    _blurred,
+    _sharpened,
+    _median,
+    _coarse,
+)
+_WEIGHTS = (0.25, 0.12, 0.12, 0.25, 0.08, 0.08, 0.06, 0.04)

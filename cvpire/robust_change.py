@@ -1,0 +1,272 @@
+"""A change that survives what happens to a posted photo: found through random edits of it.
+
+Each step looks at the photo as it would be written and at random edits of that (expectation over
+transformation, Athalye et al. 2018, doi:10.48550/arXiv.1707.07397), and goes down the mean
+shortfall plus what the change costs the eye. Now and then the change is tried on edits that it was
+not made for; the search ends when it passes them all.
+
+What is sought is a share of the bound, -1 to 1, slow from pixel to pixel. So a large photo is
+searched at a smaller size, since a classifier sees it small, and the share found is spread over
+the full photo, whose own map of colour variance then gives the change its fine grain.
+
+Images and bounds are those of `cvpire.attack`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cvpire.attack import (
+    SAFETY_MARGIN,
+    AttackResult,
+    AttackStep,
+    StepCallback,
+    check_inputs,
+    in_levels,
+)
+from cvpire.conditions import Condition
+from cvpire.random_edits import random_edit, rounded
+from cvpire.visibility import color_form, local_mean, ssim_loss
+
+# A larger photo is searched at about so many pixels.
+_WORK_PIXELS = 360_000
+
+# So much mean CIEDE2000 weighs as much as so much lost SSIM.
+_DELTA_E_UNIT, _SSIM_UNIT = 1.0, 0.01
+
+# dE00^2 below which its root is taken as linear: the root's slope at 0 is infinite.
+_SMOOTHING = 1e-6
+
+# Edits that a change is tried on before it is called good.
+_TRIALS = 10
+
+# How much more the shortfall weighs after a round whose change did not pass.
+_HARDER = 1.5
+
+
+@dataclass(frozen=True)
+class RobustSettings:
+    """How hard to search.
+
+    Attributes:
+        margin: slack to reach under the edits, in logits.
+        weight: of the shortfall, against what the change costs the eye.
+        views: looks at the photo in a step, one of them without an edit.
+        round_steps: steps before each trial.
+        rounds: the most rounds.
+        learning_rate: of Adam, in shares of the bound.
+    """
+
+    margin: float
+    weight: float
+    views: int = 3
+    round_steps: int = 30
+    rounds: int = 3
+    learning_rate: float = 0.06
+
+
+def find_robust_change(
+    model: Callable[[Tensor], Tensor],
+    images: Tensor,
+    epsilon_map: Tensor,
+    condition: Condition,
+    settings: RobustSettings,
+    *,
+    seed: int,
+    differentiable: Callable[[Tensor], Tensor] | None = None,
+    on_step: StepCallback | None = None,
+) -> AttackResult:
+    """Search, for each image by itself, a change within its bound that edits do not undo.
+
+    Args:
+        model: (n, 3, H, W) in [0, 1], of any size, to logits (n, classes), float32: it decides.
+        images: (N, 3, H, W) in [0, 1], multiples of 1/255.
+        epsilon_map: (N, 1, H, W), 0 or more: how far each channel may move, in [0, 1] units.
+        condition: what to reach, for these N images.
+        settings: how hard to search.
+        seed: of the edits.
+        differentiable: see `cvpire.least_change.find_least_change`.
+        on_step: told after each step; an answer that is true stops the search.
+
+    Returns:
+        The changed images and, for each, whether it meets the condition *without* an edit, which is
+        all that can be known for sure: `cvpire.rehearsal` tells what it survives.
+
+    Raises:
+        ValueError: for images or a bound other than the above.
+    """
+    check_inputs(images, epsilon_map)
+    result = images.clone()
+    success = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+    slack = torch.full((len(images),), -torch.inf)
+    steps = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+    stopped = False
+    for row in range(len(images)):
+        one = slice(row, row + 1)
+        present = condition.select(torch.tensor([row], device=images.device))
+        search = _Search(images[one], epsilon_map[one], present, settings, seed)
+
+        def tell(row: int = row, search: _Search = search) -> bool:
+            slack[row] = search.slack
+            met = success.cpu().clone()
+            met[row] = search.slack > SAFETY_MARGIN
+            most = settings.rounds * settings.round_steps
+            return on_step is not None and bool(
+                on_step(AttackStep(search.step, most, met, slack.clone()))
+            )
+
+        stopped = search.run(model, differentiable or model, tell)
+        steps[row] = search.step
+        _apply(search.best, epsilon_map[row], result[row])
+        with torch.no_grad():
+            success[row] = bool(present.is_met(model(result[one]), margin=SAFETY_MARGIN))
+        if stopped:
+            break
+    return AttackResult(result, success, steps, stopped)
+
+
+class _Search:
+    """The search on one image, at the size it is searched at.
+
+    Attributes:
+        best: (1, 3, h, w), shares of the bound: what passed most trials.
+        slack: the least among the last step's views.
+        step: steps taken.
+    """
+
+    def __init__(
+        self,
+        image: Tensor,
+        epsilon_map: Tensor,
+        condition: Condition,
+        settings: RobustSettings,
+        seed: int,
+    ) -> None:
+        self._image, self._bound = _shrink(image), _shrink(epsilon_map)
+        self._is_full_size = self._image.shape == image.shape
+        self._condition = condition
+        self._settings = settings
+        self._draw = random.Random(seed)
+        self._trials_seed = seed + 1
+        levels = (self._image[0] * 255.0).cpu()
+        self._color = color_form(levels.round()).to(image)
+        self._structure = ssim_loss(levels).to(image)
+        self.best = torch.zeros_like(self._image)
+        self.slack = -math.inf
+        self.step = 0
+
+    def run(
+        self,
+        model: Callable[[Tensor], Tensor],
+        differentiable: Callable[[Tensor], Tensor],
+        tell: Callable[[], bool],
+    ) -> bool:
+        """Search until a change passes all trials or the rounds are over; whether `tell` stopped
+        it.
+        """
+        if not bool(self._bound.any()):
+            return False
+        settings = self._settings
+        weight, most_passed = settings.weight, -1
+        share = torch.zeros_like(self._image, requires_grad=True)
+        optimizer = torch.optim.Adam([share], lr=settings.learning_rate, betas=(0.9, 0.99))
+        for _ in range(settings.rounds):
+            is_stopped = False
+            for _ in range(settings.round_steps):
+                self._descend(share, optimizer, differentiable, weight)
+                self.step += 1
+                if is_stopped := tell():
+                    break
+            passed = self._trials_passed(share.detach(), model)
+            if passed >= most_passed:
+                self.best, most_passed = share.detach().clone(), passed
+            if is_stopped or passed == _TRIALS:
+                return is_stopped
+            weight *= _HARDER
+        return False
+
+    def _descend(
+        self,
+        share: Tensor,
+        optimizer: torch.optim.Optimizer,
+        differentiable: Callable[[Tensor], Tensor],
+        weight: float,
+    ) -> None:
+        with torch.enable_grad():
+            written = self._written(share)
+            views = [written]
+            views += [random_edit(written, self._draw) for _ in range(self._settings.views - 1)]
+            logits = torch.cat([differentiable(view) for view in views])
+            condition = self._condition.select(torch.zeros(len(logits), dtype=torch.int64))
+            shortfall = condition.shortfall(logits, margin=self._settings.margin).mean()
+            loss = weight * shortfall + self._cost(share * self._bound * 255.0)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        with torch.no_grad():
+            share.clamp_(-1.0, 1.0)
+        self.slack = float(condition.slack(logits.detach()).min())
+
+    def _written(self, share: Tensor) -> Tensor:
+        changed = (self._image + share * self._bound).clamp(0.0, 1.0)
+        # At a smaller size the file's rounding averages out.
+        return rounded(changed) if self._is_full_size else changed
+
+    def _cost(self, change: Tensor) -> Tensor:
+        """What a change in grey levels, (1, 3, h, w), costs the eye."""
+        red, green, blue = change[0]
+        rr, gg, bb, rg, rb, gb = self._color
+        squared = rr * red * red + gg * green * green + bb * blue * blue
+        squared = squared + rg * red * green + rb * red * blue + gb * green * blue
+        color = squared.clamp_min(_SMOOTHING).sqrt().mean()
+        # SSIM hardly sees a change that is the same all over its window.
+        fine = change[0] - local_mean(change[0])
+        structure = (self._structure * fine.square()).mean()
+        cost: Tensor = color / _DELTA_E_UNIT + structure / _SSIM_UNIT
+        return cost
+
+    def _trials_passed(self, share: Tensor, model: Callable[[Tensor], Tensor]) -> int:
+        draw = random.Random(self._trials_seed)
+        with torch.no_grad():
+            written = self._written(share)
+            return sum(
+                bool(self._condition.is_met(model(random_edit(written, draw))))
+                for _ in range(_TRIALS)
+            )
+
+
+def _shrink(images: Tensor) -> Tensor:
+    """(1, C, H, W) at the size that is searched at: the same for small photos."""
+    height, width = images.shape[-2:]
+    scale = math.sqrt(_WORK_PIXELS / (height * width))
+    if scale >= 1.0:
+        return images
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return F.interpolate(images, size, mode="bilinear", antialias=True)
+
+
+def _apply(share: Tensor, epsilon_map: Tensor, image: Tensor) -> None:
+    """Change an image (3, H, W) in place, by whole grey levels within its bound (1, H, W).
+
+    Args:
+        share: (1, 3, h, w), of the bound.
+        epsilon_map: (1, H, W).
+        image: (3, H, W) in [0, 1].
+    """
+    limit = in_levels(epsilon_map[0])
+    most = limit.floor()
+    # A channel at a time, to hold little at once.
+    for channel, plane in enumerate(image):
+        wanted = share[:, channel : channel + 1]
+        if wanted.shape[-2:] != plane.shape:
+            wanted = F.interpolate(wanted, plane.shape, mode="bilinear", align_corners=False)
+        change = (wanted[0, 0] * limit).round_()
+        change = torch.maximum(torch.minimum(change, most), -most)
+        plane.mul_(255.0).round_().add_(change).clamp_(0.0, 255.0).div_(255.0)
