@@ -1,7 +1,7 @@
-"""The command line: `python -m cvpire PHOTO... -o DIR --run NAME`, and `... weights ...`.
+"""The command line: `python -m cvpire PHOTO... -o DIR --run NAME`, `rehearse` and `weights`.
 
-Prints one verdict line for each photo. Exit codes: 0 every photo is protected, 1 at least one is
-not, 2 the command was wrong, 130 it was interrupted.
+Prints one verdict line for each photo, or for each thing that may happen to one. Exit codes: 0
+every photo is protected, 1 at least one is not, 2 the command was wrong, 130 it was interrupted.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from cvpire.attack import AttackStep
 from cvpire.classifiers import CLASSIFIERS, Classifier, DownloadedWeights, load_classifier
 from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
 from cvpire.protect import protect
+from cvpire.rehearsal import Outcome, find_scene, rehearse
 from cvpire.runs import RUNS, Run, find_run
 from cvpire.views import VIEWS
 from cvpire.weights import (
@@ -32,7 +33,10 @@ from cvpire.weights import (
     import_weights,
 )
 
-_EPILOG = "python -m cvpire weights --help: download the paper's classifier, or import its file."
+_EPILOG = (
+    "python -m cvpire rehearse --help: what a protected photo survives. "
+    "python -m cvpire weights --help: download the paper's classifier, or import its file."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if arguments[:1] == ["weights"]:
             return _weights(_weights_parser().parse_args(arguments[1:]))
+        if arguments[:1] == ["rehearse"]:
+            return _rehearse(_rehearse_parser().parse_args(arguments[1:]))
         return _protect(_protect_parser().parse_args(arguments))
     except (ValueError, WeightsError) as error:
         print(f"cvpire: {error}", file=sys.stderr)
@@ -182,6 +188,68 @@ def _seed(text: str) -> int:
             f"expected a whole number from 0 to 2^63 - 1, got {text!r}"
         )
     return int(text)
+
+
+def _rehearse_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m cvpire rehearse",
+        description="Try on a protected photo what may happen to it: codecs, sizes, edits.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--original",
+        type=Path,
+        metavar="FILE",
+        help="the photo before: tells the class, and is tried beside it as a control",
+    )
+    parser.add_argument("--label", metavar="CLASS", help="the class, without the original")
+    parser.add_argument("--classifier", default="auto", metavar="NAME", help="it was made against")
+    parser.add_argument("--view", default="resize", choices=VIEWS, help="it was made for")
+    return parser
+
+
+def _rehearse(options: argparse.Namespace) -> int:
+    classifier = load_classifier(options.classifier, view=options.view)
+    photo = read_photo(options.file)
+    original = None if options.original is None else read_photo(options.original)
+    scenes = [find_scene(classifier, original, options.label)]
+    for spec in CLASSIFIERS.values():
+        if spec.is_ready and spec.name != classifier.spec.name:
+            other = load_classifier(spec.name, view=options.view)
+            # A classifier of other things has a class of its own for the photo, if it is there.
+            label = options.label if options.label in other.labels.names else None
+            if label is not None or original is not None:
+                scenes.append(find_scene(other, original, label, is_attacked=False))
+    show = _show_rehearsal if _is_terminal() else None
+    outcomes = rehearse(photo, original, scenes, on_outcome=show)
+    _clear_progress()
+    for scene in scenes:
+        name = scene.classifier.spec.name
+        mine = [outcome for outcome in outcomes if outcome.classifier == name]
+        lost = sum(outcome.protected.is_lost for outcome in mine)
+        attacked = "" if scene.is_attacked else ", not attacked"
+        print(
+            f"{name}{attacked}: {scene.classifier.labels.names[scene.position]} is out of the five "
+            f"highest in {lost} of {len(mine)}."
+        )
+        for outcome in mine:
+            print(f"  {_outcome(outcome)}")
+    return 0 if all(o.protected.is_lost for o in outcomes if o.is_attacked) else 1
+
+
+def _outcome(outcome: Outcome) -> str:
+    done = outcome.transformation.title if outcome.transformation else "the file as it is"
+    first, share = outcome.protected.top[0], outcome.protected.probability
+    verdict = "out" if outcome.protected.is_lost else f"IN, {share:.1%}"
+    line = f"{done}: {verdict}; first {first.name} {first.probability:.1%}"
+    if outcome.control is None:
+        return line
+    control = "out as well" if outcome.control.is_lost else f"in, {outcome.control.probability:.1%}"
+    return f"{line}; the original so: {control}"
+
+
+def _show_rehearsal(done: int, total: int) -> None:
+    _show(f"{done} of {total}")
 
 
 def _weights_parser() -> argparse.ArgumentParser:

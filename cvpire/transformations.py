@@ -99,8 +99,9 @@ def _rotate(degrees: float) -> Edit:
         width, height = image.size
         turned = image.rotate(degrees, Image.Resampling.BICUBIC)
         slope = math.tan(math.radians(abs(degrees)))
-        x, y = math.ceil(slope * height / 2.0), math.ceil(slope * width / 2.0)
-        return turned.crop((x, y, max(width - x, x + 1), max(height - y, y + 1)))
+        x = min(math.ceil(slope * height / 2.0), (width - 1) // 2)
+        y = min(math.ceil(slope * width / 2.0), (height - 1) // 2)
+        return turned.crop((x, y, width - x, height - y))
 
     return _by_pillow(turn)
 

@@ -18,6 +18,7 @@ from eval.gradients import gradients_table, random_classifier, time_loop, time_s
 from eval.methods import CONDITIONS, methods_for
 from eval.peers import PeersOptions, measure_peers
 from eval.progress import ProgressLine
+from eval.robustness import RobustnessOptions, measure_robustness
 from eval.speed import (
     KERNELS,
     MOST_MEGAPIXELS,
@@ -45,6 +46,7 @@ def make_parser() -> Parser:
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_table1(subcommands)
     _add_peers(subcommands)
+    _add_robustness(subcommands)
     _add_speed(subcommands)
     _add_gradients(subcommands)
     _add_sweep(subcommands)
@@ -177,6 +179,46 @@ def _peers(options: argparse.Namespace) -> int:
     for reason in result.missing:
         print(f"eval: {reason}", file=sys.stderr)
     return 1 if result.missing else 0
+
+
+def _add_robustness(subcommands: argparse._SubParsersAction[Parser]) -> None:
+    parser = subcommands.add_parser(
+        "robustness",
+        help="what codecs, sizes and edits leave of the protection",
+        description="Protect the photos that the classifier gets right, one at a time, and try on "
+        "each written file, and on its original as a control, what may happen to a posted photo. "
+        "Interrupted or killed, it goes on where it was with the same command.",
+    )
+    parser.set_defaults(command=_robustness)
+    _add_images(parser)
+    parser.add_argument(
+        "--runs", default="Robust", metavar="A,B", help=f"of {', '.join(RUNS)}; default: Robust"
+    )
+    _add_limit(parser)
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="of what is random (default: 0)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="made if new; default: results/robustness-IMAGES-CLASSIFIER",
+    )
+
+
+def _robustness(options: argparse.Namespace) -> int:
+    values = {name: value for name, value in vars(options).items() if name != "command"}
+    if options.out is None:
+        name = f"{options.images.resolve().name}-{options.classifier}"
+        values["out"] = Path("results") / f"robustness-{name}"
+    line = ProgressLine(sys.stderr)
+    try:
+        text = measure_robustness(RobustnessOptions(**values), line)
+    finally:
+        line.clear()
+    print(text, end="", flush=True)
+    print(f"eval: the files, records and tables are in {values['out']}.", file=sys.stderr)
+    return 0
 
 
 def _add_speed(subcommands: argparse._SubParsersAction[Parser]) -> None:

@@ -1,0 +1,109 @@
+"""The evaluation of what survives: what is asked, kept and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import textured_pixels
+from PIL import Image
+from test_eval_table1 import fake_classifier
+
+from cvpire.photo import Photo
+from cvpire.runs import RUNS, RobustChange
+from cvpire.transformations import TRANSFORMATIONS, Transformation
+from eval import robustness, robustness_table
+from eval.errors import EvaluationError
+from eval.progress import Progress
+from eval.robustness import RobustnessOptions, measure_robustness
+
+FEW = {name: TRANSFORMATIONS[name] for name in ("jpeg-75", "resize-720", "half")} | {
+    "black": Transformation("black", "all black", lambda p: Photo(np.zeros_like(p.pixels)))
+}
+
+
+@pytest.fixture(autouse=True)
+def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(robustness, "load_classifier", fake_classifier)
+    monkeypatch.setattr(robustness_table, "TRANSFORMATIONS", FEW)
+    monkeypatch.setattr(
+        robustness.rehearse,
+        "__kwdefaults__",
+        {
+            "transformations": tuple(FEW.values()),
+            "on_outcome": None,
+        },
+    )
+    quick = RobustChange(margin=0.5, weight=1.0, round_steps=4, rounds=1)
+    run = replace(RUNS["Robust"], search=quick)
+    monkeypatch.setattr(robustness, "select_runs", lambda names: [run])
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> RobustnessOptions:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for seed in range(3):
+        Image.fromarray(textured_pixels(40, 36, seed)).save(folder / f"{seed}.png")
+    return RobustnessOptions(
+        images=folder,
+        labels=None,
+        classifier="fake",
+        view=None,
+        runs="Robust",
+        limit=None,
+        seed=0,
+        out=tmp_path / "out",
+    )
+
+
+def measure(options: RobustnessOptions, progress: Callable[[Progress], None] | None = None) -> str:
+    return measure_robustness(options, progress or (lambda step: None))
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return {row[1]: row[2:-1] for row in ([c.strip() for c in line.split("|")] for line in lines)}
+
+
+def test_each_file_is_tried_beside_its_original(options: RobustnessOptions) -> None:
+    text = measure(options)
+    table = rows(text)
+    assert (options.out / "robustness.md").read_text() == text
+    assert (options.out / "Robust" / "0.png").is_file()
+    # These photos are small enough already.
+    assert TRANSFORMATIONS["resize-720"].title not in table
+    assert table["all black"][0] == "3"
+    # The same black photo, whatever it was before.
+    assert table["all black"][1] == table["all black"][2]
+    assert table[TRANSFORMATIONS["half"].title][1] == "0.0%"
+    run = table["Robust"]
+    assert float(run[0]) <= 1.0
+    assert run[5] == "0"  # pixels beyond the bound
+    assert all(0.0 <= float(cell.rstrip("%")) <= 100.0 for cell in run[6:10])
+
+
+def test_what_was_finished_before_a_kill_is_kept(options: RobustnessOptions) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(step: Progress) -> None:
+        if step.stage == "Rehearsing" and step.done == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        measure(options, kill)
+    lines = set((options.out / "records.jsonl").read_text().splitlines())
+    measure(options)
+    after = (options.out / "records.jsonl").read_text().splitlines()
+    assert len(after) == 3 + 3
+    assert len(lines & set(after)) == 3 + 2
+
+
+def test_other_settings_are_refused_in_the_same_folder(options: RobustnessOptions) -> None:
+    measure(options)
+    with pytest.raises(EvaluationError, match="seed was 0 and is 1 now"):
+        measure(replace(options, seed=1))

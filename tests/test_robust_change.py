@@ -1,0 +1,147 @@
+"""The search for a change that edits do not undo."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+import torch
+from conftest import textured_pixels
+from torch import Tensor
+
+from cvpire import random_edits
+from cvpire.attack import AttackStep
+from cvpire.conditions import OutOfTop
+from cvpire.random_edits import random_edit, rounded
+from cvpire.robust_change import RobustSettings, find_robust_change
+from cvpire.threshold import epsilon_map, threshold_map
+
+QUICK = RobustSettings(margin=0.5, weight=3.0, round_steps=12, rounds=2)
+
+
+def image(height: int = 48, width: int = 64, seed: int = 1) -> Tensor:
+    pixels = torch.from_numpy(textured_pixels(height, width, seed=seed).copy())
+    return pixels.permute(2, 0, 1)[None].float() / 255.0
+
+
+def bound(images: Tensor, levels: float = 48.0) -> Tensor:
+    return epsilon_map(threshold_map(images), levels / 255.0)
+
+
+def red_or_not(images: Tensor) -> Callable[[Tensor], Tensor]:
+    """Class 0 as long as the photo is as red as it was: changes fine and coarse alike count."""
+    start = float(images[:, 0].mean()) - 0.004
+
+    def logits(views: Tensor) -> Tensor:
+        red = 400.0 * (views[:, 0].mean(dim=(-2, -1)) - start)
+        return torch.stack((red, torch.zeros_like(red)), dim=1)
+
+    return logits
+
+
+@pytest.mark.parametrize("edit", random_edits._EDITS)
+def test_each_edit_gives_an_image_and_a_gradient(edit: random_edits._Edit) -> None:
+    images = image().requires_grad_(True)
+    for seed in range(4):
+        edited = edit(images, random.Random(seed))
+        assert edited.shape[:2] == (1, 3)
+        assert edited.shape[2] <= 48
+        assert not torch.equal(edited, images)
+        (gradient,) = torch.autograd.grad(edited.mean(), images)
+        assert bool(gradient.isfinite().all())
+        # The edit of a brighter photo is a brighter photo.
+        assert float(gradient.sum()) == pytest.approx(1.0, abs=0.15)
+
+
+def test_edits_follow_their_seed_and_stay_in_range() -> None:
+    images = image()
+    first, second = (
+        [random_edit(images, draw) for _ in range(12)]
+        for draw in (random.Random(5), random.Random(5))
+    )
+    for one, other in zip(first, second, strict=True):
+        assert torch.equal(one, other)
+        assert 0.0 <= float(one.min()) <= float(one.max()) <= 1.0
+
+
+def test_rounding_is_that_of_a_file() -> None:
+    images = torch.tensor([[[[0.1, 0.5004], [0.4996, 1.0]]]]).expand(1, 3, 2, 2)
+    assert torch.equal(rounded(images) * 255.0, (images * 255.0).round())
+
+
+def test_the_change_holds_within_its_bound_and_after_edits() -> None:
+    images = image()
+    limit = bound(images)
+    model = red_or_not(images)
+    condition = OutOfTop(torch.tensor([0]))
+    result = find_robust_change(model, images, limit, condition, QUICK, seed=0)
+    assert bool(result.success[0])
+    assert bool(((result.images - images).abs() <= limit + 1e-6).all())
+    levels = result.images * 255.0
+    assert torch.allclose(levels, levels.round(), atol=1e-3)
+    draw = random.Random(99)
+    kept = [bool(condition.is_met(model(random_edit(result.images, draw)))) for _ in range(20)]
+    assert sum(kept) >= 18
+    again = find_robust_change(model, images, limit, condition, QUICK, seed=0)
+    assert torch.equal(again.images, result.images)
+
+
+def test_a_large_photo_is_searched_small_and_changed_in_full() -> None:
+    images = image(900, 1200)
+    limit = bound(images)
+    seen: list[int] = []
+    model = red_or_not(images)
+
+    def watched(views: Tensor) -> Tensor:
+        seen.append(views.shape[-2] * views.shape[-1])
+        return model(views)
+
+    result = find_robust_change(
+        model, images, limit, OutOfTop(torch.tensor([0])), QUICK, seed=0, differentiable=watched
+    )
+    assert max(seen) <= 365_000
+    assert bool(result.success[0])
+    assert bool(((result.images - images).abs() <= limit + 1e-6).all())
+
+
+def test_images_of_a_batch_are_each_searched_alone() -> None:
+    images = torch.cat((image(seed=1), image(seed=2)))
+    limit, model = bound(images), red_or_not(images[:1])
+    condition = OutOfTop(torch.tensor([0, 0]))
+    both = find_robust_change(model, images, limit, condition, QUICK, seed=0)
+    alone = find_robust_change(
+        model, images[:1], limit[:1], OutOfTop(torch.tensor([0])), QUICK, seed=0
+    )
+    assert torch.equal(both.images[:1], alone.images)
+
+
+def test_it_stops_when_asked_and_reports_on_the_way() -> None:
+    images = image()
+    steps: list[AttackStep] = []
+
+    def stop(step: AttackStep) -> bool:
+        steps.append(step)
+        return step.step == 3
+
+    result = find_robust_change(
+        red_or_not(images),
+        images,
+        bound(images),
+        OutOfTop(torch.tensor([0])),
+        QUICK,
+        seed=0,
+        on_step=stop,
+    )
+    assert result.stopped
+    assert [step.step for step in steps] == [1, 2, 3]
+    assert steps[0].max_steps == 24
+
+
+def test_a_flat_photo_stays() -> None:
+    images = torch.full((1, 3, 40, 40), 100.0 / 255.0)
+    result = find_robust_change(
+        red_or_not(images), images, bound(images), OutOfTop(torch.tensor([0])), QUICK, seed=0
+    )
+    assert torch.equal(result.images, images)
+    assert not bool(result.success[0])
