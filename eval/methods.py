@@ -89,7 +89,7 @@ class _TwoClasses(nn.Module):
         return torch.stack((torch.zeros_like(slack), slack), dim=1)
 
 
-class _Rounding(nn.Module):
+class Rounding(nn.Module):
     """A classifier that sees what will be written, for methods that know of no grey levels.
 
     Else what they find between two levels is gone with the rounding. Gradients pass unchanged.
@@ -145,7 +145,7 @@ def _fmn(norm: float, steps: int) -> Callable[[Task], Tensor]:
         from adv_lib.attacks import fmn
 
         model, image, label = _asked(task)
-        adversarial: Tensor = fmn(_Rounding(model), image, label, norm=norm, steps=steps)
+        adversarial: Tensor = fmn(Rounding(model), image, label, norm=norm, steps=steps)
         return adversarial
 
     return change
@@ -187,7 +187,7 @@ def _torchattacks(name: str, **settings: float) -> Callable[[Task], Tensor]:
         import torchattacks
 
         model, image, label = _asked(task)
-        attack = getattr(torchattacks, name)(_Rounding(model), **settings)
+        attack = getattr(torchattacks, name)(Rounding(model), **settings)
         adversarial: Tensor = attack(image, label)
         return adversarial
 

@@ -131,5 +131,6 @@ def draw(rows: Sequence[PeerRow], path: Path) -> None:
     right.set_xscale("log")
     left.set_yscale("log")
     for axes in (left, right):
+        axes.margins(x=0.15)  # room for the names
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=110)

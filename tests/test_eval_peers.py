@@ -12,13 +12,13 @@ import torch
 from conftest import textured_pixels
 from PIL import Image
 from test_eval_table1 import fake_classifier
-from torch import Tensor
+from torch import Tensor, nn
 
 from cvpire.photo import read_photo
 from cvpire.threshold import threshold_map
 from eval import peers
 from eval.errors import EvaluationError
-from eval.methods import CONDITIONS, Method, Task, methods_for
+from eval.methods import CONDITIONS, Method, Rounding, Task, methods_for
 from eval.passes import CountedClassifier
 from eval.peers import Peers, PeersOptions, measure_peers
 from eval.progress import Progress
@@ -117,6 +117,16 @@ def test_what_was_finished_before_a_kill_is_kept(options: PeersOptions) -> None:
     after = set((options.out / "records.jsonl").read_text().splitlines())
     assert set(lines) <= after
     assert len(after) == 3 + 4 * 3
+
+
+def test_what_knows_no_grey_levels_is_shown_what_is_written() -> None:
+    images = torch.tensor([0.1004, 0.5]).view(2, 1, 1, 1).expand(2, 3, 4, 4).clone()
+    images.requires_grad_(True)
+    rounding = Rounding(nn.Identity())
+    shown = rounding(images)
+    assert torch.allclose(shown * 255.0, (images * 255.0).round(), atol=1e-4)
+    (gradient,) = torch.autograd.grad(shown.sum(), images)
+    assert torch.equal(gradient, torch.ones_like(images))
 
 
 def test_other_settings_are_refused_in_the_same_folder(options: PeersOptions) -> None:
