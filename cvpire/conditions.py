@@ -115,6 +115,55 @@ class OutOfTop(Condition):
 
 
 @dataclass(frozen=True, eq=False)
+class GroupOutOfTop(Condition):
+    """No class of the label's group is among the k most probable: not only another room, but no
+    room of a home.
+
+    Attributes:
+        labels: (N,) int64.
+        groups: (classes,) int64, a number for each class's group.
+        k: how many of the highest classes must be of other groups.
+
+    The loss is the log-probability of the whole group.
+    """
+
+    labels: Tensor
+    groups: Tensor
+    k: int = 1
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"expected k of 1 or more, got {self.k}")
+
+    def __repr__(self) -> str:
+        return f"GroupOutOfTop(k={self.k})"
+
+    def slack(self, logits: Tensor) -> Tensor:
+        own, others = self._split(logits)
+        rival = others.topk(self.k, dim=1).values[:, -1]
+        is_finite = logits.isfinite().all(dim=1)
+        return torch.where(is_finite, rival - own.amax(dim=1), -math.inf)
+
+    def loss(self, logits: Tensor) -> Tensor:
+        own, others = self._split(logits)
+        return -F.softplus(others.logsumexp(dim=1) - own.logsumexp(dim=1))
+
+    def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
+        own, others = self._split(logits)
+        rivals = others.topk(self.k, dim=1).values - margin
+        return (F.softplus(own.amax(dim=1, keepdim=True) - rivals) - math.log(2.0)).sum(dim=1)
+
+    def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits (N, classes) of the group, and of the others, the rest at -infinity."""
+        groups = self.groups.to(logits.device)
+        is_own = groups[self.labels.to(logits.device)][:, None] == groups[None]
+        return logits.masked_fill(~is_own, -math.inf), logits.masked_fill(is_own, -math.inf)
+
+    def select(self, images: Tensor) -> GroupOutOfTop:
+        return GroupOutOfTop(self.labels[images], self.groups, self.k)
+
+
+@dataclass(frozen=True, eq=False)
 class Both(Condition):
     """Two conditions at once: the slack is the smaller one, loss and shortfall are sums."""
 

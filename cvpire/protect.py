@@ -243,7 +243,7 @@ def _protect_batch(
         classifier,
         images,
         epsilon_map(relative, run.magnitude),
-        run.condition(targets.to(images.device)),
+        run.condition(targets.to(images.device), classifier.labels),
         seed,
         on_step,
     )
@@ -256,7 +256,8 @@ def _protect_batch(
         for png, photo in zip(files, photos, strict=True)
     ]
     after = torch.stack([classify(photo, classifier) for photo in written])
-    is_met = run.condition(targets).is_met(after)
+    condition = run.condition(targets, classifier.labels)
+    is_met = condition.is_met(after)
     seconds = (time.monotonic() - started) / len(photos)
 
     protected = []
@@ -275,7 +276,7 @@ def _protect_batch(
             ),
             run=run.name,
             settings=run.settings,
-            condition=repr(run.condition(targets)),
+            condition=repr(condition),
             classifier=classifier.spec.name,
             view=classifier.view,
             weights_sha256=classifier.spec.weights.sha256,

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from cvpire.algorithm1 import perturb
 from cvpire.attack import AttackResult, StepCallback
-from cvpire.conditions import Condition, OutOfTop
+from cvpire.classifiers import Labels
+from cvpire.conditions import Condition, GroupOutOfTop, OutOfTop
 from cvpire.least_change import find_least_change
 from cvpire.robust_change import RobustSettings, find_robust_change
+
+ConditionMaker = Callable[[Tensor, Labels], Condition]
 
 
 class Attacked(Protocol):
@@ -137,7 +140,7 @@ class Run:
     Attributes:
         name: in the registry, in tables and reports.
         summary: one sentence for people, ending in a full stop.
-        condition: makes the condition from labels (N,).
+        condition: makes the condition from labels (N,) and the classes that they count.
         magnitude: m, the bound of the pixel with the largest colour variance, in [0, 1] units.
         search: with its settings.
         kernel_size: n of the threshold map, in pixels.
@@ -146,7 +149,7 @@ class Run:
 
     name: str
     summary: str
-    condition: Callable[[Tensor], Condition]
+    condition: ConditionMaker
     magnitude: float
     search: Algorithm1 | LeastChange | RobustChange
     kernel_size: int = 5
@@ -163,9 +166,25 @@ class Run:
         }
 
 
-_TOP1 = partial(OutOfTop, k=1)
-_TOP1_50 = partial(OutOfTop, k=1, share=0.5)
-_TOP5 = partial(OutOfTop, k=5)
+def _out_of_top(k: int, share: float = 1.0) -> ConditionMaker:
+    return lambda labels, classes: OutOfTop(labels, k, share)
+
+
+def _group_out_of_top(k: int) -> ConditionMaker:
+    def make(labels: Tensor, classes: Labels) -> Condition:
+        if not classes.groups:
+            raise ValueError(
+                f"The classes of {classes.taxonomy} have no groups: choose a run without groups, "
+                "or a classifier of Places365's scenes."
+            )
+        names = sorted(set(classes.groups))
+        groups = torch.tensor([names.index(group) for group in classes.groups])
+        return GroupOutOfTop(labels, groups, k)
+
+    return make
+
+
+_TOP1, _TOP1_50, _TOP5 = _out_of_top(1), _out_of_top(1, share=0.5), _out_of_top(5)
 
 
 def _registry(*runs: Run) -> Mapping[str, Run]:
@@ -227,6 +246,14 @@ RUNS: Mapping[str, Run] = _registry(
         name="Top5-min",
         summary="The scene is not among the first five, by the least visible change.",
         condition=_TOP5,
+        magnitude=64 / 255,
+        search=LeastChange(max_steps=100, refinements=12),
+    ),
+    Run(
+        name="Group-min",
+        summary="No scene of its kind (such as home or worship) is among the first five, by the "
+        "least visible change.",
+        condition=_group_out_of_top(5),
         magnitude=64 / 255,
         search=LeastChange(max_steps=100, refinements=12),
     ),

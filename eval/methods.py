@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from cvpire.algorithm1 import perturb
 from cvpire.conditions import Condition, OutOfTop
-from cvpire.runs import RUNS
+from cvpire.runs import RUNS, ConditionMaker
 from eval.passes import CountedClassifier
 
 
@@ -216,7 +216,7 @@ _OWN_RUNS = {
     "top5": ("Top5-min", "Top5-L1"),
 }
 
-CONDITIONS: dict[str, Callable[[Tensor], Condition]] = {
+CONDITIONS: dict[str, ConditionMaker] = {
     name: RUNS[own].condition for name, (own, _) in _OWN_RUNS.items()
 }
 

@@ -187,7 +187,7 @@ def _change(
     # Channels apart in memory: FMN's projections change a flattened view, which is else a copy.
     image = torch.from_numpy(photo.pixels).permute(2, 0, 1)[None].contiguous().float() / 255.0
     label = torch.tensor([original.label_position])
-    condition = CONDITIONS[options.condition](label)
+    condition = CONDITIONS[options.condition](label, classifier.labels)
     counted = CountedClassifier(classifier).eval()
     magnitude = RUNS[method.name].magnitude if method.is_ours else 1.0
     started = time.monotonic()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from cvpire.classifiers import Classifier
+from cvpire.classifiers import Classifier, Labels
 from cvpire.photo import PhotoError, read_photo, write_bytes
 from cvpire.protect import protect_batch
 from cvpire.runs import Run
@@ -88,7 +88,9 @@ def protect_all(
     missing = []
     for run in runs:
         for batch in batches:
-            all_settings = [_settings(o, run, seed, batch_size) for o in batch.originals]
+            all_settings = [
+                _settings(o, run, classifier.labels, seed, batch_size) for o in batch.originals
+            ]
             if not _is_done(batch, run, all_settings, store, out):
                 missing.append((run, batch, all_settings))
     done = total - sum(len(batch.files) for _, batch, _ in missing)
@@ -102,13 +104,15 @@ def protect_all(
     progress(Progress("Protecting", "", done, total))
 
 
-def _settings(original: Record, run: Run, seed: int, batch_size: int) -> dict[str, Any]:
+def _settings(
+    original: Record, run: Run, classes: Labels, seed: int, batch_size: int
+) -> dict[str, Any]:
     """All that the outcome of a run on a photo depends on, but for the photos beside it."""
     return {
         **original.settings,
         "label": original.label_position,
         "run": run.settings,
-        "condition": repr(run.condition(torch.tensor([original.label_position]))),
+        "condition": repr(run.condition(torch.tensor([original.label_position]), classes)),
         "seed": seed,
         "batch_size": batch_size,
     }

@@ -80,8 +80,12 @@ def _rehearsal(record: Record) -> Mapping[str, tuple[bool, bool]]:
 
 def _answers(records: Sequence[Record], transformation: str) -> list[tuple[bool, bool]]:
     """For the photos to which it does something: whether the class is lost, and in the control."""
-    rehearsals = (_rehearsal(record) for record in records)
-    return [tuple(found[transformation]) for found in rehearsals if transformation in found]
+    answers = []
+    for record in records:
+        if (answer := _rehearsal(record).get(transformation)) is not None:
+            is_kept, in_control = answer
+            answers.append((is_kept, in_control))
+    return answers
 
 
 def _share(values: Sequence[bool]) -> str:

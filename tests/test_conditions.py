@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from cvpire.conditions import OutOfTop
+from cvpire.conditions import GroupOutOfTop, OutOfTop
 
 LOGITS = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0]])
 
@@ -117,3 +117,47 @@ def test_the_shortfall_of_both_is_their_sum() -> None:
     first, second = OutOfTop(torch.tensor([0])), OutOfTop(torch.tensor([1]), k=3)
     both = (first & second).shortfall(LOGITS)
     assert torch.equal(both, first.shortfall(LOGITS) + second.shortfall(LOGITS))
+
+
+def test_the_shortfall_with_a_margin_is_0_where_the_slack_is_the_margin() -> None:
+    logits = torch.tensor([[1.0, 3.0, 0.0]])
+    for condition in (
+        OutOfTop(torch.tensor([0])),
+        GroupOutOfTop(torch.tensor([0]), torch.tensor([0, 1, 0])),
+    ):
+        assert float(condition.slack(logits)) == pytest.approx(2.0)
+        assert float(condition.shortfall(logits, margin=2.0)) == pytest.approx(0.0, abs=1e-6)
+        assert (
+            float(condition.shortfall(logits))
+            < 0.0
+            < float(condition.shortfall(logits, margin=3.0))
+        )
+
+
+def test_a_group_is_out_when_its_best_class_is() -> None:
+    groups = torch.tensor([0, 1, 0, 2, 2, 1, 0])
+    # In the order of their logits: groups 0, 1, 0, 2, 2, 1, 0.
+    for label, k, expected in ((0, 1, False), (6, 1, False), (1, 1, True), (5, 2, False)):
+        condition = GroupOutOfTop(torch.tensor([label]), groups, k)
+        assert bool(condition.is_met(LOGITS)[0]) is expected
+    assert bool(GroupOutOfTop(torch.tensor([4]), groups, 3).is_met(LOGITS)[0])
+    assert not bool(GroupOutOfTop(torch.tensor([4]), groups, 4).is_met(LOGITS)[0])
+
+
+def test_a_group_of_one_is_a_class() -> None:
+    logits = torch.randn(50, 9, generator=torch.Generator().manual_seed(2))
+    labels = torch.arange(50) % 9
+    for k in (1, 5):
+        alone, group = OutOfTop(labels, k), GroupOutOfTop(labels, torch.arange(9), k)
+        assert torch.equal(alone.slack(logits), group.slack(logits))
+        assert torch.allclose(alone.loss(logits), group.loss(logits))
+        assert torch.allclose(alone.shortfall(logits), group.shortfall(logits))
+        some = torch.tensor([3, 7])
+        assert torch.equal(group.select(some).slack(logits[some]), group.slack(logits)[some])
+
+
+def test_the_group_s_loss_is_its_log_probability() -> None:
+    groups = torch.tensor([0, 1, 0, 2, 2, 1, 0])
+    found = GroupOutOfTop(torch.tensor([1]), groups, 1).loss(LOGITS)
+    expected = LOGITS.softmax(dim=1)[0, [1, 5]].sum().log()
+    assert torch.allclose(found, expected[None])

@@ -168,7 +168,7 @@ def task(condition: str) -> Task:
         CountedClassifier(CLASSIFIER).eval(),
         image,
         label,
-        CONDITIONS[condition](label),
+        CONDITIONS[condition](label, CLASSIFIER.labels),
         threshold_map(image) * (32 / 255),
         seed=0,
     )

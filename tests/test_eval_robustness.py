@@ -13,6 +13,7 @@ from PIL import Image
 from test_eval_table1 import fake_classifier
 
 from cvpire.photo import Photo
+from cvpire.rehearsal import rehearse
 from cvpire.runs import RUNS, RobustChange
 from cvpire.transformations import TRANSFORMATIONS, Transformation
 from eval import robustness, robustness_table
@@ -30,7 +31,7 @@ def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(robustness, "load_classifier", fake_classifier)
     monkeypatch.setattr(robustness_table, "TRANSFORMATIONS", FEW)
     monkeypatch.setattr(
-        robustness.rehearse,
+        rehearse,
         "__kwdefaults__",
         {
             "transformations": tuple(FEW.values()),

@@ -14,7 +14,7 @@ from conftest import textured_pixels
 from cvpire import protect as protect_module
 from cvpire import runs as runs_module
 from cvpire.attack import AttackResult
-from cvpire.classifiers import Classifier
+from cvpire.classifiers import Classifier, find_spec
 from cvpire.metrics import ssim
 from cvpire.photo import Photo, PhotoError, read_photo
 from cvpire.protect import Verdict, classify, protect, protect_batch
@@ -155,6 +155,7 @@ def test_a_label_that_is_not_seen_needs_no_change(mean_color_classifier: Classif
 
 
 def test_a_failure_is_called_one(mean_color_classifier: Classifier) -> None:
+    assert isinstance(STRONG.search, Algorithm1)
     search = dataclasses.replace(STRONG.search, max_steps=5)
     weak = dataclasses.replace(STRONG, magnitude=1.5 / 255, search=search)
     report = protect(photo(), mean_color_classifier, weak).report
@@ -201,8 +202,8 @@ def test_the_door(mean_color_classifier: Classifier) -> None:
 
 def test_the_five_runs_are_the_paper_s() -> None:
     papers = {name: run for name, run in RUNS.items() if isinstance(run.search, Algorithm1)}
-    label = torch.tensor([0])
-    conditions = {name: repr(run.condition(label)) for name, run in papers.items()}
+    label, classes = torch.tensor([0]), find_spec("scenes").read_labels()
+    conditions = {name: repr(run.condition(label, classes)) for name, run in papers.items()}
     assert conditions == {
         "Top1-L1": "OutOfTop(k=1)",
         "Top1-L1-50": "OutOfTop(k=1, share=0.5)",
@@ -218,14 +219,23 @@ def test_the_five_runs_are_the_paper_s() -> None:
 
 
 def test_our_runs_have_the_papers_conditions() -> None:
-    label = torch.tensor([0])
+    label, classes = torch.tensor([0]), find_spec("scenes").read_labels()
     for ours, theirs in (
         ("Top1-min", "Top1-L1"),
         ("Top1-50-min", "Top1-L1-50"),
         ("Top5-min", "Top5-L1"),
     ):
         assert isinstance(RUNS[ours].search, LeastChange)
-        assert repr(RUNS[ours].condition(label)) == repr(RUNS[theirs].condition(label))
+        own, papers = (RUNS[name].condition(label, classes) for name in (ours, theirs))
+        assert repr(own) == repr(papers)
+
+
+def test_a_group_s_run_needs_groups() -> None:
+    label = torch.tensor([0])
+    condition = RUNS["Group-min"].condition(label, find_spec("scenes").read_labels())
+    assert repr(condition) == "GroupOutOfTop(k=5)"
+    with pytest.raises(ValueError, match="classes of imagenet have no groups"):
+        RUNS["Group-min"].condition(label, find_spec("lite0-imagenet").read_labels())
 
 
 def test_a_run_s_settings_are_all_its_numbers() -> None:
