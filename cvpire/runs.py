@@ -262,7 +262,7 @@ RUNS: Mapping[str, Run] = _registry(
         summary="The scene is not among the first five, also after codecs, resizing and edits.",
         condition=_TOP5,
         magnitude=48 / 255,
-        search=RobustChange(margin=1.5, weight=1.0),
+        search=RobustChange(margin=1.5, weight=1.0, round_steps=60, rounds=2),
     ),
     Run(
         name="Robust-strong",
