@@ -207,8 +207,7 @@ class _Search:
             condition = self._condition.select(torch.zeros(len(logits), dtype=torch.int64))
             shortfall = condition.shortfall(logits, margin=self._settings.margin).mean()
             loss = weight * shortfall + self._cost(share * self._bound * 255.0)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            (share.grad,) = torch.autograd.grad(loss, share)
         optimizer.step()
         with torch.no_grad():
             share.clamp_(-1.0, 1.0)

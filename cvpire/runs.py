@@ -259,7 +259,8 @@ RUNS: Mapping[str, Run] = _registry(
     ),
     Run(
         name="Robust",
-        summary="The scene is not among the first five, also after codecs, resizing and edits.",
+        summary="The scene is not among the first five, and is made to stay out after codecs, "
+        "resizing and edits.",
         condition=_TOP5,
         magnitude=48 / 255,
         search=RobustChange(margin=1.5, weight=1.0, round_steps=60, rounds=2),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -121,14 +122,7 @@ def _table1(options: argparse.Namespace) -> int:
         line.clear()
     print(result.markdown, end="", flush=True)
     print(f"eval: the protected files, records and tables are in {values['out']}.", file=sys.stderr)
-    if result.unreadable:
-        print(
-            f"eval: {len(result.unreadable)} of the photos could not be looked at and are not in "
-            f"the table: {' '.join(result.unreadable.values())}",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    return _tell_unreadable(result.unreadable)
 
 
 def _add_peers(subcommands: argparse._SubParsersAction[Parser]) -> None:
@@ -178,7 +172,7 @@ def _peers(options: argparse.Namespace) -> int:
     print(f"eval: the files, records and tables are in {values['out']}.", file=sys.stderr)
     for reason in result.missing:
         print(f"eval: {reason}", file=sys.stderr)
-    return 1 if result.missing else 0
+    return max(_tell_unreadable(result.unreadable), 1 if result.missing else 0)
 
 
 def _add_robustness(subcommands: argparse._SubParsersAction[Parser]) -> None:
@@ -187,7 +181,8 @@ def _add_robustness(subcommands: argparse._SubParsersAction[Parser]) -> None:
         help="what codecs, sizes and edits leave of the protection",
         description="Protect the photos that the classifier gets right, one at a time, and try on "
         "each written file, and on its original as a control, what may happen to a posted photo. "
-        "Interrupted or killed, it goes on where it was with the same command.",
+        "Interrupted or killed, it goes on where it was with the same command. Exit codes: as of "
+        "table1.",
     )
     parser.set_defaults(command=_robustness)
     _add_images(parser)
@@ -213,12 +208,12 @@ def _robustness(options: argparse.Namespace) -> int:
         values["out"] = Path("results") / f"robustness-{name}"
     line = ProgressLine(sys.stderr)
     try:
-        text = measure_robustness(RobustnessOptions(**values), line)
+        result = measure_robustness(RobustnessOptions(**values), line)
     finally:
         line.clear()
-    print(text, end="", flush=True)
+    print(result.markdown, end="", flush=True)
     print(f"eval: the files, records and tables are in {values['out']}.", file=sys.stderr)
-    return 0
+    return _tell_unreadable(result.unreadable)
 
 
 def _add_speed(subcommands: argparse._SubParsersAction[Parser]) -> None:
@@ -344,6 +339,18 @@ def _sweep(options: argparse.Namespace) -> int:
     finally:
         line.clear()
     return 0
+
+
+def _tell_unreadable(unreadable: Mapping[str, str]) -> int:
+    """Say which photos could not be looked at; the exit code."""
+    if not unreadable:
+        return 0
+    print(
+        f"eval: {len(unreadable)} of the photos could not be looked at and are not in the table: "
+        f"{' '.join(unreadable.values())}",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _add_limit(parser: Parser) -> None:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from cvpire.classifiers import Classifier
+from cvpire.classifiers import Classifier, load_classifier
 from cvpire.photo import PhotoError, read_photo
-from cvpire.protect import classify
-from cvpire.weights import file_sha256
+from cvpire.protect import classify, versions
+from cvpire.weights import WeightsError, file_sha256
 from eval.errors import EvaluationError
 from eval.records import Record
 
@@ -29,6 +29,28 @@ def judge(logits: Tensor, label: int) -> Judgement:
     """
     above = int((logits > logits[label]).sum())
     return Judgement(above < 1, above < 5)
+
+
+def load_judge(name: str, view: str | None) -> Classifier:
+    """The classifier that is asked and that judges.
+
+    Raises:
+        EvaluationError: for an unknown name or view, or weights that are not there.
+    """
+    try:
+        return load_classifier(name, view=view)
+    except (ValueError, WeightsError) as error:
+        raise EvaluationError(str(error)) from error
+
+
+def judge_settings(classifier: Classifier) -> dict[str, Any]:
+    """What all outcomes depend on, as far as it is the classifier's and the code's."""
+    return {
+        "classifier": classifier.spec.name,
+        "view": classifier.view,
+        "weights_sha256": classifier.spec.weights.sha256,
+        "versions": versions(),
+    }
 
 
 def judge_written(path: Path, sha256: str, classifier: Classifier, label: int) -> Judgement:

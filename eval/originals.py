@@ -11,7 +11,7 @@ from cvpire.photo import PhotoError, read_photo
 from cvpire.protect import classify
 from cvpire.weights import file_sha256
 from eval.dataset import Dataset, Item
-from eval.judge import expect_settings, judge
+from eval.judge import expect_settings, judge, judge_settings
 from eval.paper import ORIGINAL
 from eval.progress import Progress, ProgressCallback
 from eval.records import Record, RecordStore
@@ -34,7 +34,6 @@ def judge_originals(
     classifier: Classifier,
     store: RecordStore,
     *,
-    settings: dict[str, Any],
     out: Path,
     progress: ProgressCallback,
 ) -> Originals:
@@ -44,7 +43,6 @@ def judge_originals(
         dataset: the images.
         classifier: the judge.
         store: of the records.
-        settings: what all outcomes depend on.
         out: of the evaluation, for messages.
         progress: told after each image.
 
@@ -60,7 +58,7 @@ def judge_originals(
             digest = file_sha256(item.path) if item.path.is_file() else ""
         except OSError:
             digest = ""
-        own = {**settings, "label": item.label, "input_sha256": digest}
+        own = {**judge_settings(classifier), "label": item.label, "input_sha256": digest}
         record = store.find(ORIGINAL, item.file)
         if record is not None:
             expect_settings(record, own, out)

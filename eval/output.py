@@ -53,3 +53,21 @@ def _unwritable(out: Path, error: OSError) -> EvaluationError:
     return EvaluationError(
         f"The folder {out} cannot be written ({error.strerror}): choose another --out."
     )
+
+
+def check_out(images: Path, out: Path, folders: Sequence[str]) -> None:
+    """Refuse to write among the images: a written file might replace one.
+
+    Args:
+        images: their folder.
+        out: the folder to write to.
+        folders: of the written files, inside it.
+
+    Raises:
+        EvaluationError: if one of them is the images' own.
+    """
+    if images.resolve() in [(out / folder).resolve() for folder in folders]:
+        raise EvaluationError(
+            f"The protected files of {images.resolve().name} would be written over the images of "
+            "--images: choose another --out."
+        )

@@ -16,19 +16,19 @@ import numpy as np
 import torch
 
 from cvpire.attack import SAFETY_MARGIN
-from cvpire.classifiers import Classifier, load_classifier
+from cvpire.classifiers import Classifier
 from cvpire.metrics import compare
 from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
 from cvpire.protect import Verdict, classify, versions
 from cvpire.runs import RUNS
 from cvpire.threshold import epsilon_map, threshold_map
-from cvpire.weights import WeightsError, file_sha256
+from cvpire.weights import file_sha256
 from eval.dataset import load_dataset
 from eval.errors import EvaluationError
-from eval.judge import expect_settings, judge
+from eval.judge import expect_settings, judge, load_judge
 from eval.methods import CONDITIONS, Method, Task, methods_for
 from eval.originals import judge_originals
-from eval.output import sole_user
+from eval.output import check_out, sole_user
 from eval.passes import CountedClassifier
 from eval.peers_table import PeerRow, draw, make_row, markdown, to_csv
 from eval.progress import Progress, ProgressCallback
@@ -70,10 +70,12 @@ class Peers:
     Attributes:
         markdown: caption and table.
         missing: why methods could not be measured.
+        unreadable: name -> why, of images that could not be looked at.
     """
 
     markdown: str
     missing: tuple[str, ...]
+    unreadable: Mapping[str, str]
 
 
 def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Peers:
@@ -90,22 +92,12 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Peers:
         EvaluationError: if it cannot be measured; what was finished is kept.
     """
     methods, missing = _select(options)
-    try:
-        classifier = load_classifier(options.classifier, view=options.view)
-    except (ValueError, WeightsError) as error:
-        raise EvaluationError(str(error)) from error
+    classifier = load_judge(options.classifier, options.view)
     dataset = load_dataset(options.images, options.labels, classifier.labels, limit=options.limit)
-    settings = {
-        "classifier": classifier.spec.name,
-        "view": classifier.view,
-        "weights_sha256": classifier.spec.weights.sha256,
-        "versions": versions(),
-    }
+    check_out(options.images, options.out, [method.name for method in methods])
     with sole_user(options.out, [method.name for method in methods]):
         store = RecordStore(options.out / "records.jsonl")
-        originals = judge_originals(
-            dataset, classifier, store, settings=settings, out=options.out, progress=progress
-        )
+        originals = judge_originals(dataset, classifier, store, out=options.out, progress=progress)
         chosen = [original for original in originals.records if original.top1]
         if not chosen:
             raise EvaluationError("The classifier gets none of the images right when clean.")
@@ -122,7 +114,8 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Peers:
             make_row(method, [_found(store, method, original) for original in chosen])
             for method in methods
         ]
-        return Peers(_write(options, rows, classifier, len(chosen)), missing)
+        text = _write(options, rows, classifier, len(chosen))
+        return Peers(text, missing, originals.unreadable)
 
 
 def _select(options: PeersOptions) -> tuple[list[Method], tuple[str, ...]]:

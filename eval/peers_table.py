@@ -129,7 +129,8 @@ def draw(rows: Sequence[PeerRow], path: Path) -> None:
     left.set_ylabel("mean CIEDE2000 (lower is less visible)")
     right.set_xlabel("seconds a photo")
     right.set_xscale("log")
-    left.set_yscale("log")
+    if any(row.delta_e_mean > 0.0 for row in rows):
+        left.set_yscale("log")
     for axes in (left, right):
         axes.margins(x=0.15)  # room for the names
         axes.grid(alpha=0.3)

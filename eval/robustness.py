@@ -6,20 +6,20 @@ transformation after which the class is not among the classifier's five highest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cvpire.classifiers import Classifier, load_classifier
+from cvpire.classifiers import Classifier
 from cvpire.photo import PhotoError, read_photo, write_bytes
 from cvpire.protect import versions
 from cvpire.rehearsal import Scene, rehearse
 from cvpire.runs import Run
-from cvpire.weights import WeightsError
 from eval.dataset import load_dataset
 from eval.errors import EvaluationError
+from eval.judge import load_judge
 from eval.originals import judge_originals
-from eval.output import sole_user
+from eval.output import check_out, sole_user
 from eval.progress import Progress, ProgressCallback
 from eval.protection import make_batches, protect_all, written_path
 from eval.records import Record, RecordStore
@@ -52,7 +52,20 @@ class RobustnessOptions:
     out: Path
 
 
-def measure_robustness(options: RobustnessOptions, progress: ProgressCallback) -> str:
+@dataclass(frozen=True)
+class Robustness:
+    """The result.
+
+    Attributes:
+        markdown: caption and tables.
+        unreadable: name -> why, of images that could not be looked at.
+    """
+
+    markdown: str
+    unreadable: Mapping[str, str]
+
+
+def measure_robustness(options: RobustnessOptions, progress: ProgressCallback) -> Robustness:
     """Protect the images that the classifier gets right, rehearse each, and return the tables.
 
     Writes RUN/NAME.png, records.jsonl and robustness.md into the folder. Whatever stands there
@@ -66,22 +79,12 @@ def measure_robustness(options: RobustnessOptions, progress: ProgressCallback) -
         EvaluationError: if it cannot be measured; what was finished is kept.
     """
     runs = select_runs(options.runs)
-    try:
-        classifier = load_classifier(options.classifier, view=options.view)
-    except (ValueError, WeightsError) as error:
-        raise EvaluationError(str(error)) from error
+    classifier = load_judge(options.classifier, options.view)
     dataset = load_dataset(options.images, options.labels, classifier.labels, limit=options.limit)
-    settings = {
-        "classifier": classifier.spec.name,
-        "view": classifier.view,
-        "weights_sha256": classifier.spec.weights.sha256,
-        "versions": versions(),
-    }
+    check_out(options.images, options.out, [run.name for run in runs])
     with sole_user(options.out, [run.name for run in runs]):
         store = RecordStore(options.out / "records.jsonl")
-        originals = judge_originals(
-            dataset, classifier, store, settings=settings, out=options.out, progress=progress
-        )
+        originals = judge_originals(dataset, classifier, store, out=options.out, progress=progress)
         chosen = [original for original in originals.records if original.top1]
         if not chosen:
             raise EvaluationError("The classifier gets none of the images right when clean.")
@@ -113,7 +116,7 @@ def measure_robustness(options: RobustnessOptions, progress: ProgressCallback) -
             write_bytes(options.out / "robustness.md", text.encode())
         except PhotoError as error:
             raise EvaluationError(str(error)) from error
-    return text
+    return Robustness(text, originals.unreadable)
 
 
 def _rehearse_all(

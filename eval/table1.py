@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvpire.classifiers import Classifier, load_classifier
+from cvpire.classifiers import Classifier
 from cvpire.photo import PhotoError, write_bytes
 from cvpire.protect import versions
 from cvpire.runs import RUNS, Run, find_run
-from cvpire.weights import WeightsError
 from eval.dataset import Dataset, load_dataset
 from eval.errors import EvaluationError
+from eval.judge import load_judge
 from eval.originals import Originals, judge_originals
-from eval.output import sole_user
+from eval.output import check_out, sole_user
 from eval.paper import ORIGINAL, PAPER_TABLE1
 from eval.progress import ProgressCallback
 from eval.protection import make_batches, protect_all, written_path
@@ -89,12 +89,12 @@ def measure_table1(options: Table1Options, progress: ProgressCallback) -> Table1
     """
     runs = select_runs(options.runs)
     expect_aesthetics(options.aesthetics)
-    classifier = _load(options)
+    classifier = load_judge(options.classifier, options.view)
     dataset = load_dataset(options.images, options.labels, classifier.labels, limit=options.limit)
-    _check_out(options, runs)
+    check_out(options.images, options.out, [run.name for run in runs])
     with sole_user(options.out, [run.name for run in runs]):
         store = RecordStore(options.out / "records.jsonl")
-        originals = _judge_originals(options, dataset, classifier, store, progress)
+        originals = judge_originals(dataset, classifier, store, out=options.out, progress=progress)
         chosen = [o for o in originals.records if o.top1 or options.include_misclassified]
         if not chosen:
             raise EvaluationError(_nothing_left(originals))
@@ -142,41 +142,6 @@ def select_runs(names: str) -> list[Run]:
     except ValueError as error:
         raise EvaluationError(str(error)) from error
     return [run for name, run in RUNS.items() if name in found]
-
-
-def _load(options: Table1Options) -> Classifier:
-    try:
-        return load_classifier(options.classifier, view=options.view)
-    except (ValueError, WeightsError) as error:
-        raise EvaluationError(str(error)) from error
-
-
-def _check_out(options: Table1Options, runs: Sequence[Run]) -> None:
-    """Refuse to write among the images: a protected file might replace one."""
-    images = options.images.resolve()
-    if images in [(options.out / run.name).resolve() for run in runs]:
-        raise EvaluationError(
-            f"The protected files of {images.name} would be written over the images of --images: "
-            "choose another --out."
-        )
-
-
-def _judge_originals(
-    options: Table1Options,
-    dataset: Dataset,
-    classifier: Classifier,
-    store: RecordStore,
-    progress: ProgressCallback,
-) -> Originals:
-    settings = {
-        "classifier": classifier.spec.name,
-        "view": classifier.view,
-        "weights_sha256": classifier.spec.weights.sha256,
-        "versions": versions(),
-    }
-    return judge_originals(
-        dataset, classifier, store, settings=settings, out=options.out, progress=progress
-    )
 
 
 def _nothing_left(originals: Originals) -> str:

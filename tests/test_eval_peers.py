@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cvpire.photo import read_photo
 from cvpire.threshold import threshold_map
-from eval import peers
+from eval import judge, peers
 from eval.errors import EvaluationError
 from eval.methods import CONDITIONS, Method, Rounding, Task, methods_for
 from eval.passes import CountedClassifier
@@ -45,7 +45,7 @@ FAKES = (
 
 @pytest.fixture(autouse=True)
 def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "load_classifier", fake_classifier)
+    monkeypatch.setattr(judge, "load_classifier", fake_classifier)
     monkeypatch.setattr(peers, "methods_for", lambda condition: FAKES)
 
 
@@ -127,6 +127,17 @@ def test_what_knows_no_grey_levels_is_shown_what_is_written() -> None:
     assert torch.allclose(shown * 255.0, (images * 255.0).round(), atol=1e-4)
     (gradient,) = torch.autograd.grad(shown.sum(), images)
     assert torch.equal(gradient, torch.ones_like(images))
+
+
+def test_what_cannot_be_read_is_said(options: PeersOptions) -> None:
+    (options.images / "cut.png").write_bytes((options.images / "0.png").read_bytes()[:200])
+    assert list(measure(replace(options, methods="nothing")).unreadable) == ["cut.png"]
+
+
+def test_the_images_are_never_written_over(options: PeersOptions) -> None:
+    images = options.images.rename(options.images.with_name("nothing"))
+    with pytest.raises(EvaluationError, match="written over the images"):
+        measure(replace(options, images=images, out=images.parent))
 
 
 def test_other_settings_are_refused_in_the_same_folder(options: PeersOptions) -> None:

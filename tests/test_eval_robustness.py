@@ -16,10 +16,10 @@ from cvpire.photo import Photo
 from cvpire.rehearsal import rehearse
 from cvpire.runs import RUNS, RobustChange
 from cvpire.transformations import TRANSFORMATIONS, Transformation
-from eval import robustness, robustness_table
+from eval import judge, robustness, robustness_table
 from eval.errors import EvaluationError
 from eval.progress import Progress
-from eval.robustness import RobustnessOptions, measure_robustness
+from eval.robustness import Robustness, RobustnessOptions, measure_robustness
 
 FEW = {name: TRANSFORMATIONS[name] for name in ("jpeg-75", "resize-720", "half")} | {
     "black": Transformation("black", "all black", lambda p: Photo(np.zeros_like(p.pixels)))
@@ -28,7 +28,7 @@ FEW = {name: TRANSFORMATIONS[name] for name in ("jpeg-75", "resize-720", "half")
 
 @pytest.fixture(autouse=True)
 def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(robustness, "load_classifier", fake_classifier)
+    monkeypatch.setattr(judge, "load_classifier", fake_classifier)
     monkeypatch.setattr(robustness_table, "TRANSFORMATIONS", FEW)
     monkeypatch.setattr(
         rehearse,
@@ -61,7 +61,9 @@ def options(tmp_path: Path) -> RobustnessOptions:
     )
 
 
-def measure(options: RobustnessOptions, progress: Callable[[Progress], None] | None = None) -> str:
+def measure(
+    options: RobustnessOptions, progress: Callable[[Progress], None] | None = None
+) -> Robustness:
     return measure_robustness(options, progress or (lambda step: None))
 
 
@@ -71,7 +73,9 @@ def rows(text: str) -> dict[str, list[str]]:
 
 
 def test_each_file_is_tried_beside_its_original(options: RobustnessOptions) -> None:
-    text = measure(options)
+    result = measure(options)
+    text = result.markdown
+    assert not result.unreadable
     table = rows(text)
     assert (options.out / "robustness.md").read_text() == text
     assert (options.out / "Robust" / "0.png").is_file()
@@ -108,3 +112,16 @@ def test_other_settings_are_refused_in_the_same_folder(options: RobustnessOption
     measure(options)
     with pytest.raises(EvaluationError, match="seed was 0 and is 1 now"):
         measure(replace(options, seed=1))
+
+
+def test_what_cannot_be_read_is_said(options: RobustnessOptions) -> None:
+    (options.images / "cut.png").write_bytes((options.images / "0.png").read_bytes()[:200])
+    result = measure(options)
+    assert list(result.unreadable) == ["cut.png"]
+    assert rows(result.markdown)["all black"][0] == "3"
+
+
+def test_the_images_are_never_written_over(options: RobustnessOptions) -> None:
+    images = options.images.rename(options.images.with_name("Robust"))
+    with pytest.raises(EvaluationError, match="written over the images"):
+        measure(replace(options, images=images, out=images.parent))

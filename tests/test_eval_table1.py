@@ -25,7 +25,7 @@ from cvpire.classifiers import Classifier
 from cvpire.photo import encode_png, read_photo
 from cvpire.protect import classify
 from cvpire.runs import RUNS, Algorithm1, Run
-from eval import protection, scores, table1
+from eval import judge, protection, scores, table1
 from eval.__main__ import main
 from eval.errors import EvaluationError
 from eval.output import sole_user
@@ -68,7 +68,7 @@ def set_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     With these, most photos can be protected from top 1, and none from top 5.
     """
-    monkeypatch.setattr(table1, "load_classifier", fake_classifier)
+    monkeypatch.setattr(judge, "load_classifier", fake_classifier)
     for name, run in RUNS.items():
         if not isinstance(run.search, Algorithm1):
             continue
@@ -396,7 +396,7 @@ def _change_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
 
     spec = replace(mean_color_spec(classes=CLASSES), weights=OtherWeights())  # type: ignore[arg-type]
     other = Classifier(spec, spec.build(), "native")
-    monkeypatch.setattr(table1, "load_classifier", lambda name, view: other)
+    monkeypatch.setattr(judge, "load_classifier", lambda name, view: other)
 
 
 def _change_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -441,7 +441,7 @@ def test_results_of_other_settings_are_refused(
         case "run":
             _change_run(monkeypatch)
         case "versions":
-            monkeypatch.setattr(table1, "versions", lambda: {"torch": "0.0"})
+            monkeypatch.setattr(judge, "versions", lambda: {"torch": "0.0"})
 
     with pytest.raises(EvaluationError, match=r"holds results of another evaluation") as raised:
         measure(small)
@@ -570,7 +570,7 @@ def test_an_unknown_classifier_lists_the_known_ones(
 ) -> None:
     from cvpire.classifiers import load_classifier
 
-    monkeypatch.setattr(table1, "load_classifier", load_classifier)
+    monkeypatch.setattr(judge, "load_classifier", load_classifier)
     assert main([*arguments(options(images)), "--classifier", "resnet9"]) == 2
     assert "There is no classifier 'resnet9'; the known ones are auto" in capsys.readouterr().err
     assert main([*arguments(options(images)), "--classifier", "auto", "--view", "tall"]) == 2
@@ -664,7 +664,7 @@ def test_real_photos_and_a_real_classifier(
 ) -> None:
     from cvpire.classifiers import load_classifier
 
-    monkeypatch.setattr(table1, "load_classifier", load_classifier)
+    monkeypatch.setattr(judge, "load_classifier", load_classifier)
     folder = shared / "data" / "nips2017"
     words = ["table1", "--images", str(folder), "--labels", str(folder / "labels.csv")]
     words += ["--classifier", "lite0-imagenet", "--runs", "Top1-L1", "--limit", "2"]
