@@ -19,6 +19,7 @@ from cvpire import __version__
 from cvpire.aesthetics import NIMA_WEIGHTS
 from cvpire.attack import AttackStep
 from cvpire.classifiers import CLASSIFIERS, Classifier, DownloadedWeights, load_classifier
+from cvpire.formats import KINDS, FileFormat
 from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
 from cvpire.protect import protect
 from cvpire.rehearsal import Outcome, find_scene, rehearse
@@ -32,6 +33,9 @@ from cvpire.weights import (
     find_weights,
     import_weights,
 )
+
+# Of lossy files, where neither quality nor size is asked for.
+_QUALITY = 90
 
 _EPILOG = (
     "python -m cvpire rehearse --help: what a protected photo survives. "
@@ -59,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _protect_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cvpire",
-        description="Protect photos from a scene classifier; writes PNG files without metadata.",
+        description="Protect photos from a scene classifier; writes files without metadata.",
         epilog=_EPILOG,
     )
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
@@ -74,6 +78,26 @@ def _protect_parser() -> argparse.ArgumentParser:
         choices=VIEWS,
         help="how the classifier gets the photo to size (default: resize, the whole at 256x256)",
     )
+    kinds = {kind.lower(): kind for kind in KINDS}
+    parser.add_argument(
+        "--format",
+        default="png",
+        choices=kinds,
+        help="of the files (default: png, which loses nothing); what is protected is the decoded "
+        "file",
+    )
+    parser.add_argument(
+        "--quality",
+        type=int,
+        metavar="N",
+        help=f"of a lossy format, 1 to 100 (default: {_QUALITY}, or what --max-bytes leaves)",
+    )
+    parser.add_argument(
+        "--max-bytes", type=int, metavar="N", help="the largest file, in a lossy format"
+    )
+    parser.add_argument(
+        "--neutral-names", action="store_true", help="call the files photo-1, photo-2, ..."
+    )
     parser.add_argument("--seed", type=_seed, default=0, help="of the starting noise")
     parser.add_argument("--map", action="store_true", help="also write the threshold map")
     parser.add_argument("--report", action="store_true", help="also write a report in JSON")
@@ -84,14 +108,18 @@ def _protect_parser() -> argparse.ArgumentParser:
 
 def _protect(options: argparse.Namespace) -> int:
     run = find_run(options.run)
+    file_format = _file_format(options)
     classifier = load_classifier(options.classifier, view=options.view)
-    every_target = [_targets(photo, options) for photo in options.photos]
+    every_target = [
+        _targets(f"photo-{number}" if options.neutral_names else photo.stem, file_format, options)
+        for number, photo in enumerate(options.photos, start=1)
+    ]
     _check_targets(options.photos, every_target)
     _make_folder(options.out)
     failures = 0
     for photo, targets in zip(options.photos, every_target, strict=True):
         try:
-            is_success, line = _protect_file(photo, targets, classifier, run, options)
+            is_success, line = _protect_file(photo, targets, classifier, run, file_format, options)
         except (PhotoError, ValueError) as error:
             is_success, line = False, str(error)
         _clear_progress()
@@ -99,6 +127,14 @@ def _protect(options: argparse.Namespace) -> int:
         print(line if line.startswith(photo.name) else f"{photo.name}: {line}", flush=True)
         failures += not is_success
     return 1 if failures else 0
+
+
+def _file_format(options: argparse.Namespace) -> FileFormat:
+    kind = next(kind for kind in KINDS if kind.lower() == options.format)
+    quality: int | None = options.quality
+    if KINDS[kind].encode is not None and quality is None and options.max_bytes is None:
+        quality = _QUALITY
+    return FileFormat(kind, quality, options.max_bytes)
 
 
 class _Targets(NamedTuple):
@@ -113,12 +149,12 @@ class _Targets(NamedTuple):
         return [path for path in self if path is not None]
 
 
-def _targets(photo: Path, options: argparse.Namespace) -> _Targets:
-    target = options.out / f"{photo.stem}.png"
+def _targets(stem: str, file_format: FileFormat, options: argparse.Namespace) -> _Targets:
+    folder: Path = options.out
     return _Targets(
-        target,
-        target.with_name(f"{photo.stem}.map.png") if options.map else None,
-        target.with_name(f"{photo.stem}.json") if options.report else None,
+        folder / f"{stem}{file_format.suffix}",
+        folder / f"{stem}.map.png" if options.map else None,
+        folder / f"{stem}.json" if options.report else None,
     )
 
 
@@ -140,7 +176,12 @@ def _check_targets(photos: Sequence[Path], every_target: Sequence[_Targets]) -> 
 
 
 def _protect_file(
-    source: Path, targets: _Targets, classifier: Classifier, run: Run, options: argparse.Namespace
+    source: Path,
+    targets: _Targets,
+    classifier: Classifier,
+    run: Run,
+    file_format: FileFormat,
+    options: argparse.Namespace,
 ) -> tuple[bool, str]:
     """Protect one file: whether it is protected, and the verdict line."""
     older = [path for path in targets.paths if path.exists()]
@@ -148,14 +189,19 @@ def _protect_file(
         raise PhotoError(f"{older[0]} is already there: remove it, or ask for --overwrite.")
     photo = read_photo(source)
     protected = protect(
-        photo, classifier, run, seed=options.seed, on_step=_show_step if _is_terminal() else None
+        photo,
+        classifier,
+        run,
+        file_format=file_format,
+        seed=options.seed,
+        on_step=_show_step if _is_terminal() else None,
     )
     report = protected.report
     notes = " ".join(("", *photo.notes))
     if not report.verdict.is_success:
         kept = f" {older[0]} is an older file and was left as it was." if older else ""
         return False, f"{report.sentence()}{kept}{notes}"
-    write_bytes(targets.photo, protected.png)
+    write_bytes(targets.photo, protected.data)
     if targets.map is not None:
         from cvpire.heatmap import heatmap  # matplotlib is imported for a map only
 
@@ -165,9 +211,10 @@ def _protect_file(
         write_bytes(targets.report, text.encode())
     difference = report.difference
     ssim = "undefined" if math.isnan(difference.ssim) else f"{difference.ssim:.4f}"
+    saved = "" if protected.file_format.is_lossless else f" as {protected.file_format}"
     return True, (
         f"{report.sentence()} SSIM {ssim}, mean dE00 {difference.delta_e_mean:.3f}, "
-        f"{report.steps} steps: {targets.photo}{notes}"
+        f"{report.steps} steps, {report.file_bytes:,} bytes{saved}: {targets.photo}{notes}"
     )
 
 

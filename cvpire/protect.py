@@ -1,7 +1,8 @@
 """The whole way: photo, map, attack, file, verdict.
 
 What counts is the written file. Every figure of a report is computed on the pixels that a reader
-of the encoded bytes gets, by the float32 classifier on that one photo.
+of the encoded bytes gets, by the float32 classifier on that one photo. Where the file is lossy, the
+search itself looks at decoded files only.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -23,15 +24,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvpire import __version__
-from cvpire.attack import StepCallback
+from cvpire.attack import SAFETY_MARGIN, AttackResult, StepCallback
 from cvpire.classifiers import Classifier, Prediction
+from cvpire.conditions import Condition
+from cvpire.formats import FileFormat
 from cvpire.metrics import Difference, compare
-from cvpire.photo import Photo, PhotoError, encode_png, read_photo
-from cvpire.runs import Run
+from cvpire.photo import Photo, PhotoError
+from cvpire.runs import Attacked, Run
+from cvpire.tensors import to_image, to_photo
 from cvpire.threshold import epsilon_map, threshold_map
+from cvpire.through_file import ThroughFile
 
 # Reports keep the five highest classes: what the paper's conditions look at.
 TOP_K = 5
+
+PNG = FileFormat("PNG")
+
+# Searches before a file that must fit a size is given up: each leaves a photo that needs a little
+# more room than the last, and so a lower quality.
+_MOST_FITTINGS = 3
 
 
 class Verdict(Enum):
@@ -66,12 +77,19 @@ class Report:
         before: the classifier's five highest classes for the original photo, best first.
         after: the same for the written file.
         label_probability_after: of `label`, for the written file.
-        difference: between the original photo and the written file.
+        difference: between the original photo and the written file; its `over_bound` counts what
+            was handed to the encoder, since a codec's own losses know no bound.
+        encoding: between the original photo and the same encoded so: what the codec does alone.
+            None where it does nothing.
         steps: optimiser steps taken.
+        max_steps: the most that there could have been.
         seed: of the starting noise.
         seconds: what it took, reading and writing of files left out; a share of its batch's.
         pixels_sha256: of the original's pixels (and transparency), as read.
+        file_format: of the protected file, with its quality.
+        file_bytes: its size.
         file_sha256: of the protected file.
+        would_pass: where the photo is not protected in this format, one in which it would be.
         versions: of what computed this.
     """
 
@@ -88,11 +106,16 @@ class Report:
     after: tuple[Prediction, ...]
     label_probability_after: float
     difference: Difference
+    encoding: Difference | None
     steps: int
+    max_steps: int
     seed: int
     seconds: float
     pixels_sha256: str
+    file_format: str
+    file_bytes: int
     file_sha256: str
+    would_pass: str
     versions: dict[str, str]
 
     def as_record(self) -> dict[str, object]:
@@ -102,11 +125,8 @@ class Report:
         record["label"] = self.label._asdict()
         record["before"] = [prediction._asdict() for prediction in self.before]
         record["after"] = [prediction._asdict() for prediction in self.after]
-        record["difference"] = {
-            # JSON has no NaN: what cannot be computed is null.
-            name: None if value != value else value
-            for name, value in self.difference._asdict().items()
-        }
+        record["difference"] = _as_json(self.difference)
+        record["encoding"] = None if self.encoding is None else _as_json(self.encoding)
         return record
 
     def sentence(self) -> str:
@@ -126,9 +146,10 @@ class Report:
                     f"({self.after[0].probability:.1%})."
                 )
             case Verdict.NOT_NEEDED:
+                state = "as it is" if self.encoding is None else f"saved as {self.file_format}"
                 return (
-                    f"Nothing to do: {self.classifier} does not recognise {label} in this photo as "
-                    "it is; no pixel was changed."
+                    f"Nothing to do: {self.classifier} does not recognise {label} in this photo "
+                    f"{state}; no pixel was changed."
                 )
             case Verdict.FLAT:
                 return (
@@ -138,10 +159,15 @@ class Report:
             case Verdict.STOPPED:
                 return f"Stopped after {self.steps} steps; the photo is not protected."
             case Verdict.NOT_PROTECTED:
+                advice = (
+                    f"as {self.would_pass} it would be protected."
+                    if self.would_pass
+                    else "a run with a wider bound may succeed."
+                )
+                saved = "" if self.encoding is None else f" as {self.file_format}"
                 return (
-                    f"Not protected: {self.classifier} still sees {label} "
-                    f"({self.label_probability_after:.1%}) after {self.steps} steps; a run with a "
-                    "wider bound may succeed."
+                    f"Not protected{saved}: {self.classifier} still sees {label} "
+                    f"({self.label_probability_after:.1%}) after {self.steps} steps; {advice}"
                 )
 
 
@@ -150,15 +176,17 @@ class Protected:
     """A photo that went the whole way.
 
     Attributes:
-        photo: as read back from `png`.
-        png: the bytes of the file, without metadata; what the report speaks of.
+        photo: as read back from `data`.
+        data: the bytes of the file, without metadata; what the report speaks of.
+        file_format: of these bytes; its quality is known, whatever was asked for.
         threshold_map: (H, W) float32 in [0, 1].
         report: verdict and figures. Unless `report.verdict.is_success`, the photo is *not*
             protected, only the best attempt.
     """
 
     photo: Photo
-    png: bytes
+    data: bytes
+    file_format: FileFormat
     threshold_map: NDArray[np.float32]
     report: Report
 
@@ -168,6 +196,7 @@ def protect(
     classifier: Classifier,
     run: Run,
     *,
+    file_format: FileFormat = PNG,
     label: int | None = None,
     seed: int = 0,
     on_step: StepCallback | None = None,
@@ -178,6 +207,7 @@ def protect(
         photo: as `read_photo` gives it.
         classifier: to protect from, with its view of the photo.
         run: what is to be reached and how.
+        file_format: of the file; of a lossy one, the decoded file is what must be protected.
         label: position of the true class among the classifier's logits; by default the
             classifier's own first guess.
         seed: of the starting noise.
@@ -187,11 +217,19 @@ def protect(
         The written file's bytes and what became of it.
 
     Raises:
-        ValueError: for a photo that is too large for the classifier's view or for the memory
-            (`PhotoError`), or an unknown label.
+        ValueError: for a photo that is too large for the classifier's view, the memory or the
+            file, or whose transparency the file cannot hold (`PhotoError`), or an unknown label.
     """
     labels = None if label is None else [label]
-    return protect_batch([photo], classifier, run, labels=labels, seed=seed, on_step=on_step)[0]
+    return protect_batch(
+        [photo],
+        classifier,
+        run,
+        file_format=file_format,
+        labels=labels,
+        seed=seed,
+        on_step=on_step,
+    )[0]
 
 
 def protect_batch(
@@ -199,6 +237,7 @@ def protect_batch(
     classifier: Classifier,
     run: Run,
     *,
+    file_format: FileFormat = PNG,
     labels: Sequence[int] | None = None,
     seed: int = 0,
     on_step: StepCallback | None = None,
@@ -209,9 +248,10 @@ def protect_batch(
         photos: of equal height and width.
         classifier: see `protect`.
         run: see `protect`.
+        file_format: see `protect`. Lossy files are made one after the other.
         labels: positions of the true classes, one for each photo, or None.
         seed: see `protect`.
-        on_step: see `protect`; its tensors have one entry for each photo.
+        on_step: see `protect`; its tensors have one entry for each photo in work.
 
     Returns:
         One result for each photo, in order.
@@ -219,58 +259,77 @@ def protect_batch(
     Raises:
         ValueError: see `protect`; also for photos of different sizes.
     """
+    sizes = {photo.pixels.shape for photo in photos}
+    if len(sizes) != 1:
+        raise ValueError(f"expected photos of one size, got {len(sizes)} sizes: {sorted(sizes)}")
+    if labels is not None and len(labels) != len(photos):
+        raise ValueError(f"expected {len(photos)} labels, got {list(labels)}")
+    count = len(photos) if file_format.is_lossless else 1
     with _memory_errors():
-        return _protect_batch(photos, classifier, run, labels, seed, on_step)
+        return [
+            protected
+            for start in range(0, len(photos), count)
+            for protected in _protect_batch(
+                photos[start : start + count],
+                classifier,
+                run,
+                file_format,
+                None if labels is None else labels[start : start + count],
+                seed,
+                on_step,
+            )
+        ]
 
 
 def _protect_batch(
     photos: Sequence[Photo],
     classifier: Classifier,
     run: Run,
+    file_format: FileFormat,
     labels: Sequence[int] | None,
     seed: int,
     on_step: StepCallback | None,
 ) -> list[Protected]:
     started = time.monotonic()
-    sizes = {photo.pixels.shape for photo in photos}
-    if len(sizes) != 1:
-        raise ValueError(f"expected photos of one size, got {len(sizes)} sizes: {sorted(sizes)}")
-    images = torch.stack([_to_image(photo) for photo in photos]).to(classifier.mean.device)
+    images = torch.cat([to_image(photo.pixels) for photo in photos]).to(classifier.mean.device)
     before = torch.stack([classify(photo, classifier) for photo in photos])
     targets = _targets(before, labels)
     relative = threshold_map(images, kernel_size=run.kernel_size, sigma=run.sigma)
-    result = run.search.find(
-        classifier,
-        images,
-        epsilon_map(relative, run.magnitude),
-        run.condition(targets.to(images.device), classifier.labels),
-        seed,
-        on_step,
-    )
-    pixels = (result.images * 255.0).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    maps = relative[:, 0].cpu().numpy()
-    files = [encode_png(photo.with_pixels(p)) for photo, p in zip(photos, pixels, strict=True)]
-    # No limit: these bytes are ours, and those of a photo that was let in may exceed it.
-    written = [
-        read_photo(png, max_pixels=photo.height * photo.width, max_bytes=len(png))
-        for png, photo in zip(files, photos, strict=True)
-    ]
-    after = torch.stack([classify(photo, classifier) for photo in written])
+    bound = epsilon_map(relative, run.magnitude)
     condition = run.condition(targets, classifier.labels)
-    is_met = condition.is_met(after)
+    present = run.condition(targets.to(images.device), classifier.labels)
+
+    def find(attacked: Attacked) -> tuple[AttackResult, list[Photo]]:
+        result = run.search.find(attacked, images, bound, present, seed, on_step)
+        changed = [to_photo(result.images[row : row + 1]).pixels for row in range(len(photos))]
+        return result, [p.with_pixels(pixels) for p, pixels in zip(photos, changed, strict=True)]
+
+    if file_format.is_lossless:
+        result, changed = find(classifier)
+    else:
+        result, changed, file_format = _find_through(find, classifier, photos[0], file_format)
+    files, written = zip(*(file_format.read_back(photo) for photo in changed), strict=True)
+    after = torch.stack([classify(photo, classifier) for photo in written])
+    # A change that just crossed the line, without the attack's margin, may be back on the other
+    # side on another machine.
+    is_safe = result.success.cpu() | condition.is_met(after, margin=SAFETY_MARGIN)
+    is_met = condition.is_met(after) & is_safe
+    maps = relative[:, 0].cpu().numpy()
     seconds = (time.monotonic() - started) / len(photos)
 
     protected = []
     for index, photo in enumerate(photos):
-        difference = compare(
-            photo.pixels, written[index].pixels, maps[index].astype(np.float64) * run.magnitude
-        )
+        limit = maps[index].astype(np.float64) * run.magnitude
+        handed_over = compare(photo.pixels, changed[index].pixels, limit)
+        difference, encoding = handed_over, None
+        if not file_format.is_lossless:
+            difference = compare(photo.pixels, written[index].pixels, limit)
+            difference = difference._replace(over_bound=handed_over.over_bound)
+            encoding = compare(photo.pixels, file_format.read_back(photo)[1].pixels, limit)
         report = Report(
             verdict=_verdict(
-                # A change that just crossed the line, without the attack's margin, may be back on
-                # the other side on another machine.
-                is_met=bool(is_met[index]) and bool(result.success[index]),
-                is_changed=difference.linf > 0,
+                is_met=bool(is_met[index]),
+                is_changed=handed_over.linf > 0,
                 is_flat=not bool(maps[index].any()),
                 stopped=result.stopped,
             ),
@@ -286,15 +345,51 @@ def _protect_batch(
             after=classifier.predictions(after[index], TOP_K),
             label_probability_after=float(after[index].softmax(0)[targets[index]]),
             difference=difference,
+            encoding=encoding,
             steps=int(result.steps[index]),
+            max_steps=run.search.most_steps,
             seed=seed,
             seconds=seconds,
             pixels_sha256=_pixels_sha256(photo),
+            file_format=str(file_format),
+            file_bytes=len(files[index]),
             file_sha256=hashlib.sha256(files[index]).hexdigest(),
+            would_pass=""
+            if bool(is_met[index])
+            else _gentler_that_passes(changed[index], classifier, condition, file_format),
             versions=versions(),
         )
-        protected.append(Protected(written[index], files[index], maps[index], report))
+        protected.append(Protected(written[index], files[index], file_format, maps[index], report))
     return protected
+
+
+def _find_through(
+    find: Callable[[Attacked], tuple[AttackResult, list[Photo]]],
+    classifier: Classifier,
+    photo: Photo,
+    file_format: FileFormat,
+) -> tuple[AttackResult, list[Photo], FileFormat]:
+    """Search on decoded files; where a size is given, at the best quality that fits it."""
+    fitted = file_format.fitted(photo)
+    fitted.encode(photo)  # says at once what such a file cannot hold
+    for _ in range(_MOST_FITTINGS):
+        result, changed = find(ThroughFile(classifier, fitted, photo.alpha))
+        if result.stopped or fitted.fits(changed[0]):
+            break
+        # What was changed takes room too.
+        fitted = file_format.fitted(changed[0])
+    return result, changed, fitted
+
+
+def _gentler_that_passes(
+    changed: Photo, classifier: Classifier, condition: Condition, file_format: FileFormat
+) -> str:
+    """The first format that loses less in which this photo is protected; "" where none is."""
+    for gentler in file_format.gentler():
+        logits = classify(gentler.read_back(changed)[1], classifier)
+        if bool(condition.is_met(logits[None], margin=SAFETY_MARGIN)):
+            return str(gentler)
+    return ""
 
 
 def classify(photo: Photo, classifier: Classifier) -> Tensor:
@@ -304,12 +399,8 @@ def classify(photo: Photo, classifier: Classifier) -> Tensor:
         ValueError: for a photo that is too large for the classifier's view.
     """
     with torch.no_grad():
-        logits: Tensor = classifier(_to_image(photo)[None].to(classifier.mean.device))
+        logits: Tensor = classifier(to_image(photo.pixels).to(classifier.mean.device))
     return logits[0].float().cpu()
-
-
-def _to_image(photo: Photo) -> Tensor:
-    return torch.from_numpy(photo.pixels).permute(2, 0, 1).float() / 255.0
 
 
 def _targets(before: Tensor, labels: Sequence[int] | None) -> Tensor:
@@ -336,6 +427,11 @@ def _pixels_sha256(photo: Photo) -> str:
     if photo.alpha is not None:
         digest.update(photo.alpha.tobytes())
     return digest.hexdigest()
+
+
+def _as_json(difference: Difference) -> dict[str, float | None]:
+    """JSON has no NaN: what cannot be computed is null."""
+    return {name: None if value != value else value for name, value in difference._asdict().items()}
 
 
 @cache

@@ -1,9 +1,8 @@
 """Random edits that gradients go through: what may happen to a photo before somebody classifies it.
 
 What is smooth (resizing, blur, cropping, turning) is differentiated; what is not (codecs, median,
-fewer levels) is done by the real thing, and its gradient taken to be that of doing nothing, which
-holds for the slow changes of colour that survive it (a "straight-through" gradient, Bengio et al.
-2013, doi:10.48550/arXiv.1308.3432). Images are (1, 3, H, W), sRGB in [0, 1].
+fewer levels) is done by the real thing, and its gradient taken to be that of doing nothing (see
+`cvpire.tensors.straight_through`). Images are (1, 3, H, W), sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from cvpire.encoders import encode_jpeg, encode_webp
-from cvpire.photo import Photo, read_photo
+from cvpire.photo import read_photo
+from cvpire.tensors import straight_through, to_image, to_photo
 
 _LEAST_SIDE = 16
 
@@ -40,17 +40,17 @@ def random_edit(images: Tensor, draw: random.Random) -> Tensor:
 
 def rounded(images: Tensor) -> Tensor:
     """The images as a file of 8 bits a channel holds them."""
-    return _replaced(images, (images.detach() * 255.0).round() / 255.0)
+    return straight_through(images, (images.detach() * 255.0).round() / 255.0)
 
 
 def _compressed(images: Tensor, draw: random.Random) -> Tensor:
-    photo = _photo(images)
+    photo = to_photo(images)
     if draw.random() < 0.2:
         data = encode_webp(photo, draw.randint(60, 90))
     else:
         data = encode_jpeg(photo, draw.randint(45, 92))
     read = read_photo(data, max_pixels=photo.width * photo.height, max_bytes=len(data))
-    return _replaced(images, _as_images(read.pixels).to(images))
+    return straight_through(images, to_image(read.pixels))
 
 
 def _shrunk(images: Tensor, draw: random.Random) -> Tensor:
@@ -91,27 +91,13 @@ def _sharpened(images: Tensor, draw: random.Random) -> Tensor:
 
 
 def _median(images: Tensor, draw: random.Random) -> Tensor:
-    filtered = Image.fromarray(_photo(images).pixels).filter(ImageFilter.MedianFilter(3))
-    return _replaced(images, _as_images(np.array(filtered)).to(images))
+    filtered = Image.fromarray(to_photo(images).pixels).filter(ImageFilter.MedianFilter(3))
+    return straight_through(images, to_image(np.array(filtered)))
 
 
 def _coarse(images: Tensor, draw: random.Random) -> Tensor:
     steps = draw.choice((31.0, 63.0))
-    return _replaced(images, (images.detach() * steps).round() / steps)
-
-
-def _replaced(images: Tensor, values: Tensor) -> Tensor:
-    """These values, with the images' gradient."""
-    return images + (values - images.detach())
-
-
-def _photo(images: Tensor) -> Photo:
-    levels = (images.detach()[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
-    return Photo(levels.permute(1, 2, 0).cpu().numpy())
-
-
-def _as_images(pixels: np.typing.NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
+    return straight_through(images, (images.detach() * steps).round() / steps)
 
 
 _Edit = Callable[[Tensor, random.Random], Tensor]

@@ -122,11 +122,16 @@ def find_robust_change(
                 on_step(AttackStep(search.step, most, met, slack.clone()))
             )
 
-        stopped = search.run(model, differentiable or model, tell)
+        def is_met(share: Tensor, one: slice = one, present: Condition = present) -> bool:
+            changed = images[one].clone()
+            _apply(share, epsilon_map[one][0], changed[0])
+            with torch.no_grad():
+                return bool(present.is_met(model(changed), margin=SAFETY_MARGIN))
+
+        stopped = search.run(model, differentiable or model, is_met, tell)
         steps[row] = search.step
         _apply(search.best, epsilon_map[row], result[row])
-        with torch.no_grad():
-            success[row] = bool(present.is_met(model(result[one]), margin=SAFETY_MARGIN))
+        success[row] = search.is_met
         if stopped:
             break
     return AttackResult(result, success, steps, stopped)
@@ -136,7 +141,9 @@ class _Search:
     """The search on one image, at the size it is searched at.
 
     Attributes:
-        best: (1, 3, h, w), shares of the bound: what passed most trials.
+        best: (1, 3, h, w), shares of the bound: what passed most trials, among those that meet the
+            condition if there are any.
+        is_met: whether the full photo, so changed, meets the condition.
         slack: the least among the last step's views.
         step: steps taken.
     """
@@ -159,6 +166,7 @@ class _Search:
         self._color = color_form(levels.round()).to(image)
         self._structure = ssim_loss(levels).to(image)
         self.best = torch.zeros_like(self._image)
+        self.is_met = False
         self.slack = -math.inf
         self.step = 0
 
@@ -166,15 +174,22 @@ class _Search:
         self,
         model: Callable[[Tensor], Tensor],
         differentiable: Callable[[Tensor], Tensor],
+        is_met: Callable[[Tensor], bool],
         tell: Callable[[], bool],
     ) -> bool:
-        """Search until a change passes all trials or the rounds are over; whether `tell` stopped
-        it.
+        """Search until a change is good or the rounds are over; whether `tell` stopped it.
+
+        Args:
+            model: decides on edits, at the size that is searched at.
+            differentiable: the same for gradients.
+            is_met: whether the full photo, changed by such shares, meets the condition.
+            tell: told after each step.
         """
         if not bool(self._bound.any()):
+            self.is_met = is_met(self.best)
             return False
         settings = self._settings
-        weight, most_passed = settings.weight, -1
+        weight, best = settings.weight, (False, -1)
         share = torch.zeros_like(self._image, requires_grad=True)
         optimizer = torch.optim.Adam([share], lr=settings.learning_rate, betas=(0.9, 0.99))
         for _ in range(settings.rounds):
@@ -184,10 +199,11 @@ class _Search:
                 self.step += 1
                 if is_stopped := tell():
                     break
-            passed = self._trials_passed(share.detach(), model)
-            if passed >= most_passed:
-                self.best, most_passed = share.detach().clone(), passed
-            if is_stopped or passed == _TRIALS:
+            now = share.detach().clone()
+            score = (is_met(now), self._trials_passed(now, model))
+            if score >= best:
+                self.best, self.is_met, best = now, score[0], score
+            if is_stopped or score == (True, _TRIALS):
                 return is_stopped
             weight *= _HARDER
         return False

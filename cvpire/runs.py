@@ -50,6 +50,11 @@ class Algorithm1:
     max_steps: int
     learning_rate: float
 
+    @property
+    def most_steps(self) -> int:
+        """The most steps that a search takes."""
+        return self.max_steps
+
     def find(
         self,
         classifier: Attacked,
@@ -85,6 +90,11 @@ class LeastChange:
     max_steps: int
     refinements: int
 
+    @property
+    def most_steps(self) -> int:
+        """The most steps that a search takes."""
+        return self.max_steps + self.refinements
+
     def find(
         self,
         classifier: Attacked,
@@ -110,6 +120,11 @@ class LeastChange:
 @dataclass(frozen=True)
 class RobustChange(RobustSettings):
     """The search for what survives codecs and edits (see `cvpire.robust_change`)."""
+
+    @property
+    def most_steps(self) -> int:
+        """The most steps that a search takes."""
+        return self.rounds * self.round_steps
 
     def find(
         self,

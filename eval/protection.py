@@ -162,7 +162,7 @@ def _protect(
     )
     for original, settings, result in zip(batch.originals, all_settings, results, strict=True):
         path = written_path(out, run.name, original.file)
-        write_bytes(path, result.png)
+        write_bytes(path, result.data)
         top1, top5 = judge_written(
             path, result.report.file_sha256, classifier, original.label_position
         )

@@ -154,7 +154,7 @@ def _results(outcome: Outcome) -> Results:
     )
     return results._replace(
         # The bytes that were judged; the name says nothing about the visitor's own file.
-        download=_keep(protected.png, "protected.png"),
+        download=_keep(protected.data, "protected.png"),
         slider=(before, after),
         before=before,
         after=after,

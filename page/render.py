@@ -70,14 +70,10 @@ def scores(outcome: Outcome) -> str:
             ("Pixels changed", f"{difference.changed:.1%}", "by at least one grey level"),
             ("Pixels over their bound", f"{difference.over_bound:,}", "must be 0"),
             *_aesthetic_rows(aesthetics),
-            ("Steps", f"{report.steps:,}", f"of at most {_most_steps(report):g}"),
+            ("Steps", f"{report.steps:,}", f"of at most {report.max_steps:,}"),
             ("Time", f"{report.seconds:.1f} s", "reading and writing left out"),
         ],
     )
-
-
-def _most_steps(report: Report) -> float:
-    return report.settings["max_steps"] + report.settings.get("refinements", 0)
 
 
 def top5(predictions: Iterable[Prediction]) -> dict[str, float]:

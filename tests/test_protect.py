@@ -11,10 +11,11 @@ import pytest
 import torch
 from conftest import textured_pixels
 
-from cvpire import protect as protect_module
+from cvpire import formats as formats_module
 from cvpire import runs as runs_module
 from cvpire.attack import AttackResult
 from cvpire.classifiers import Classifier, find_spec
+from cvpire.formats import KINDS, FileFormat
 from cvpire.metrics import ssim
 from cvpire.photo import Photo, PhotoError, read_photo
 from cvpire.protect import Verdict, classify, protect, protect_batch
@@ -22,11 +23,29 @@ from cvpire.runs import RUNS, Algorithm1, LeastChange, find_run
 from cvpire.threshold import threshold_map
 
 STRONG = dataclasses.replace(RUNS["Top1-noL1"], magnitude=0.19, search=Algorithm1(0.0, 80, 2 / 255))
+MIN = RUNS["Top1-min"]
 FLAT = Photo(np.full((32, 32, 3), (200, 90, 40), np.uint8))
 
 
 def photo(seed: int = 0, *, size: int = 48) -> Photo:
     return Photo(textured_pixels(size, size, seed))
+
+
+def first_guess_in(file_format: FileFormat, plain: Photo, classifier: Classifier) -> int:
+    return int(classify(file_format.read_back(plain)[1], classifier).argmax())
+
+
+def photo_that_jpeg_moves(classifier: Classifier, quality: int) -> Photo:
+    """A photo of another class after a JPEG, though not after a PNG: nearly grey in the mean."""
+    for seed in range(200):
+        pixels = textured_pixels(48, 48, seed).astype(float)
+        tint = np.random.default_rng(seed).uniform(-6.0, 6.0, 3)
+        grey = np.clip(pixels - pixels.mean(axis=(0, 1)) + 127.5 + tint, 0, 255)
+        plain = Photo(grey.astype(np.uint8))
+        label = int(classify(plain, classifier).argmax())
+        if first_guess_in(FileFormat("JPEG", quality), plain, classifier) != label:
+            return plain
+    raise AssertionError(f"JPEG {quality} moved none of 200 photos to another class")
 
 
 def test_the_report_is_true_of_the_bytes(mean_color_classifier: Classifier) -> None:
@@ -35,8 +54,8 @@ def test_the_report_is_true_of_the_bytes(mean_color_classifier: Classifier) -> N
     report = protected.report
     assert report.verdict is Verdict.PROTECTED
 
-    written = read_photo(protected.png)
-    assert hashlib.sha256(protected.png).hexdigest() == report.file_sha256
+    written = read_photo(protected.data)
+    assert hashlib.sha256(protected.data).hexdigest() == report.file_sha256
     assert np.array_equal(written.pixels, protected.photo.pixels)
     logits = classify(written, mean_color_classifier)
     names = mean_color_classifier.labels.names
@@ -104,9 +123,9 @@ def test_a_photo_of_any_accepted_size_is_read_back(
         seen.append(limits)
         return read_photo(source, **limits)
 
-    monkeypatch.setattr(protect_module, "read_photo", read)
+    monkeypatch.setattr(formats_module, "read_photo", read)
     protected = protect(photo(), mean_color_classifier, STRONG)
-    assert seen == [{"max_pixels": 48 * 48, "max_bytes": len(protected.png)}]
+    assert seen == [{"max_pixels": 48 * 48, "max_bytes": len(protected.data)}]
 
 
 def test_too_little_memory_is_said(
@@ -122,7 +141,7 @@ def test_too_little_memory_is_said(
 
 
 def test_one_seed_gives_one_file(mean_color_classifier: Classifier) -> None:
-    first, second = (protect(photo(), mean_color_classifier, STRONG).png for _ in range(2))
+    first, second = (protect(photo(), mean_color_classifier, STRONG).data for _ in range(2))
     assert first == second
 
 
@@ -187,7 +206,7 @@ def test_what_the_attack_claims_is_not_believed(
 def test_alpha_is_kept_and_left_alone(mean_color_classifier: Classifier) -> None:
     alpha = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
     protected = protect(Photo(textured_pixels(), alpha), mean_color_classifier, STRONG)
-    kept = read_photo(protected.png).alpha
+    kept = read_photo(protected.data).alpha
     assert kept is not None and np.array_equal(kept, alpha)
 
 
@@ -247,3 +266,85 @@ def test_a_run_s_settings_are_all_its_numbers() -> None:
             if isinstance(value, int | float)
         }
         assert run.settings == numbers
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "PNG"])
+def test_a_lossy_file_is_protected_as_its_reader_gets_it(
+    mean_color_classifier: Classifier, kind: str
+) -> None:
+    original, file_format = photo(), FileFormat(kind, 60)
+    protected = protect(original, mean_color_classifier, STRONG, file_format=file_format)
+    report = protected.report
+    assert report.verdict is Verdict.PROTECTED
+    assert (report.file_format, report.file_bytes) == (f"{kind} 60", len(protected.data))
+    written = read_photo(protected.data)
+    assert np.array_equal(written.pixels, protected.photo.pixels)
+    logits = classify(written, mean_color_classifier)
+    assert mean_color_classifier.labels.names[int(logits.argmax())] != report.label.name
+    assert report.difference.ssim == pytest.approx(ssim(original.pixels, written.pixels))
+    assert report.difference.over_bound == 0, "what the codec adds is not counted"
+    alone = file_format.read_back(original)[1]
+    assert report.encoding is not None
+    assert report.encoding.ssim == pytest.approx(ssim(original.pixels, alone.pixels))
+    assert not report.would_pass
+
+
+def test_a_lossy_file_fits_the_size_that_was_asked_for(mean_color_classifier: Classifier) -> None:
+    room = len(FileFormat("JPEG", 55).encode(photo()))
+    protected = protect(
+        photo(), mean_color_classifier, STRONG, file_format=FileFormat("JPEG", max_bytes=room)
+    )
+    assert protected.report.verdict is Verdict.PROTECTED
+    assert len(protected.data) <= room
+    assert protected.file_format.quality is not None
+    with pytest.raises(PhotoError, match="does not fit into 200 bytes"):
+        protect(photo(), mean_color_classifier, STRONG, file_format=FileFormat("JPEG", None, 200))
+
+
+def test_what_fails_in_a_lossy_file_says_which_would_pass(
+    mean_color_classifier: Classifier,
+) -> None:
+    """No step at all on a photo that JPEG 1 pushes to another class, and JPEG 75 does not."""
+    still = dataclasses.replace(STRONG, search=Algorithm1(0.0, 0, 1 / 255))
+    plain = photo_that_jpeg_moves(mean_color_classifier, 1)
+    label = first_guess_in(FileFormat("JPEG", 1), plain, mean_color_classifier)
+    if first_guess_in(FileFormat("JPEG", 75), plain, mean_color_classifier) == label:
+        pytest.fail("JPEG 75 moved the photo as JPEG 1 did")
+    report = protect(
+        plain, mean_color_classifier, still, label=label, file_format=FileFormat("JPEG", 1)
+    ).report
+    assert report.verdict is Verdict.NOT_PROTECTED
+    assert report.would_pass == "JPEG 75"
+    assert report.sentence().startswith("Not protected as JPEG 1: ")
+    assert report.sentence().endswith("as JPEG 75 it would be protected.")
+
+
+def test_a_codec_that_loses_the_scene_by_itself_is_not_credited_to_us(
+    mean_color_classifier: Classifier,
+) -> None:
+    plain = photo_that_jpeg_moves(mean_color_classifier, 1)
+    report = protect(plain, mean_color_classifier, MIN, file_format=FileFormat("JPEG", 1)).report
+    assert report.verdict is Verdict.NOT_NEEDED
+    assert "in this photo saved as JPEG 1; no pixel was changed" in report.sentence()
+
+
+def test_transparency_that_a_file_cannot_hold_is_refused_and_kept_by_others(
+    mean_color_classifier: Classifier,
+) -> None:
+    alpha = np.full((48, 48), 255, np.uint8)
+    alpha[:9] = 40
+    clear = Photo(photo().pixels, alpha)
+    with pytest.raises(PhotoError, match="JPEG cannot hold transparency"):
+        protect(clear, mean_color_classifier, STRONG, file_format=FileFormat("JPEG", 90))
+    protected = protect(clear, mean_color_classifier, STRONG, file_format=FileFormat("WebP", 90))
+    assert protected.report.verdict is Verdict.PROTECTED
+    kept = read_photo(protected.data).alpha
+    assert kept is not None and np.array_equal(kept, alpha)
+
+
+def test_lossy_files_of_a_batch_are_those_of_each_alone(mean_color_classifier: Classifier) -> None:
+    photos, file_format = [photo(1), photo(2)], FileFormat("JPEG", 80)
+    together = protect_batch(photos, mean_color_classifier, STRONG, file_format=file_format)
+    for each, one in zip(photos, together, strict=True):
+        alone = protect(each, mean_color_classifier, STRONG, file_format=file_format)
+        assert alone.data == one.data

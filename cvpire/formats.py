@@ -1,0 +1,130 @@
+"""The file that is posted: its kind, and how much the picture may lose in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from cvpire.encoders import encode_avif, encode_jpeg, encode_webp, has_avif
+from cvpire.photo import Photo, PhotoError, encode_png, read_photo
+
+# The best quality that codecs are asked for: beyond it files grow and nobody sees a difference.
+BEST_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of file: its names' suffix, and its lossy encoder, if it is one."""
+
+    suffix: str
+    encode: Callable[[Photo, int], bytes] | None = None
+
+
+KINDS: Mapping[str, _Kind] = {
+    "PNG": _Kind(".png"),
+    "JPEG": _Kind(".jpg", encode_jpeg),
+    "WebP": _Kind(".webp", encode_webp),
+    **({"AVIF": _Kind(".avif", encode_avif)} if has_avif() else {}),
+}
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A kind of file with its quality, or with the size that it must fit in.
+
+    Attributes:
+        kind: of `KINDS`: "PNG", "JPEG", "WebP" or "AVIF".
+        quality: of a lossy kind, 1 to 100; None for PNG.
+        max_bytes: the largest file; `fitted` finds the quality. None for no limit.
+
+    Raises:
+        ValueError: for another kind, quality or size.
+    """
+
+    kind: str = "PNG"
+    quality: int | None = None
+    max_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"expected a file format of {', '.join(KINDS)}, got {self.kind!r}")
+        if self.is_lossless and (self.quality is not None or self.max_bytes is not None):
+            raise ValueError(
+                f"{self.kind} loses nothing: it has neither quality nor size to choose"
+            )
+        if not self.is_lossless and self.quality is None and self.max_bytes is None:
+            raise ValueError(f"expected a quality or a size in bytes for {self.kind}")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise ValueError(f"expected a quality of 1 to 100, got {self.quality}")
+        if self.max_bytes is not None and self.max_bytes < 1:
+            raise ValueError(f"expected a size of 1 byte or more, got {self.max_bytes}")
+
+    def __str__(self) -> str:
+        if self.quality is not None:
+            return f"{self.kind} {self.quality}"
+        return self.kind if self.max_bytes is None else f"{self.kind} of {self.max_bytes:,} bytes"
+
+    @property
+    def is_lossless(self) -> bool:
+        """Whether a reader of the file gets the very pixels that were written."""
+        return KINDS[self.kind].encode is None
+
+    @property
+    def suffix(self) -> str:
+        """Of the file's name, with its dot."""
+        return KINDS[self.kind].suffix
+
+    def encode(self, photo: Photo) -> bytes:
+        """The photo as such a file, without metadata.
+
+        Raises:
+            PhotoError: for a photo that such a file cannot hold.
+            ValueError: if the quality is still to be found (see `fitted`).
+        """
+        encode = KINDS[self.kind].encode
+        if encode is None:
+            return encode_png(photo)
+        if self.quality is None:
+            raise ValueError(f"expected a quality: {self} has only a size")
+        return encode(photo, self.quality)
+
+    def read_back(self, photo: Photo) -> tuple[bytes, Photo]:
+        """The file, and what its reader gets."""
+        data = self.encode(photo)
+        # No limit: the bytes are ours, and the photo was let in.
+        return data, read_photo(data, max_pixels=photo.width * photo.height, max_bytes=len(data))
+
+    def fits(self, photo: Photo) -> bool:
+        """Whether this photo's file is as small as it has to be."""
+        return self.max_bytes is None or len(self.encode(photo)) <= self.max_bytes
+
+    def fitted(self, photo: Photo) -> FileFormat:
+        """With the best quality at which this photo fits into `max_bytes`; itself without a limit.
+
+        Raises:
+            PhotoError: if it does not fit at any quality.
+        """
+        if self.max_bytes is None:
+            return self
+        # A file grows with the quality, near enough: what is returned is known to fit.
+        fits, low, high = 0, 1, self.quality or BEST_QUALITY
+        while low <= high:
+            middle = (low + high + 1) // 2
+            if replace(self, quality=middle).fits(photo):
+                fits, low = middle, middle + 1
+            else:
+                high = middle - 1
+        if not fits:
+            raise PhotoError(
+                f"A photo of {photo.width} x {photo.height} pixels does not fit into "
+                f"{self.max_bytes:,} bytes as {self.kind}, whatever its quality: allow a larger "
+                "file or make the photo smaller."
+            )
+        return replace(self, quality=fits)
+
+    def gentler(self) -> tuple[FileFormat, ...]:
+        """Formats that lose less, from the next to one that loses nothing."""
+        if self.is_lossless:
+            return ()
+        qualities = [q for q in (75, 85, 90, BEST_QUALITY) if q > (self.quality or 0)]
+        return (*(FileFormat(self.kind, quality) for quality in qualities), FileFormat("PNG"))

@@ -1,0 +1,28 @@
+"""Photos as tensors and back: images are (1, 3, H, W), sRGB in [0, 1]."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cvpire.photo import Photo
+
+
+def to_image(pixels: NDArray[np.uint8]) -> Tensor:
+    """(1, 3, H, W) float32 of pixels (H, W, 3)."""
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
+
+
+def to_photo(image: Tensor, alpha: NDArray[np.uint8] | None = None) -> Photo:
+    """The photo that a file of 8 bits a channel holds of an image (1, 3, H, W), with this alpha."""
+    levels = (image.detach()[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
+    return Photo(levels.permute(1, 2, 0).cpu().numpy(), alpha)
+
+
+def straight_through(images: Tensor, values: Tensor) -> Tensor:
+    """These values, with the images' gradient (Bengio et al. 2013, doi:10.48550/arXiv.1308.3432):
+    right for changes so slow, from pixel to pixel, that they survive what made the values.
+    """
+    return images + (values.to(images) - images.detach())
