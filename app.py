@@ -15,6 +15,7 @@ import gradio as gr
 
 from cvpire.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.classifiers import CLASSIFIERS, ClassifierSpec, find_spec
+from cvpire.formats import KINDS
 from cvpire.runs import RUNS
 from cvpire.views import MAX_NATIVE_PIXELS
 from page import handlers, render
@@ -101,6 +102,17 @@ def build_page() -> gr.Blocks:
                     elem_id="classifier",
                 )
                 classifier_hint = _hint(handlers.describe_classifier("auto"))
+                kind = gr.Radio(list(KINDS), value="PNG", label="Save as", elem_id="kind")
+                quality = gr.Slider(
+                    10, 95, value=90, step=1, label="Quality", visible=False, elem_id="quality"
+                )
+                kilobytes = gr.Number(
+                    label="Largest file in kB (empty: any; else the quality is the most)",
+                    value=None,
+                    minimum=0,
+                    visible=False,
+                    elem_id="kilobytes",
+                )
                 with gr.Accordion("More settings", open=False):
                     view = gr.Radio(VIEWS, value="resize", label="It sees", elem_id="view")
                     metric = gr.Radio(
@@ -118,7 +130,7 @@ def build_page() -> gr.Blocks:
                 verdict = gr.HTML(render.WAITING, label="Verdict", min_height=80, elem_id="verdict")
                 with gr.Column(visible=False) as photos:
                     download = gr.DownloadButton(
-                        "Download the protected photo (PNG)", variant="primary", elem_id="download"
+                        "Download the protected photo", variant="primary", elem_id="download"
                     )
                     with gr.Tab("Slider"):
                         slider = gr.ImageSlider(
@@ -129,6 +141,10 @@ def build_page() -> gr.Blocks:
                     with gr.Tab("Side by side"), gr.Row():
                         before = _picture("Before", "before")
                         after = _picture("After", "after")
+                    rehearse_button = gr.Button(
+                        "Rehearse: does it survive being posted?", elem_id="rehearse"
+                    )
+                    rehearsal = gr.HTML(label="Rehearsal", elem_id="rehearsal")
                 with gr.Column(visible=False) as figures:
                     with gr.Row():
                         top5_before = gr.Label(label="Top 5 before", elem_id="top5-before")
@@ -139,12 +155,12 @@ def build_page() -> gr.Blocks:
                     with gr.Accordion("Report (JSON)", open=False):
                         record = gr.JSON(label="Report", elem_id="record")
 
-        inputs = [photo, run, classifier, view, metric]
+        inputs = [photo, run, classifier, view, metric, kind, quality, kilobytes]
         outputs = [
             *(verdict, download, slider, before, after, heat, legend),
             *(top5_before, top5_after, scores, record),
         ]
-        everything = [*outputs, photos, figures]
+        everything = [*outputs, rehearsal, photos, figures]
         quiet: dict[str, Any] = {
             "queue": False,
             "show_progress": "hidden",
@@ -167,16 +183,27 @@ def build_page() -> gr.Blocks:
             api_name="protect",
         )
         job.success(handlers.shown, record, [photos, figures], **quiet)
+        trial = rehearse_button.click(
+            handlers.rehearse_photo,
+            [photo, download, record],
+            rehearsal,
+            validator=handlers.claim_rehearsal,
+            concurrency_limit=1,
+            concurrency_id="work",
+            trigger_mode="multiple",
+            api_name="rehearse",
+        )
         cancel_button.click(
             handlers.cancel,
             None,
             verdict,
-            cancels=[job],
+            cancels=[job, trial],
             queue=False,
             show_progress="hidden",
             api_name="cancel",
         )
-        photo.change(handlers.change_photo, None, everything, cancels=[job], **quiet)
+        photo.change(handlers.change_photo, None, everything, cancels=[job, trial], **quiet)
+        kind.change(handlers.describe_kind, kind, [quality, kilobytes], **quiet)
         run.change(handlers.describe_run, run, run_hint, **quiet)
         classifier.change(handlers.describe_classifier, classifier, classifier_hint, **quiet)
         demo.unload(handlers.close_session)

@@ -22,7 +22,7 @@ from cvpire.classifiers import CLASSIFIERS, Classifier, DownloadedWeights, load_
 from cvpire.formats import KINDS, FileFormat
 from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
 from cvpire.protect import protect
-from cvpire.rehearsal import Outcome, find_scene, rehearse
+from cvpire.rehearsal import Outcome, find_scenes, rehearse
 from cvpire.runs import RUNS, Run, find_run
 from cvpire.views import VIEWS
 from cvpire.weights import (
@@ -259,14 +259,12 @@ def _rehearse(options: argparse.Namespace) -> int:
     classifier = load_classifier(options.classifier, view=options.view)
     photo = read_photo(options.file)
     original = None if options.original is None else read_photo(options.original)
-    scenes = [find_scene(classifier, original, options.label)]
-    for spec in CLASSIFIERS.values():
-        if spec.is_ready and spec.name != classifier.spec.name:
-            other = load_classifier(spec.name, view=options.view)
-            # A classifier of other things has a class of its own for the photo, if it is there.
-            label = options.label if options.label in other.labels.names else None
-            if label is not None or original is not None:
-                scenes.append(find_scene(other, original, label, is_attacked=False))
+    others = [
+        load_classifier(spec.name, view=options.view)
+        for spec in CLASSIFIERS.values()
+        if spec.is_ready and spec.name != classifier.spec.name
+    ]
+    scenes = find_scenes(classifier, others, original, options.label)
     show = _show_rehearsal if _is_terminal() else None
     outcomes = rehearse(photo, original, scenes, on_outcome=show)
     _clear_progress()

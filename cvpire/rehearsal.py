@@ -93,6 +93,31 @@ def find_scene(
     return Scene(classifier, int(classify(original, classifier).argmax()), is_attacked)
 
 
+def find_scenes(
+    classifier: Classifier, others: Sequence[Classifier], original: Photo | None, label: str | None
+) -> list[Scene]:
+    """The scene for the classifier that the photo was made against, and for others that were not.
+
+    Another that knows no such class is asked for its own first guess for the original, and left out
+    where there is no original.
+
+    Args:
+        classifier: that the photo was made against.
+        others: that it was not made against.
+        original: see `find_scene`.
+        label: see `find_scene`.
+
+    Raises:
+        ValueError: see `find_scene`.
+    """
+    scenes = [find_scene(classifier, original, label)]
+    for other in others:
+        known = label if label in other.labels.names else None
+        if known is not None or original is not None:
+            scenes.append(find_scene(other, original, known, is_attacked=False))
+    return scenes
+
+
 def rehearse(
     photo: Photo,
     original: Photo | None,

@@ -13,13 +13,14 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from cvpire.classifiers import find_spec
+from cvpire.formats import KINDS, FileFormat
 from cvpire.heatmap import heatmap
 from cvpire.photo import Photo, encode_png, preview
 from cvpire.runs import RUNS
 from cvpire.weights import WeightsError
 from page import render
 from page.jobs import JobRefused, Jobs, JobStopped
-from page.work import Order, Outcome, carry_out
+from page.work import Order, Outcome, RehearsalOrder, carry_out, carry_out_rehearsal
 
 JOBS = Jobs()
 
@@ -46,15 +47,30 @@ def claim(
     classifier: str,
     view: str,
     metric: str,
+    kind: str,
+    quality: float,
+    kilobytes: float | None,
     request: gr.Request,
 ) -> list[dict[str, Any]]:
-    """Let a job into the queue unless the visitor has one; gradio wants an answer an input."""
+    """Let a job into the queue unless the visitor has one."""
+    return _claimed(request, inputs=8)
+
+
+def claim_rehearsal(
+    path: str | None, protected: str | None, record: dict[str, Any] | None, request: gr.Request
+) -> list[dict[str, Any]]:
+    """Let a rehearsal into the queue unless the visitor has a job."""
+    return _claimed(request, inputs=3)
+
+
+def _claimed(request: gr.Request, *, inputs: int) -> list[dict[str, Any]]:
+    """Claim a job; gradio wants an answer for each input."""
     try:
         JOBS.claim(_session(request))
         refusal = ""
     except JobRefused as error:
         refusal = str(error)
-    return [gr.validate(not refusal, refusal)] + [gr.validate(True, "")] * 4
+    return [gr.validate(not refusal, refusal)] + [gr.validate(True, "")] * (inputs - 1)
 
 
 def begin(path: str | None, request: gr.Request) -> list[Any]:
@@ -74,6 +90,9 @@ def protect_photo(
     classifier: str,
     view: str,
     metric: str,
+    kind: str,
+    quality: float,
+    kilobytes: float | None,
     request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
 ) -> tuple[Any, ...]:
@@ -82,12 +101,43 @@ def protect_photo(
         with JOBS.working(_session(request)) as job:
             if path is None:
                 raise ValueError("Choose a photo first.")
-            order = Order(path, run, classifier, view, metric)
+            order = Order(
+                path, run, classifier, view, metric, _file_format(kind, quality, kilobytes)
+            )
             outcome = carry_out(order, lambda share, words: progress(share, desc=words), job.check)
             job.check()  # nobody would delete the files of a job that gradio has forgotten
             return tuple(_results(outcome))
     except JobStopped as stop:
         return tuple(Results(verdict=render.stopped(str(stop))))
+    except (ValueError, WeightsError) as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from error
+
+
+def rehearse_photo(
+    path: str | None,
+    protected: str | None,
+    record: dict[str, Any] | None,
+    request: gr.Request,
+    progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
+) -> str:
+    """Look what the protected file survives: a table for each classifier at hand."""
+    try:
+        with JOBS.working(_session(request)) as job:
+            if path is None or protected is None or record is None:
+                raise ValueError("Protect a photo first.")
+            try:
+                names = (record["classifier"], record["view"], record["label"]["name"])
+                order = RehearsalOrder(path, protected, *map(str, names))
+            except (KeyError, TypeError) as error:
+                raise ValueError(
+                    "The report does not say what the photo is protected from: protect it again."
+                ) from error
+            outcomes = carry_out_rehearsal(
+                order, lambda share, words: progress(share, desc=words), job.check
+            )
+            return render.rehearsal(outcomes, order.label)
+    except JobStopped as stop:
+        return render.stopped(str(stop))
     except (ValueError, WeightsError) as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from error
 
@@ -111,8 +161,8 @@ def close_session(request: gr.Request) -> None:
 
 
 def cleared(verdict: str = "") -> list[Any]:
-    """Empty results, out of sight."""
-    return [*Results(verdict=verdict), *shown(None)]
+    """Empty results and no rehearsal, out of sight."""
+    return [*Results(verdict=verdict), "", *shown(None)]
 
 
 def shown(record: dict[str, Any] | None) -> tuple[gr.Column, gr.Column]:
@@ -124,6 +174,12 @@ def shown(record: dict[str, Any] | None) -> tuple[gr.Column, gr.Column]:
 def describe_run(run: str) -> str:
     """What a run does."""
     return RUNS[run].summary
+
+
+def describe_kind(kind: str) -> tuple[gr.Slider, gr.Number]:
+    """Show what there is to choose about a kind of file."""
+    is_lossy = kind != "PNG"
+    return gr.Slider(visible=is_lossy), gr.Number(visible=is_lossy)
 
 
 def describe_classifier(name: str) -> str:
@@ -154,11 +210,17 @@ def _results(outcome: Outcome) -> Results:
     )
     return results._replace(
         # The bytes that were judged; the name says nothing about the visitor's own file.
-        download=_keep(protected.data, "protected.png"),
+        download=_keep(protected.data, f"protected{protected.file_format.suffix}"),
         slider=(before, after),
         before=before,
         after=after,
     )
+
+
+def _file_format(kind: str, quality: float, kilobytes: float | None) -> FileFormat:
+    if kind in KINDS and KINDS[kind].encode is None:
+        return FileFormat(kind)
+    return FileFormat(kind, int(quality), int(kilobytes * 1000) if kilobytes else None)
 
 
 def _preview(photo: Photo, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from cvpire.classifiers import Prediction
 from cvpire.heatmap import heatmap
 from cvpire.protect import Report, Verdict
+from cvpire.rehearsal import Outcome as Rehearsed
 from page.work import Aesthetics, Outcome
 
 # What stands in the verdict's place before the first job.
@@ -69,6 +70,7 @@ def scores(outcome: Outcome) -> str:
             ("Largest change (L∞)", _levels(difference.linf), "of 255, in one channel"),
             ("Pixels changed", f"{difference.changed:.1%}", "by at least one grey level"),
             ("Pixels over their bound", f"{difference.over_bound:,}", "must be 0"),
+            *_encoding_rows(report),
             *_aesthetic_rows(aesthetics),
             ("Steps", f"{report.steps:,}", f"of at most {report.max_steps:,}"),
             ("Time", f"{report.seconds:.1f} s", "reading and writing left out"),
@@ -117,6 +119,47 @@ def legend(report: Report) -> str:
         f"<span>1: most varied colour, at most {_levels(round(most))}</span>"
         "</div></div>"
     )
+
+
+def rehearsal(outcomes: Sequence[Rehearsed], label: str) -> str:
+    """A table for each classifier: what it sees after each thing that may happen to the file."""
+    names = dict.fromkeys(outcome.classifier for outcome in outcomes)
+    return "".join(
+        _rehearsal_table([o for o in outcomes if o.classifier == name], label) for name in names
+    )
+
+
+def _rehearsal_table(outcomes: Sequence[Rehearsed], label: str) -> str:
+    is_attacked = outcomes[0].is_attacked
+    lost = sum(outcome.protected.is_lost for outcome in outcomes)
+    of_what = f"“{label}”" if is_attacked else "its own class"
+    caption = (
+        f"{outcomes[0].classifier}{'' if is_attacked else ' (not attacked)'}: {of_what} is out of "
+        f"the first five in {lost} of {len(outcomes)}"
+    )
+    return _table(caption, map(_rehearsal_row, outcomes))
+
+
+def _rehearsal_row(outcome: Rehearsed) -> tuple[str, str, str]:
+    sight, control = outcome.protected, outcome.control
+    title = outcome.transformation.title if outcome.transformation else "the file as it is"
+    state = "✓ out" if sight.is_lost else f"✗ in, {sight.probability:.1%}"
+    note = f"first: {sight.top[0].name} ({sight.top[0].probability:.0%})"
+    if control is not None and outcome.transformation is not None:
+        alone = "out as well" if control.is_lost else f"in, {control.probability:.0%}"
+        note += f"; the original so: {alone}"
+    return title, state, note
+
+
+def _encoding_rows(report: Report) -> list[tuple[str, str, str]]:
+    rows = [("File", f"{report.file_format}, {report.file_bytes / 1000:,.0f} kB", "")]
+    if report.encoding is not None:
+        alone = f"what {report.file_format} does by itself"
+        rows += [
+            ("SSIM of the original saved so", _ssim(report.encoding.ssim), alone),
+            ("Mean ΔE00 of the original saved so", f"{report.encoding.delta_e_mean:.4f}", alone),
+        ]
+    return rows
 
 
 def _aesthetic_rows(aesthetics: Aesthetics) -> list[tuple[str, str, str]]:

@@ -15,9 +15,12 @@ from cvpire.aesthetics import (
     preferred_metric,
 )
 from cvpire.attack import AttackStep
-from cvpire.classifiers import Classifier, find_spec, load_classifier
+from cvpire.classifiers import CLASSIFIERS, Classifier, find_spec, load_classifier
+from cvpire.formats import FileFormat
 from cvpire.photo import Photo, read_photo
 from cvpire.protect import Protected, protect
+from cvpire.rehearsal import Outcome as Rehearsed
+from cvpire.rehearsal import find_scenes, rehearse
 from cvpire.runs import find_run
 from cvpire.weights import DownloadProgress
 
@@ -39,6 +42,7 @@ class Order:
         classifier: a classifier's name, or "auto".
         view: how the classifier gets the photo to its size.
         metric: the aesthetic metric that scores both photos, "auto", or "" for none.
+        file_format: of the protected file.
     """
 
     path: str
@@ -46,6 +50,7 @@ class Order:
     classifier: str
     view: str
     metric: str
+    file_format: FileFormat
 
 
 @dataclass(frozen=True)
@@ -104,9 +109,65 @@ def carry_out(order: Order, tell: Tell, check: Callable[[], None]) -> Outcome:
     classifier = _classifier(order.classifier, order.view)
     check()
     tell(None, "Measuring colour variance")
-    protected = protect(photo, classifier, run, on_step=_reporter(tell, check))
+    protected = protect(
+        photo, classifier, run, file_format=order.file_format, on_step=_reporter(tell, check)
+    )
     check()
     return Outcome(photo, protected, _aesthetics(order, photo, protected, tell, check))
+
+
+@dataclass(frozen=True)
+class RehearsalOrder:
+    """What a visitor wants to see rehearsed.
+
+    Attributes:
+        original: path of the uploaded file.
+        protected: path of the file that was made of it.
+        classifier: that it was made against.
+        view: of that classifier.
+        label: the class that it is protected from.
+    """
+
+    original: str
+    protected: str
+    classifier: str
+    view: str
+    label: str
+
+
+def carry_out_rehearsal(
+    order: RehearsalOrder, tell: Tell, check: Callable[[], None]
+) -> list[Rehearsed]:
+    """Look what a protected file survives.
+
+    Args:
+        order: what to look at.
+        tell: told of progress.
+        check: called after each transformation; what it raises ends the work there.
+
+    Raises:
+        ValueError: for files, classes or classifiers that do not go together.
+        WeightsError: if a classifier's weights are not on this machine.
+    """
+    tell(None, "Reading both photos")
+    original, protected = (
+        read_photo(path, max_pixels=MAX_PIXELS) for path in (order.original, order.protected)
+    )
+    classifier = _classifier(order.classifier, order.view)
+    others = [
+        _classifier(spec.name, order.view)
+        for spec in CLASSIFIERS.values()
+        if spec.is_ready and spec.name != classifier.spec.name
+    ]
+    started = time.monotonic()
+
+    def on_outcome(done: int, total: int) -> None:
+        check()
+        left = (time.monotonic() - started) / done * (total - done)
+        tell(done / total, f"{done} of {total}, about {duration(left)} left")
+
+    scenes = find_scenes(classifier, others, original, order.label)
+    return rehearse(protected, original, scenes, on_outcome=on_outcome)
 
 
 def _reporter(tell: Tell, check: Callable[[], None]) -> Callable[[AttackStep], None]:
@@ -141,7 +202,7 @@ def _classifier(name: str, view: str) -> Classifier:
     return loaded if loaded.view == view else Classifier(loaded.spec, loaded.network, view).eval()
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _loaded(name: str) -> Classifier:
     return load_classifier(name)
 

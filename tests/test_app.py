@@ -25,6 +25,7 @@ from cvpire import beauty, classifiers
 from cvpire.aesthetics import AestheticsUnavailable
 from cvpire.attack import AttackStep
 from cvpire.classifiers import Prediction
+from cvpire.formats import KINDS
 from cvpire.heatmap import heatmap
 from cvpire.photo import read_photo
 from cvpire.runs import RUNS, Algorithm1
@@ -32,7 +33,7 @@ from page import handlers, render, work
 from page.jobs import JobRefused, Jobs, JobStopped
 
 # On small photos, their own pixels cost a tenth of the 256x256 that the page takes by default.
-SETTINGS = ("Top1-L1", "lite0-imagenet", "native", "")
+SETTINGS = ("Top1-L1", "lite0-imagenet", "native", "", "PNG", 90, None)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,64 @@ def test_no_served_file_tells_of_the_original(client: Client, photo: Path) -> No
     assert read_photo(str(results.before)).pixels.shape == (96, 96, 3)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "PNG"])
+def test_saves_as_another_kind_of_a_size(client: Client, photo: Path, kind: str) -> None:
+    results = run(client, photo, "Top1-noL1", *SETTINGS[1:4], kind, 80, 20)
+    assert results.record is not None and results.download is not None
+    assert results.record["verdict"] == "protected"
+    served = Path(results.download).read_bytes()
+    assert Path(results.download).suffix == KINDS[kind].suffix
+    assert len(served) <= 20_000
+    assert hashlib.sha256(served).hexdigest() == results.record["file_sha256"]
+    assert b"SecretCamera" not in served
+    quality = int(str(results.record["file_format"]).removeprefix(kind))
+    assert quality <= 80
+    assert results.scores is not None and f"what {kind} {quality} does by itself" in results.scores
+
+
+def test_a_size_that_nothing_fits_gets_a_sentence(client: Client, photo: Path) -> None:
+    with pytest.raises(AppError, match="does not fit into 100 bytes as JPEG"):
+        run(client, photo, *SETTINGS[:4], "JPEG", 80, 0.1)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_run_has_its_figures(client: Client, photo: Path, name: str) -> None:
+    results = run(client, photo, name, "scenes", *SETTINGS[2:])
+    assert results.scores is not None and "of at most" in results.scores
+
+
+def test_a_rehearsal_says_what_the_file_survives(client: Client, photo: Path) -> None:
+    results = run(client, photo, "Robust-strong", "scenes", "resize", *SETTINGS[3:])
+    assert results.record is not None and results.download is not None
+    files = [handle_file(str(photo)), handle_file(results.download)]
+    html = client.predict(*files, results.record, api_name="/rehearse")
+    label: Any = results.record["label"]
+    assert f"scenes: “{label['name']}” is out of the first five in " in html
+    assert "lite0-imagenet (not attacked): its own class" in html
+    assert "JPEG 75" in html and "the original so: " in html
+    # The control is the very photo: it is in before anything is done to it.
+    swapped = client.predict(files[0], files[0], results.record, api_name="/rehearse")
+    assert "the file as it is</th><td>✗ in, " in swapped
+
+
+def test_a_rehearsal_of_what_does_not_go_together_gets_a_sentence(
+    client: Client, photo: Path, tmp_path: Path
+) -> None:
+    record = {"classifier": "scenes", "view": "resize", "label": {"name": "bedroom"}}
+    other = tmp_path / "other.png"
+    Image.new("RGB", (40, 30)).save(other)
+    for second, told, sentence in [
+        (other, record, "they are not the same photo"),
+        (photo, {}, "does not say what the photo is protected from"),
+        (photo, {**record, "label": {"name": "nowhere"}}, "has no class 'nowhere'"),
+        (photo, {**record, "classifier": "nobody"}, "There is no classifier 'nobody'"),
+    ]:
+        with pytest.raises(AppError, match=sentence):
+            client.predict(
+                handle_file(str(photo)), handle_file(str(second)), told, api_name="/rehearse"
+            )
+
+
 def _png(image: Image.Image, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", **options)
@@ -153,7 +212,7 @@ def test_missing_weights_say_what_to_do(client: Client, photo: Path, tmp_path: P
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CVPIRE_HOME", str(tmp_path))
         with pytest.raises(AppError, match="weights download resnet50-places365"):
-            run(client, photo, "Top1-L1", "resnet50-places365", "resize", "")
+            run(client, photo, "Top1-L1", "resnet50-places365", *SETTINGS[2:])
         assert "weights download" in handlers.describe_classifier("resnet50-places365")
 
 
@@ -164,7 +223,7 @@ def test_an_unavailable_score_is_said_and_not_made_up(
         raise AestheticsUnavailable("the host is down")
 
     monkeypatch.setattr(work, "load_scorer", refuse)
-    results = run(client, photo, *SETTINGS[:3], "nima")
+    results = run(client, photo, *SETTINGS[:3], "nima", *SETTINGS[4:])
     assert results.download is not None
     assert results.scores is not None and "the host is down" in results.scores
 
@@ -298,7 +357,8 @@ def test_the_embedded_classifier_and_score_need_no_network(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CVPIRE_HOME", str(tmp_path))
-    results = run(client, Path(app.find_examples()[0]), "Top1-L1", "auto", "resize", "auto")
+    settings = ("Top1-L1", "auto", "resize", "auto", *SETTINGS[4:])
+    results = run(client, Path(app.find_examples()[0]), *settings)
     assert results.verdict is not None and "✓" in results.verdict
     assert "The kind of place went from" in results.verdict or "Both are of" in results.verdict
     assert results.scores is not None

@@ -15,6 +15,7 @@ from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 
 from cvpire import __main__ as command
 from cvpire import classifiers
+from cvpire.formats import FileFormat
 from cvpire.photo import Photo, encode_png, read_photo
 from cvpire.weights import WeightsError, WeightsFile
 
@@ -220,3 +221,47 @@ def test_as_a_command() -> None:
         cwd=Path(__file__).parents[1],
     )
     assert done.stdout.startswith("cvpire ")
+
+
+def test_a_lossy_file_of_a_size_under_a_neutral_name(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = source.parent / "out"
+    room = len(FileFormat("JPEG", 60).encode(read_photo(source)))
+    common = (source, "-o", out, "--run", "Top1-noL1", "--format", "jpeg", "--neutral-names")
+    assert run(*common, "--max-bytes", room, "--report") == 0
+    line = capsys.readouterr().out
+    assert line.startswith("photo.png: Protected: ")
+    assert re.search(r"[\d,]+ bytes as JPEG \d+: .*photo-1\.jpg", line)
+    assert files(out) == {"photo-1.jpg", "photo-1.json"}
+    data = (out / "photo-1.jpg").read_bytes()
+    assert len(data) <= room and data[:3] == b"\xff\xd8\xff"
+    assert json.loads((out / "photo-1.json").read_text())["file_bytes"] == len(data)
+    assert run(*common, "--quality", 80, "--overwrite") == 0
+    assert "as JPEG 80" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--quality", 80), "PNG loses nothing: it has neither quality nor size to choose"),
+        (("--format", "webp", "--quality", 0), "expected a quality of 1 to 100, got 0"),
+        (("--format", "jpeg", "--max-bytes", -1), "expected a size of 1 byte or more"),
+    ],
+)
+def test_formats_that_cannot_be_are_refused_at_once(
+    source: Path, capsys: pytest.CaptureFixture[str], options: tuple[object, ...], message: str
+) -> None:
+    out = source.parent / "out"
+    assert run(source, "-o", out, *options) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_size_that_nothing_fits_is_the_photos_own_error(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = source.parent / "out"
+    assert run(source, "-o", out, "--format", "webp", "--max-bytes", 20) == 1
+    assert "does not fit into 20 bytes as WebP" in capsys.readouterr().out
+    assert files(out) == set()
