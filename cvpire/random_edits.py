@@ -20,6 +20,7 @@ from torch import Tensor
 from cvpire.encoders import encode_jpeg, encode_webp
 from cvpire.photo import read_photo
 from cvpire.tensors import straight_through, to_image, to_photo
+from cvpire.views import RESIZED_SIDE
 
 _LEAST_SIDE = 16
 
@@ -58,6 +59,13 @@ def _shrunk(images: Tensor, draw: random.Random) -> Tensor:
     size = [max(_LEAST_SIDE, round(side * scale)) for side in images.shape[-2:]]
     mode = draw.choice(("bilinear", "bicubic"))
     return F.interpolate(images, size, mode=mode, antialias=True)
+
+
+def _read(images: Tensor, draw: random.Random) -> Tensor:
+    """At the size that classifiers see, as other libraries' readers shrink to it."""
+    mode = draw.choice(("bilinear", "bicubic"))
+    size = (RESIZED_SIDE, RESIZED_SIDE)
+    return F.interpolate(images, size, mode=mode, antialias=draw.random() < 0.5)
 
 
 def _shrunk_and_compressed(images: Tensor, draw: random.Random) -> Tensor:
@@ -105,10 +113,11 @@ _EDITS: tuple[_Edit, ...] = (
     _compressed,
     _shrunk,
     _shrunk_and_compressed,
+    _read,
     _moved,
     _blurred,
     _sharpened,
     _median,
     _coarse,
 )
-_WEIGHTS = (0.25, 0.12, 0.12, 0.25, 0.08, 0.08, 0.06, 0.04)
+_WEIGHTS = (0.24, 0.08, 0.12, 0.06, 0.26, 0.08, 0.06, 0.06, 0.04)

@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 
 from cvpire.encoders import encode_avif, encode_jpeg, encode_webp, has_avif, on_white
 from cvpire.photo import Photo, read_photo
+from cvpire.views import RESIZED_SIDE
 
 Edit = Callable[[Photo], Photo]
 
@@ -78,6 +79,18 @@ def _fit(side: int) -> Edit:
         return photo if longest <= side else _scale(side / longest)(photo)
 
     return edit
+
+
+def _read_at_once(shrink: Callable[[Image.Image, tuple[int, int]], Image.Image]) -> Edit:
+    """Shrink to what a classifier sees, by other means than ours."""
+    size = (RESIZED_SIDE, RESIZED_SIDE)
+    change = _by_pillow(lambda image: shrink(image, size))
+    return lambda photo: photo if (photo.width, photo.height) == size else change(photo)
+
+
+def _without_antialiasing(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    whole = (0, 0, *image.size)
+    return image.transform(size, Image.Transform.EXTENT, whole, Image.Resampling.BILINEAR)
 
 
 def _crop(share: float) -> Edit:
@@ -149,6 +162,14 @@ TRANSFORMATIONS: Mapping[str, Transformation] = _registry(
     Transformation("resize-1080", "shrunk to 1080 pixels", _fit(1080)),
     Transformation("resize-720", "shrunk to 720 pixels", _fit(720)),
     Transformation("half", "shrunk by half", _scale(0.5)),
+    Transformation(
+        "read-bicubic",
+        "read at 256x256 by Pillow, bicubic",
+        _read_at_once(lambda image, size: image.resize(size, Image.Resampling.BICUBIC)),
+    ),
+    Transformation(
+        "read-aliased", "read at 256x256 without antialiasing", _read_at_once(_without_antialiasing)
+    ),
     Transformation("crop", "cropped by 4%", _crop(0.04)),
     Transformation("rotate", "turned by 1 degree", _rotate(1.0)),
     Transformation(

@@ -41,7 +41,8 @@ def test_each_gives_a_photo_and_leaves_the_first_alone(name: str, clear: bool) -
 @pytest.mark.parametrize("name", TRANSFORMATIONS)
 def test_the_smallest_photo_goes_through(name: str) -> None:
     pixel = Photo(np.full((1, 1, 3), 7, np.uint8))
-    assert TRANSFORMATIONS[name].apply(pixel).pixels.shape == (1, 1, 3)
+    side = 256 if name.startswith("read-") else 1
+    assert TRANSFORMATIONS[name].apply(pixel).pixels.shape == (side, side, 3)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,8 @@ def test_the_smallest_photo_goes_through(name: str) -> None:
         ("resize-1080", (1080, 540)),
         ("resize-720", (720, 360)),
         ("half", (1200, 600)),
+        ("read-bicubic", (256, 256)),
+        ("read-aliased", (256, 256)),
         ("crop", (2304, 1152)),
         ("resize-jpeg", (1080, 540)),
     ],
@@ -119,3 +122,15 @@ def test_what_cannot_be_written_is_said() -> None:
         encode_jpeg(photo(), 80, subsampling="4:1:0")
     with pytest.raises(PhotoError, match="cannot be written as WEBP"):
         encode_webp(Photo(np.zeros((1, 16_500, 3), np.uint8)), 80)
+
+
+def test_readers_with_and_without_antialiasing_see_different_things() -> None:
+    stripes = np.zeros((1024, 1024, 3), np.uint8)
+    stripes[:, ::3] = 255
+    smooth, aliased = (
+        TRANSFORMATIONS[name].apply(Photo(stripes)).pixels
+        for name in ("read-bicubic", "read-aliased")
+    )
+    assert aliased.std() > 3.0 * smooth.std()
+    small = Photo(stripes[:256, :256])
+    assert TRANSFORMATIONS["read-bicubic"].apply(small) is small
