@@ -154,13 +154,61 @@ class GroupOutOfTop(Condition):
         return (F.softplus(own.amax(dim=1, keepdim=True) - rivals) - math.log(2.0)).sum(dim=1)
 
     def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits (N, classes) of the group, and of the others, the rest at -infinity."""
-        groups = self.groups.to(logits.device)
-        is_own = groups[self.labels.to(logits.device)][:, None] == groups[None]
-        return logits.masked_fill(~is_own, -math.inf), logits.masked_fill(is_own, -math.inf)
+        return _split_group(logits, self.labels, self.groups)
 
     def select(self, images: Tensor) -> GroupOutOfTop:
         return GroupOutOfTop(self.labels[images], self.groups, self.k)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupBelow(Condition):
+    """The classes of the label's group have, together, less than a share of the probability.
+
+    Attributes:
+        labels: (N,) int64.
+        groups: (classes,) int64, a number for each class's group.
+        share: in (0, 1).
+
+    The loss is the log-probability of the whole group.
+    """
+
+    labels: Tensor
+    groups: Tensor
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.share < 1.0:
+            raise ValueError(f"expected a share in (0, 1), got {self.share}")
+
+    def __repr__(self) -> str:
+        return f"GroupBelow(share={self.share:g})"
+
+    def slack(self, logits: Tensor) -> Tensor:
+        is_finite = logits.isfinite().all(dim=1)
+        return torch.where(is_finite, -self._excess(logits), -math.inf)
+
+    def loss(self, logits: Tensor) -> Tensor:
+        own, others = _split_group(logits, self.labels, self.groups)
+        return -F.softplus(others.logsumexp(dim=1) - own.logsumexp(dim=1))
+
+    def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
+        return F.softplus(self._excess(logits) + margin) - math.log(2.0)
+
+    def _excess(self, logits: Tensor) -> Tensor:
+        """By how much the log-odds of the group exceed those of the share."""
+        own, others = _split_group(logits, self.labels, self.groups)
+        odds = math.log(self.share) - math.log1p(-self.share)
+        return own.logsumexp(dim=1) - others.logsumexp(dim=1) - odds
+
+    def select(self, images: Tensor) -> GroupBelow:
+        return GroupBelow(self.labels[images], self.groups, self.share)
+
+
+def _split_group(logits: Tensor, labels: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+    """The logits (N, classes) of the labels' groups, and of the others, the rest at -infinity."""
+    groups = groups.to(logits.device)
+    is_own = groups[labels.to(logits.device)][:, None] == groups[None]
+    return logits.masked_fill(~is_own, -math.inf), logits.masked_fill(is_own, -math.inf)
 
 
 @dataclass(frozen=True, eq=False)

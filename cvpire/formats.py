@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -63,6 +64,22 @@ class FileFormat:
         if self.quality is not None:
             return f"{self.kind} {self.quality}"
         return self.kind if self.max_bytes is None else f"{self.kind} of {self.max_bytes:,} bytes"
+
+    @classmethod
+    def parse(cls, text: str) -> FileFormat:
+        """The format of words such as "PNG", "jpeg 75" or "WebP-80".
+
+        Raises:
+            ValueError: for other words.
+        """
+        match = re.fullmatch(r"([a-z]+)(?:[ -](\d{1,3}))?", text.strip().lower())
+        kind = next((k for k in KINDS if match and k.lower() == match[1]), None)
+        if match is None or kind is None:
+            raise ValueError(
+                f"expected a file format such as PNG, JPEG-75 or WebP-80, of {', '.join(KINDS)}, "
+                f"got {text!r}"
+            )
+        return cls(kind, None if match[2] is None else int(match[2]))
 
     @property
     def is_lossless(self) -> bool:

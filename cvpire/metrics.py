@@ -6,6 +6,7 @@ on them and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +21,11 @@ Pixels = NDArray[np.uint8]
 # The window of Wang et al. 2004 spans 11 pixels; a photo below that has no SSIM.
 SSIM_MIN_SIDE = 11
 
-# CIEDE2000 holds some 30 numbers a pixel while it computes.
-_TILE_PIXELS = 1 << 18
+# The window reaches so far around its pixel.
+_SSIM_RADIUS = SSIM_MIN_SIDE // 2
+
+# Pixels that are compared at a time: metrics hold dozens of numbers a pixel while they compute.
+_BAND_PIXELS = 1 << 18
 
 
 class Difference(NamedTuple):
@@ -65,16 +69,22 @@ def compare(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]
         raise ValueError(
             f"expected an epsilon map of shape {original.shape[:2]}, got {epsilon_map.shape}"
         )
-    levels = np.abs(changed.astype(np.int16) - original).max(axis=2)
+    linf = moved = over_bound = 0
+    for rows in _bands(*original.shape[:2]):
+        levels = np.abs(changed[rows].astype(np.int16) - original[rows]).max(axis=2)
+        linf = max(linf, int(levels.max()))
+        moved += int(np.count_nonzero(levels))
+        limit = epsilon_map[rows].astype(np.float64) * 255.0
+        over_bound += int(np.count_nonzero(levels > limit))
     delta_e = delta_e_map(original, changed)
     return Difference(
         ssim=ssim(original, changed) if min(original.shape[:2]) >= SSIM_MIN_SIDE else float("nan"),
         delta_e_mean=float(delta_e.mean(dtype=np.float64)),
         delta_e_p95=float(np.percentile(delta_e, 95)),
         delta_e_max=float(delta_e.max()),
-        linf=int(levels.max()),
-        changed=float((levels > 0).mean()),
-        over_bound=int(np.count_nonzero(levels > epsilon_map.astype(np.float64) * 255.0)),
+        linf=linf,
+        changed=moved / delta_e.size,
+        over_bound=over_bound,
     )
 
 
@@ -94,17 +104,24 @@ def ssim(original: Pixels, changed: Pixels) -> float:
     Source: doi:10.1109/TIP.2003.819861, with its Gaussian window of 11x11 pixels, sigma 1.5.
     """
     _check_pair(original, changed)
-    return float(
-        structural_similarity(
-            original,
-            changed,
+    height, width = original.shape[:2]
+    inner = height - 2 * _SSIM_RADIUS
+    total: float = 0.0
+    # A band gives the mean over its pixels whose window lies inside: no pixel is left out or taken
+    # twice.
+    for rows in _bands(inner, width) if inner > 0 else [slice(0, height)]:
+        seen = slice(rows.start, rows.stop + 2 * _SSIM_RADIUS)
+        mean = structural_similarity(
+            original[seen],
+            changed[seen],
             gaussian_weights=True,
             sigma=1.5,
             use_sample_covariance=False,
             data_range=255,
             channel_axis=2,
         )
-    )
+        total += float(mean) * (rows.stop - rows.start)
+    return float(total / max(inner, 1))
 
 
 def delta_e_map(original: Pixels, changed: Pixels) -> NDArray[np.float32]:
@@ -122,16 +139,22 @@ def delta_e_map(original: Pixels, changed: Pixels) -> NDArray[np.float32]:
     """
     _check_pair(original, changed)
     delta_e = np.zeros(original.shape[:2], dtype=np.float32)
-    # Few pixels change at all, and an unchanged one has no difference to compute.
-    rows, columns = np.nonzero((original != changed).any(axis=2))
-    for start in range(0, len(rows), _TILE_PIXELS):
-        tile = rows[start : start + _TILE_PIXELS], columns[start : start + _TILE_PIXELS]
+    for rows in _bands(*original.shape[:2]):
+        # Few pixels change at all, and an unchanged one has no difference to compute.
+        has_moved = (original[rows] != changed[rows]).any(axis=2)
         first, second = (
-            srgb_to_lab(torch.from_numpy(pixels[tile].T[:, None]).double() / 255.0)
+            srgb_to_lab(torch.from_numpy(pixels[rows][has_moved].T[:, None]).double() / 255.0)
             for pixels in (original, changed)
         )
-        delta_e[tile] = ciede2000(first, second)[0].numpy()
+        delta_e[rows][has_moved] = ciede2000(first, second)[0].numpy()
     return delta_e
+
+
+def _bands(height: int, width: int) -> Iterator[slice]:
+    """Rows that are compared at a time."""
+    count = max(1, _BAND_PIXELS // max(1, width))
+    for top in range(0, height, count):
+        yield slice(top, min(top + count, height))
 
 
 def _check_pair(original: Pixels, changed: Pixels) -> None:

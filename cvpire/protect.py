@@ -17,6 +17,7 @@ from enum import Enum
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,7 +96,7 @@ class Report:
 
     verdict: Verdict
     run: str
-    settings: dict[str, float]
+    settings: dict[str, Any]
     condition: str
     classifier: str
     view: str

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -72,6 +73,19 @@ class RobustSettings:
     learning_rate: float = 0.06
 
 
+class Bystander(NamedTuple):
+    """Another classifier that is to be led astray on the way, so that one which nobody could ask is
+    as well.
+
+    Attributes:
+        differentiable: images (n, 3, H, W) to logits.
+        condition: to reach, for as many images as the search is given.
+    """
+
+    differentiable: Callable[[Tensor], Tensor]
+    condition: Condition
+
+
 def find_robust_change(
     model: Callable[[Tensor], Tensor],
     images: Tensor,
@@ -81,6 +95,7 @@ def find_robust_change(
     *,
     seed: int,
     differentiable: Callable[[Tensor], Tensor] | None = None,
+    bystanders: Sequence[Bystander] = (),
     on_step: StepCallback | None = None,
 ) -> AttackResult:
     """Search, for each image by itself, a change within its bound that edits do not undo.
@@ -93,6 +108,7 @@ def find_robust_change(
         settings: how hard to search.
         seed: of the edits.
         differentiable: see `cvpire.least_change.find_least_change`.
+        bystanders: classifiers whose shortfall counts as well, each on one more view a step.
         on_step: told after each step; an answer that is true stops the search.
 
     Returns:
@@ -110,8 +126,10 @@ def find_robust_change(
     stopped = False
     for row in range(len(images)):
         one = slice(row, row + 1)
-        present = condition.select(torch.tensor([row], device=images.device))
-        search = _Search(images[one], epsilon_map[one], present, settings, seed)
+        index = torch.tensor([row], device=images.device)
+        present = condition.select(index)
+        beside = [Bystander(b.differentiable, b.condition.select(index)) for b in bystanders]
+        search = _Search(images[one], epsilon_map[one], present, beside, settings, seed)
 
         def tell(row: int = row, search: _Search = search) -> bool:
             slack[row] = search.slack
@@ -153,12 +171,14 @@ class _Search:
         image: Tensor,
         epsilon_map: Tensor,
         condition: Condition,
+        bystanders: Sequence[Bystander],
         settings: RobustSettings,
         seed: int,
     ) -> None:
         self._image, self._bound = _shrink(image), _shrink(epsilon_map)
         self._is_full_size = self._image.shape == image.shape
         self._condition = condition
+        self._bystanders = bystanders
         self._settings = settings
         self._draw = random.Random(seed)
         self._trials_seed = seed + 1
@@ -221,7 +241,12 @@ class _Search:
             views += [random_edit(written, self._draw) for _ in range(self._settings.views - 1)]
             logits = torch.cat([differentiable(view) for view in views])
             condition = self._condition.select(torch.zeros(len(logits), dtype=torch.int64))
-            shortfall = condition.shortfall(logits, margin=self._settings.margin).mean()
+            margin = self._settings.margin
+            shortfalls = [condition.shortfall(logits, margin=margin)]
+            for other in self._bystanders:
+                seen = other.differentiable(random_edit(written, self._draw))
+                shortfalls.append(other.condition.shortfall(seen, margin=margin))
+            shortfall = torch.cat(shortfalls).mean()
             loss = weight * shortfall + self._cost(share * self._bound * 255.0)
             (share.grad,) = torch.autograd.grad(loss, share)
         optimizer.step()

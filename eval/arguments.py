@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from cvpire.formats import FileFormat
+
 
 def numbers(text: str) -> tuple[float, ...]:
     """Numbers with commas between them: 0.1,0.25."""
@@ -29,3 +31,11 @@ def seed(text: str) -> int:
             f"expected a whole number from 0 to 2^63 - 1, got {text!r}"
         )
     return int(text)
+
+
+def file_format(text: str) -> FileFormat:
+    """A kind of file with its quality: PNG, JPEG-75."""
+    try:
+        return FileFormat.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

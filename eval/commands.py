@@ -6,13 +6,14 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from cvpire.aesthetics import AUTO
 from cvpire.classifiers import CLASSIFIERS
+from cvpire.protect import PNG
 from cvpire.runs import RUNS
 from cvpire.views import VIEWS
-from eval.arguments import numbers, positive, seed
+from eval.arguments import file_format, numbers, positive, seed
 from eval.dataset import listing
 from eval.errors import EvaluationError
 from eval.gradients import gradients_table, random_classifier, time_loop, time_steps
@@ -32,6 +33,7 @@ from eval.speed import (
 )
 from eval.sweep import SweepOptions, sweep
 from eval.table1 import ALL_RUNS, Table1Options, measure_table1
+from eval.transfer import TransferOptions, measure_transfer
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,6 +50,7 @@ def make_parser() -> Parser:
     _add_table1(subcommands)
     _add_peers(subcommands)
     _add_robustness(subcommands)
+    _add_transfer(subcommands)
     _add_speed(subcommands)
     _add_gradients(subcommands)
     _add_sweep(subcommands)
@@ -79,9 +82,7 @@ def _add_table1(subcommands: argparse._SubParsersAction[Parser]) -> None:
         metavar="N",
         help="photos of one size that are protected together (default: 4)",
     )
-    parser.add_argument(
-        "--seed", type=seed, default=0, metavar="N", help="of the starting noise (default: 0)"
-    )
+    _add_seed(parser)
     parser.add_argument(
         "--aesthetics",
         default=AUTO,
@@ -102,19 +103,11 @@ def _add_table1(subcommands: argparse._SubParsersAction[Parser]) -> None:
         action="store_true",
         help="take in the images that the classifier gets wrong when clean",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="made if new; default: results/IMAGES-CLASSIFIER, by the names of both",
-    )
+    _add_out(parser, "IMAGES-CLASSIFIER, by the names of both")
 
 
 def _table1(options: argparse.Namespace) -> int:
-    values = {name: value for name, value in vars(options).items() if name != "command"}
-    if options.out is None:
-        name = f"{options.images.resolve().name}-{options.classifier}"
-        values["out"] = Path("results") / name
+    values = _values(options, "")
     line = ProgressLine(sys.stderr)
     try:
         result = measure_table1(Table1Options(**values), line)
@@ -147,22 +140,12 @@ def _add_peers(subcommands: argparse._SubParsersAction[Parser]) -> None:
         "--methods", default="all", metavar="A,B", help=f"all (the default), or of {names}"
     )
     _add_limit(parser)
-    parser.add_argument(
-        "--seed", type=seed, default=0, metavar="N", help="of what is random (default: 0)"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="made if new; default: results/peers-CONDITION-IMAGES-CLASSIFIER",
-    )
+    _add_seed(parser)
+    _add_out(parser, "peers-CONDITION-IMAGES-CLASSIFIER")
 
 
 def _peers(options: argparse.Namespace) -> int:
-    values = {name: value for name, value in vars(options).items() if name != "command"}
-    if options.out is None:
-        name = f"{options.condition}-{options.images.resolve().name}-{options.classifier}"
-        values["out"] = Path("results") / f"peers-{name}"
+    values = _values(options, f"peers-{options.condition}-")
     line = ProgressLine(sys.stderr)
     try:
         result = measure_peers(PeersOptions(**values), line)
@@ -190,25 +173,60 @@ def _add_robustness(subcommands: argparse._SubParsersAction[Parser]) -> None:
         "--runs", default="Robust", metavar="A,B", help=f"of {', '.join(RUNS)}; default: Robust"
     )
     _add_limit(parser)
+    _add_seed(parser)
     parser.add_argument(
-        "--seed", type=seed, default=0, metavar="N", help="of what is random (default: 0)"
+        "--format",
+        dest="file_format",
+        type=file_format,
+        default=PNG,
+        metavar="F",
+        help="of the protected files, such as JPEG-75, which are judged decoded (default: PNG)",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="made if new; default: results/robustness-IMAGES-CLASSIFIER",
-    )
+    _add_out(parser, "robustness-IMAGES-CLASSIFIER")
 
 
 def _robustness(options: argparse.Namespace) -> int:
-    values = {name: value for name, value in vars(options).items() if name != "command"}
-    if options.out is None:
-        name = f"{options.images.resolve().name}-{options.classifier}"
-        values["out"] = Path("results") / f"robustness-{name}"
+    values = _values(options, "robustness-")
     line = ProgressLine(sys.stderr)
     try:
         result = measure_robustness(RobustnessOptions(**values), line)
+    finally:
+        line.clear()
+    print(result.markdown, end="", flush=True)
+    print(f"eval: the files, records and tables are in {values['out']}.", file=sys.stderr)
+    return _tell_unreadable(result.unreadable)
+
+
+def _add_transfer(subcommands: argparse._SubParsersAction[Parser]) -> None:
+    parser = subcommands.add_parser(
+        "transfer",
+        help="what a classifier makes of it that was not attacked",
+        description="Protect the photos that the classifier gets right, one at a time, and ask "
+        "another classifier whether its own first guess is lost; beside it, blur, JPEG and noise "
+        "of each photo's own SSIM. Interrupted or killed, it goes on where it was with the same "
+        "command. Exit codes: as of table1.",
+    )
+    parser.set_defaults(command=_transfer)
+    _add_images(parser)
+    parser.add_argument(
+        "--unseen", required=True, metavar="NAME", help="the classifier that is not attacked"
+    )
+    parser.add_argument(
+        "--runs",
+        default="Transfer,Robust",
+        metavar="A,B",
+        help=f"of {', '.join(RUNS)}; default: Transfer,Robust",
+    )
+    _add_limit(parser)
+    _add_seed(parser)
+    _add_out(parser, "transfer-IMAGES-CLASSIFIER")
+
+
+def _transfer(options: argparse.Namespace) -> int:
+    values = _values(options, "transfer-")
+    line = ProgressLine(sys.stderr)
+    try:
+        result = measure_transfer(TransferOptions(**values), line)
     finally:
         line.clear()
     print(result.markdown, end="", flush=True)
@@ -351,6 +369,29 @@ def _tell_unreadable(unreadable: Mapping[str, str]) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+def _values(options: argparse.Namespace, prefix: str) -> dict[str, Any]:
+    """What was asked, by name; without a folder for the results, one by the names of the images and
+    the classifier.
+    """
+    values = {name: value for name, value in vars(options).items() if name != "command"}
+    if options.out is None:
+        name = f"{prefix}{options.images.resolve().name}-{options.classifier}"
+        values["out"] = Path("results") / name
+    return values
+
+
+def _add_seed(parser: Parser) -> None:
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="of what is random (default: 0)"
+    )
+
+
+def _add_out(parser: Parser, default: str) -> None:
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help=f"made if new; default: results/{default}"
+    )
 
 
 def _add_limit(parser: Parser) -> None:

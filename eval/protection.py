@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import torch
 
 from cvpire.classifiers import Classifier, Labels
+from cvpire.formats import FileFormat
 from cvpire.photo import PhotoError, read_photo, write_bytes
-from cvpire.protect import protect_batch
+from cvpire.protect import PNG, protect_batch
 from cvpire.runs import Run
 from cvpire.weights import file_sha256
 from eval.errors import EvaluationError
@@ -50,9 +51,9 @@ def make_batches(originals: Sequence[Record], batch_size: int) -> tuple[Batch, .
     )
 
 
-def written_path(out: Path, run: str, file: str) -> Path:
+def written_path(out: Path, run: str, file: str, file_format: FileFormat = PNG) -> Path:
     """Where the protected file of an image lies."""
-    return out / run / f"{Path(file).stem}.png"
+    return out / run / f"{Path(file).stem}{file_format.suffix}"
 
 
 def protect_all(
@@ -66,6 +67,7 @@ def protect_all(
     batch_size: int,
     out: Path,
     progress: ProgressCallback,
+    file_format: FileFormat = PNG,
 ) -> None:
     """Protect what has no record yet. A batch that lacks any image is done again as a whole.
 
@@ -79,6 +81,7 @@ def protect_all(
         batch_size: for the records.
         out: a folder, with one for each run inside.
         progress: told after each batch.
+        file_format: of the protected files.
 
     Raises:
         EvaluationError: if a record was made with other settings, or a file cannot be read or
@@ -89,15 +92,16 @@ def protect_all(
     for run in runs:
         for batch in batches:
             all_settings = [
-                _settings(o, run, classifier.labels, seed, batch_size) for o in batch.originals
+                _settings(o, run, classifier.labels, seed, batch_size, file_format)
+                for o in batch.originals
             ]
-            if not _is_done(batch, run, all_settings, store, out):
+            if not _is_done(batch, run, all_settings, store, out, file_format):
                 missing.append((run, batch, all_settings))
     done = total - sum(len(batch.files) for _, batch, _ in missing)
     for run, batch, all_settings in missing:
         progress(Progress("Protecting", run.name, done, total))
         try:
-            _protect(images, batch, run, all_settings, classifier, store, seed, out)
+            _protect(images, batch, run, all_settings, classifier, store, seed, out, file_format)
         except PhotoError as error:
             raise EvaluationError(str(error)) from error
         done += len(batch.files)
@@ -105,7 +109,12 @@ def protect_all(
 
 
 def _settings(
-    original: Record, run: Run, classes: Labels, seed: int, batch_size: int
+    original: Record,
+    run: Run,
+    classes: Labels,
+    seed: int,
+    batch_size: int,
+    file_format: FileFormat,
 ) -> dict[str, Any]:
     """All that the outcome of a run on a photo depends on, but for the photos beside it."""
     return {
@@ -115,11 +124,17 @@ def _settings(
         "condition": repr(run.condition(torch.tensor([original.label_position]), classes)),
         "seed": seed,
         "batch_size": batch_size,
+        "file_format": str(file_format),
     }
 
 
 def _is_done(
-    batch: Batch, run: Run, all_settings: Sequence[dict[str, Any]], store: RecordStore, out: Path
+    batch: Batch,
+    run: Run,
+    all_settings: Sequence[dict[str, Any]],
+    store: RecordStore,
+    out: Path,
+    file_format: FileFormat,
 ) -> bool:
     is_done = True
     for file, settings in zip(batch.files, all_settings, strict=True):
@@ -129,7 +144,8 @@ def _is_done(
             continue
         expect_settings(record, settings, out)
         is_done &= record.batch == batch.files
-        is_done &= _has_sha256(written_path(out, run.name, file), record.file_sha256)
+        path = written_path(out, run.name, file, file_format)
+        is_done &= _has_sha256(path, record.file_sha256)
     return is_done
 
 
@@ -149,6 +165,7 @@ def _protect(
     store: RecordStore,
     seed: int,
     out: Path,
+    file_format: FileFormat,
 ) -> None:
     labels = [original.label_position for original in batch.originals]
     is_given = all(original.label_is_given for original in batch.originals)
@@ -156,12 +173,13 @@ def _protect(
         [read_photo(images / file) for file in batch.files],
         classifier,
         run,
+        file_format=file_format,
         # Its own first guesses are those of the clean records, and its report says whose they are.
         labels=labels if is_given else None,
         seed=seed,
     )
     for original, settings, result in zip(batch.originals, all_settings, results, strict=True):
-        path = written_path(out, run.name, original.file)
+        path = written_path(out, run.name, original.file, file_format)
         write_bytes(path, result.data)
         top1, top5 = judge_written(
             path, result.report.file_sha256, classifier, original.label_position

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cvpire.classifiers import Classifier
+from cvpire.formats import FileFormat
 from cvpire.photo import PhotoError, read_photo, write_bytes
 from cvpire.protect import versions
 from cvpire.rehearsal import Scene, rehearse
@@ -39,6 +40,7 @@ class RobustnessOptions:
         runs: names separated by commas.
         limit: take only that many images, or None.
         seed: of whatever is random.
+        file_format: of the protected files.
         out: the folder to write to.
     """
 
@@ -49,6 +51,7 @@ class RobustnessOptions:
     runs: str
     limit: int | None
     seed: int
+    file_format: FileFormat
     out: Path
 
 
@@ -68,7 +71,7 @@ class Robustness:
 def measure_robustness(options: RobustnessOptions, progress: ProgressCallback) -> Robustness:
     """Protect the images that the classifier gets right, rehearse each, and return the tables.
 
-    Writes RUN/NAME.png, records.jsonl and robustness.md into the folder. Whatever stands there
+    Writes RUN/NAME, records.jsonl and robustness.md into the folder. Whatever stands there
     from an interrupted evaluation with the same options is taken over.
 
     Args:
@@ -98,6 +101,7 @@ def measure_robustness(options: RobustnessOptions, progress: ProgressCallback) -
             batch_size=1,
             out=options.out,
             progress=progress,
+            file_format=options.file_format,
         )
         _rehearse_all(options, runs, chosen, classifier, store, progress)
         store.tidy()
@@ -109,6 +113,7 @@ def measure_robustness(options: RobustnessOptions, progress: ProgressCallback) -
                 "classifier": classifier.spec.name,
                 "view": classifier.view,
                 "seed": options.seed,
+                "files": options.file_format,
                 **versions(),
             },
         )
@@ -137,7 +142,9 @@ def _rehearse_all(
                 continue
             try:
                 outcomes = rehearse(
-                    read_photo(written_path(options.out, run.name, original.file)),
+                    read_photo(
+                        written_path(options.out, run.name, original.file, options.file_format)
+                    ),
                     read_photo(options.images / original.file),
                     [Scene(classifier, original.label_position, is_attacked=True)],
                 )

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from cvpire.conditions import GroupOutOfTop, OutOfTop
+from cvpire.conditions import GroupBelow, GroupOutOfTop, OutOfTop
 
 LOGITS = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0]])
 
@@ -161,3 +161,22 @@ def test_the_group_s_loss_is_its_log_probability() -> None:
     found = GroupOutOfTop(torch.tensor([1]), groups, 1).loss(LOGITS)
     expected = LOGITS.softmax(dim=1)[0, [1, 5]].sum().log()
     assert torch.allclose(found, expected[None])
+
+
+def test_a_group_is_below_its_share_where_its_probabilities_add_up_to_less() -> None:
+    groups = torch.tensor([0, 1, 0, 2, 2, 1, 0])
+    total = float(LOGITS.softmax(dim=1)[0, [1, 5]].sum())
+    labels = torch.tensor([5])
+    for share, expected in ((total + 1e-4, True), (total - 1e-4, False)):
+        condition = GroupBelow(labels, groups, share)
+        assert bool(condition.is_met(LOGITS)[0]) is expected
+        assert float(condition.shortfall(LOGITS)) * float(condition.slack(LOGITS)) < 0.0
+    # The slack is a difference of log-odds, and the shortfall is 0 where it is the margin.
+    condition = GroupBelow(labels, groups, 0.5)
+    assert float(condition.slack(LOGITS)) == pytest.approx(-math.log(total / (1.0 - total)))
+    slack = float(condition.slack(LOGITS))
+    assert float(condition.shortfall(LOGITS, margin=slack)) == pytest.approx(0.0, abs=1e-6)
+    assert torch.allclose(condition.loss(LOGITS), torch.tensor([math.log(total)]))
+    assert not bool(condition.is_met(torch.full((1, 7), torch.nan))[0])
+    with pytest.raises(ValueError, match=r"expected a share in \(0, 1\), got 1"):
+        GroupBelow(labels, groups, 1.0)

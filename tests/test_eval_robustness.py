@@ -12,7 +12,9 @@ from conftest import textured_pixels
 from PIL import Image
 from test_eval_table1 import fake_classifier
 
-from cvpire.photo import Photo
+from cvpire.formats import FileFormat
+from cvpire.photo import Photo, read_photo
+from cvpire.protect import PNG
 from cvpire.rehearsal import rehearse
 from cvpire.runs import RUNS, RobustChange
 from cvpire.transformations import TRANSFORMATIONS, Transformation
@@ -57,6 +59,7 @@ def options(tmp_path: Path) -> RobustnessOptions:
         runs="Robust",
         limit=None,
         seed=0,
+        file_format=PNG,
         out=tmp_path / "out",
     )
 
@@ -112,6 +115,15 @@ def test_other_settings_are_refused_in_the_same_folder(options: RobustnessOption
     measure(options)
     with pytest.raises(EvaluationError, match="seed was 0 and is 1 now"):
         measure(replace(options, seed=1))
+
+
+def test_lossy_files_are_judged_as_their_readers_get_them(options: RobustnessOptions) -> None:
+    text = measure(replace(options, file_format=FileFormat("JPEG", 75))).markdown
+    assert "files JPEG 75" in text
+    assert read_photo(options.out / "Robust" / "0.jpg").pixels.shape == (40, 36, 3)
+    assert float(rows(text)["Robust"][0]) < 1.0, "the codec's own loss counts"
+    with pytest.raises(EvaluationError, match="file_format was JPEG 75 and is PNG now"):
+        measure(options)
 
 
 def test_what_cannot_be_read_is_said(options: RobustnessOptions) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from cvpire import metrics
 from cvpire.metrics import compare, delta_e_map, ssim
 
 
@@ -103,3 +104,18 @@ def test_what_cannot_be_compared(wrong: NDArray[np.uint8]) -> None:
         compare(textured_pixels(), wrong, np.zeros((48, 48), np.float32))
     with pytest.raises(ValueError, match="epsilon map"):
         compare(textured_pixels(), textured_pixels(), np.zeros((4, 4), np.float32))
+
+
+def test_a_large_photo_is_compared_in_bands_as_in_one_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = textured_pixels(61, 40)
+    second = noisy(first, 6)
+    second[:20] = first[:20]
+    bound = np.full((61, 40), 5 / 255)
+    whole = compare(first, second, bound)
+    for pixels in (40 * 7, 40, 1):
+        monkeypatch.setattr(metrics, "_BAND_PIXELS", pixels)
+        parts = compare(first, second, bound)
+        assert parts == pytest.approx(whole, abs=1e-9)
+    assert 0 < whole.over_bound < whole.changed * first[..., 0].size

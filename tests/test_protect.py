@@ -253,6 +253,8 @@ def test_a_group_s_run_needs_groups() -> None:
     label = torch.tensor([0])
     condition = RUNS["Group-min"].condition(label, find_spec("scenes").read_labels())
     assert repr(condition) == "GroupOutOfTop(k=5)"
+    condition = RUNS["Group-10-min"].condition(label, find_spec("scenes").read_labels())
+    assert repr(condition) == "GroupOutOfTop(k=5) & GroupBelow(share=0.1)"
     with pytest.raises(ValueError, match="classes of imagenet have no groups"):
         RUNS["Group-min"].condition(label, find_spec("lite0-imagenet").read_labels())
 

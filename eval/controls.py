@@ -1,0 +1,65 @@
+"""Controls: plain damage that looks as different as a protected photo does, by SSIM.
+
+Whoever claims that a perturbation moves a classifier shows what the same loss of similarity does
+that is made without a classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from cvpire.formats import FileFormat
+from cvpire.metrics import ssim
+from cvpire.photo import Photo
+
+_HALVINGS = 7
+
+
+def _blurred(photo: Photo, strength: float) -> Photo:
+    blur = ImageFilter.GaussianBlur(4.0 * strength)
+    return photo.with_pixels(np.array(Image.fromarray(photo.pixels).filter(blur)))
+
+
+def _compressed(photo: Photo, strength: float) -> Photo:
+    quality = round(95 - 94 * strength)
+    opaque = Photo(photo.pixels)
+    return photo.with_pixels(FileFormat("JPEG", quality).read_back(opaque)[1].pixels)
+
+
+def _noisy(photo: Photo, strength: float) -> Photo:
+    noise = np.random.default_rng(0).normal(0.0, 40.0 * strength, photo.pixels.shape)
+    return photo.with_pixels(np.clip(np.round(photo.pixels + noise), 0, 255).astype(np.uint8))
+
+
+# Each takes a strength in [0, 1], from almost nothing to much.
+CONTROLS: Mapping[str, Callable[[Photo, float], Photo]] = {
+    "blur": _blurred,
+    "JPEG": _compressed,
+    "noise": _noisy,
+}
+
+
+def control_of(photo: Photo, name: str, similarity: float) -> Photo:
+    """The photo damaged until its SSIM is as low as this, or just above.
+
+    Args:
+        photo: the original.
+        name: of `CONTROLS`.
+        similarity: SSIM to come down to, at most 1.
+
+    Returns:
+        The strongest damage found whose SSIM is not below; the photo itself if there is none.
+    """
+    damage = CONTROLS[name]
+    best, low, high = photo, 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        damaged = damage(photo, middle)
+        if ssim(photo.pixels, damaged.pixels) >= similarity:
+            best, low = damaged, middle
+        else:
+            high = middle
+    return best

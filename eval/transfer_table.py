@@ -1,0 +1,54 @@
+"""The table of transfer: a pure function of the records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from eval.controls import CONTROLS
+from eval.records import Record
+
+# Of a record's report: what a classifier that was not attacked made of the photo and its controls.
+TRANSFER = "transfer"
+
+
+def markdown(records: Mapping[str, Sequence[Record]], facts: Mapping[str, object]) -> str:
+    """Caption and table.
+
+    Args:
+        records: of each run, with what was asked.
+        facts: for the caption.
+    """
+    lines = [
+        "- " + ", ".join(f"{name} {value}" for name, value in facts.items()) + ".",
+        "- Means over the photos that the attacked classifier gets right when clean. lost: share "
+        "of photos whose first guess, by the classifier that was not attacked, is another than for "
+        "the clean photo; beside it the same after plain damage of each photo's own SSIM.",
+        "",
+        "| run | SSIM | SSIM, least | dE00 mean | L-inf | over bound | attacked: kept "
+        "| unseen: lost | " + " | ".join(f"{name} alone" for name in CONTROLS) + " | seconds |",
+        "|---|" + "---:|" * (8 + len(CONTROLS)),
+        *(_row(name, of_run) for name, of_run in records.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, records: Sequence[Record]) -> str:
+    differences = [record.difference for record in records]
+    answers = [(record.report or {})[TRANSFER] for record in records]
+
+    def mean(values: Sequence[float]) -> float:
+        return math.fsum(values) / len(values)
+
+    cells = [
+        f"{mean([d.ssim for d in differences]):.4f}",
+        f"{min(d.ssim for d in differences):.4f}",
+        f"{mean([d.delta_e_mean for d in differences]):.3f}",
+        f"{mean([d.linf for d in differences]):.1f}",
+        f"{sum(d.over_bound for d in differences)}",
+        f"{mean([record.is_success for record in records]):.1%}",
+        f"{mean([answer['lost'] for answer in answers]):.1%}",
+        *(f"{mean([answer['controls'][name] for answer in answers]):.1%}" for name in CONTROLS),
+        f"{mean([record.seconds for record in records]):.1f}",
+    ]
+    return f"| {name} | " + " | ".join(cells) + " |"
