@@ -89,10 +89,12 @@ def check_inputs(images: Tensor, epsilon_map: Tensor) -> None:
     wanted = (images.shape[0], 1, *images.shape[2:])
     if tuple(epsilon_map.shape) != wanted:
         raise ValueError(f"expected an epsilon map of shape {wanted}, got {epsilon_map.shape}")
-    levels = images * 255.0
-    # So put, NaN fails it too.
-    is_on_grid = ((levels - levels.round().clamp(0.0, 255.0)).abs() < 1e-3).all()
-    if not bool(is_on_grid):
-        raise ValueError("expected images in [0, 1] on the 8-bit grid: round them to k / 255 first")
+    for plane in images.flatten(0, 1):  # one at a time, to hold little at once
+        levels = plane * 255.0
+        # So put, NaN fails it too.
+        if not bool(((levels - levels.round().clamp_(0.0, 255.0)).abs_() < 1e-3).all()):
+            raise ValueError(
+                "expected images in [0, 1] on the 8-bit grid: round them to k / 255 first"
+            )
     if not bool((epsilon_map >= 0.0).all()):
         raise ValueError("expected an epsilon map of values of 0 or more, got a negative or NaN")

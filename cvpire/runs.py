@@ -329,6 +329,21 @@ RUNS: Mapping[str, Run] = _registry(
         magnitude=64 / 255,
         search=RobustChange(margin=3.0, weight=3.0),
     ),
+    Run(
+        name="Transfer",
+        summary="As much as the bound allows, against several classifiers at once, in the hope "
+        "that others fail too; the change can be seen.",
+        condition=_TOP5,
+        magnitude=128 / 255,
+        search=RobustChange(
+            margin=20.0,
+            weight=1.0,
+            views=2,
+            round_steps=60,
+            rounds=1,
+            besides=("lite0-imagenet", "resnet50-places365"),
+        ),
+    ),
 )
 
 

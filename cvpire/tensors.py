@@ -12,13 +12,16 @@ from cvpire.photo import Photo
 
 def to_image(pixels: NDArray[np.uint8]) -> Tensor:
     """(1, 3, H, W) float32 of pixels (H, W, 3)."""
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div_(255.0)
 
 
 def to_photo(image: Tensor, alpha: NDArray[np.uint8] | None = None) -> Photo:
     """The photo that a file of 8 bits a channel holds of an image (1, 3, H, W), with this alpha."""
-    levels = (image.detach()[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
-    return Photo(levels.permute(1, 2, 0).cpu().numpy(), alpha)
+    pixels = np.empty((*image.shape[-2:], 3), np.uint8)
+    # A channel at a time, to hold little at once.
+    for channel, plane in enumerate(image.detach()[0]):
+        pixels[..., channel] = plane.clamp(0.0, 1.0).mul_(255.0).round_().to(torch.uint8).cpu()
+    return Photo(pixels, alpha)
 
 
 def straight_through(images: Tensor, values: Tensor) -> Tensor:
