@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from cvpire import random_edits
 from cvpire.attack import AttackStep
 from cvpire.conditions import OutOfTop
 from cvpire.random_edits import random_edit, rounded
-from cvpire.robust_change import RobustSettings, find_robust_change
+from cvpire.robust_change import Bystander, RobustSettings, find_robust_change
+from cvpire.runs import RUNS
 from cvpire.threshold import epsilon_map, threshold_map
 
 QUICK = RobustSettings(margin=0.5, weight=3.0, round_steps=12, rounds=2)
@@ -36,6 +38,17 @@ def red_or_not(images: Tensor) -> Callable[[Tensor], Tensor]:
     def logits(views: Tensor) -> Tensor:
         red = 400.0 * (views[:, 0].mean(dim=(-2, -1)) - start)
         return torch.stack((red, torch.zeros_like(red)), dim=1)
+
+    return logits
+
+
+def pale_or_not(images: Tensor) -> Callable[[Tensor], Tensor]:
+    """Class 0 as long as the photo is no bluer than it was."""
+    start = float(images[:, 2].mean()) + 0.004
+
+    def logits(views: Tensor) -> Tensor:
+        pale = 400.0 * (start - views[:, 2].mean(dim=(-2, -1)))
+        return torch.stack((pale, torch.zeros_like(pale)), dim=1)
 
     return logits
 
@@ -114,6 +127,29 @@ def test_images_of_a_batch_are_each_searched_alone() -> None:
         model, images[:1], limit[:1], OutOfTop(torch.tensor([0])), QUICK, seed=0
     )
     assert torch.equal(both.images[:1], alone.images)
+
+
+def test_bystanders_are_led_astray_as_well() -> None:
+    images = image()
+    red, pale = red_or_not(images), pale_or_not(images)
+    condition = OutOfTop(torch.tensor([0]))
+    for bystanders in ((), (Bystander(pale, condition),)):
+        result = find_robust_change(
+            red, images, bound(images), condition, QUICK, seed=0, bystanders=bystanders
+        )
+        assert bool(condition.is_met(red(result.images))[0])
+        assert bool(condition.is_met(pale(result.images))[0]) is bool(bystanders)
+
+
+def test_a_run_attacks_the_classifiers_besides_that_are_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CVPIRE_HOME", str(tmp_path))
+    run = RUNS["Transfer"]
+    assert run.attacked_besides == ("lite0-imagenet",)
+    assert run.settings["besides"] == ["lite0-imagenet"]
+    assert RUNS["Robust"].settings["besides"] == []
+    assert RUNS["Top1-L1"].attacked_besides == ()
 
 
 def test_it_stops_when_asked_and_reports_on_the_way() -> None:
