@@ -16,7 +16,7 @@ import gradio as gr
 from cvpire.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.classifiers import CLASSIFIERS, ClassifierSpec, find_spec
 from cvpire.formats import KINDS
-from cvpire.runs import RUNS
+from cvpire.runs import DEFAULT_RUN, RUNS
 from cvpire.views import MAX_NATIVE_PIXELS
 from page import handlers, render
 from page.style import CSS, THEME
@@ -93,8 +93,8 @@ def build_page() -> gr.Blocks:
                 )
                 if found := find_examples():
                     gr.Examples(found, photo, cache_examples=False, label="Or try one of these")
-                run = gr.Dropdown(list(RUNS), value="Top1-L1", label="Run", elem_id="run")
-                run_hint = _hint(handlers.describe_run("Top1-L1"))
+                run = gr.Dropdown(list(RUNS), value=DEFAULT_RUN, label="Run", elem_id="run")
+                run_hint = _hint(handlers.describe_run(DEFAULT_RUN))
                 classifier = gr.Dropdown(
                     _classifier_choices(),
                     value="auto",

@@ -1,7 +1,8 @@
 """The command line: `python -m cvpire PHOTO... -o DIR --run NAME`, `rehearse` and `weights`.
 
 Prints one verdict line for each photo, or for each thing that may happen to one. Exit codes: 0
-every photo is protected, 1 at least one is not, 2 the command was wrong, 130 it was interrupted.
+every photo is protected, 1 at least one is not, 2 the command was wrong, 130 it was interrupted,
+141 nobody read on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from cvpire.formats import KINDS, FileFormat
 from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
 from cvpire.protect import protect
 from cvpire.rehearsal import Outcome, find_scenes, rehearse
-from cvpire.runs import RUNS, Run, find_run
+from cvpire.runs import DEFAULT_RUN, RUNS, Run, find_run
 from cvpire.views import VIEWS
 from cvpire.weights import (
     DownloadProgress,
@@ -55,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, WeightsError) as error:
         print(f"cvpire: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("cvpire: interrupted; finished photos are kept.", file=sys.stderr)
         return 130
@@ -68,7 +72,12 @@ def _protect_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="made if new")
-    parser.add_argument("--run", default="Top1-L1", metavar="NAME", help=", ".join(RUNS))
+    parser.add_argument(
+        "--run",
+        default=DEFAULT_RUN,
+        metavar="NAME",
+        help=f"{', '.join(RUNS)} (default: {DEFAULT_RUN})",
+    )
     parser.add_argument(
         "--classifier", default="auto", metavar="NAME", help=", ".join(("auto", *CLASSIFIERS))
     )

@@ -347,6 +347,10 @@ RUNS: Mapping[str, Run] = _registry(
 )
 
 
+# What somebody about to post a photo wants: platforms re-encode and shrink what is posted.
+DEFAULT_RUN = "Robust"
+
+
 def find_run(name: str) -> Run:
     """The run of a name.
 
