@@ -107,8 +107,8 @@ def build_page() -> gr.Blocks:
                     10, 95, value=90, step=1, label="Quality", visible=False, elem_id="quality"
                 )
                 kilobytes = gr.Number(
-                    label="Largest file in kB (empty: any; else the quality is the most)",
-                    value=None,
+                    label="Largest file in kB, at the best quality that fits (0: any)",
+                    value=0,
                     minimum=0,
                     visible=False,
                     elem_id="kilobytes",

@@ -17,7 +17,7 @@ import app
 from page import handlers, work
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Response
 else:
     pytest.importorskip("playwright", reason="playwright is not installed")
 
@@ -67,6 +67,7 @@ def tab(demo: gr.Blocks, browser: Browser) -> Iterator[Page]:
         tab.set_default_timeout(30 * SECONDS)
         tab.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
         tab.on("console", lambda message: _note_error(message, troubles))
+        tab.on("response", lambda response: _note_refusal(response, troubles))
         tab.on("request", lambda request: _check_host(request.url, troubles))
         tab.goto(str(demo.local_url))
         tab.locator("#protect").wait_for()
@@ -92,6 +93,11 @@ def attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[EndlessAttack]:
 def _note_error(message: ConsoleMessage, troubles: list[str]) -> None:
     if message.type == "error":
         troubles.append(f"console: {message.text}")
+
+
+def _note_refusal(response: Response, troubles: list[str]) -> None:
+    if response.status >= 400:
+        troubles.append(f"{response.status} for {response.request.method} {response.url}")
 
 
 def _check_host(url: str, troubles: list[str]) -> None:
@@ -138,6 +144,28 @@ def test_a_photo_is_protected_and_a_new_one_clears_the_results(
     upload(tab, other)
     assert tab.locator("#scores").is_hidden() and tab.locator("#slider").is_hidden()
     assert "appear here" in tab.locator("#verdict").inner_text()
+
+
+def test_a_jpeg_is_saved_and_rehearsed(tab: Page, photo: Path) -> None:
+    upload(tab, photo)
+    assert tab.locator("#quality").is_hidden()
+    tab.locator("#kind").get_by_text("JPEG").click()
+    tab.locator("#quality").wait_for()
+    tab.locator("#kilobytes input").fill("9")
+    tab.locator("#protect").click()
+    tab.locator("#rehearse").wait_for()
+    with tab.expect_download() as download:
+        tab.locator("#download").click()
+    assert download.value.suggested_filename == "protected.jpg"
+    assert Path(download.value.path()).stat().st_size <= 9000
+    tab.locator("#rehearse").click()
+    tables = tab.locator("#rehearsal table")
+    tables.first.wait_for()
+    assert "out of the first five in" in tables.first.inner_text()
+    assert "(not attacked)" in tables.nth(1).inner_text()
+    # Another file clears what was rehearsed.
+    tab.locator("#photo").get_by_role("button", name="Remove Image").click()
+    tables.first.wait_for(state="detached")
 
 
 def test_cancel_stops_the_work(tab: Page, photo: Path, attack: EndlessAttack) -> None:
