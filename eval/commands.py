@@ -20,7 +20,8 @@ from eval.gradients import gradients_table, random_classifier, time_loop, time_s
 from eval.methods import CONDITIONS, methods_for
 from eval.peers import PeersOptions, measure_peers
 from eval.progress import ProgressLine
-from eval.robustness import RobustnessOptions, measure_robustness
+from eval.protected_photos import PhotoOptions
+from eval.robustness import measure_robustness
 from eval.speed import (
     KERNELS,
     MOST_MEGAPIXELS,
@@ -33,7 +34,7 @@ from eval.speed import (
 )
 from eval.sweep import SweepOptions, sweep
 from eval.table1 import ALL_RUNS, Table1Options, measure_table1
-from eval.transfer import TransferOptions, measure_transfer
+from eval.transfer import measure_transfer
 
 
 class Parser(argparse.ArgumentParser):
@@ -189,7 +190,7 @@ def _robustness(options: argparse.Namespace) -> int:
     values = _values(options, "robustness-")
     line = ProgressLine(sys.stderr)
     try:
-        result = measure_robustness(RobustnessOptions(**values), line)
+        result = measure_robustness(PhotoOptions(**values), line)
     finally:
         line.clear()
     print(result.markdown, end="", flush=True)
@@ -224,9 +225,10 @@ def _add_transfer(subcommands: argparse._SubParsersAction[Parser]) -> None:
 
 def _transfer(options: argparse.Namespace) -> int:
     values = _values(options, "transfer-")
+    unseen = values.pop("unseen")
     line = ProgressLine(sys.stderr)
     try:
-        result = measure_transfer(TransferOptions(**values), line)
+        result = measure_transfer(PhotoOptions(**values), unseen, line)
     finally:
         line.clear()
     print(result.markdown, end="", flush=True)

@@ -7,156 +7,59 @@ SSIM do to the same photo.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from cvpire.classifiers import Classifier
-from cvpire.photo import Photo, PhotoError, read_photo, write_bytes
-from cvpire.protect import classify, versions
+from cvpire.photo import Photo
+from cvpire.protect import classify
 from eval.controls import CONTROLS, control_of
-from eval.dataset import load_dataset
 from eval.errors import EvaluationError
 from eval.judge import load_judge
-from eval.originals import judge_originals
-from eval.output import check_out, sole_user
 from eval.progress import Progress, ProgressCallback
-from eval.protection import make_batches, protect_all, written_path
-from eval.records import Record, RecordStore
+from eval.protected_photos import Measured, PhotoOptions, ProtectedPhotos, protected_photos
 from eval.table1 import select_runs
 from eval.transfer_table import TRANSFER, markdown
 
 
-@dataclass(frozen=True)
-class TransferOptions:
-    """What to evaluate.
-
-    Attributes:
-        images: their folder.
-        labels: a CSV, or None for the classifier's own first guesses.
-        classifier: that is attacked.
-        view: of `cvpire.views.VIEWS`, or None for the classifier's own.
-        unseen: the classifier that is not.
-        runs: names separated by commas.
-        limit: take only that many images, or None.
-        seed: of whatever is random.
-        out: the folder to write to.
-    """
-
-    images: Path
-    labels: Path | None
-    classifier: str
-    view: str | None
-    unseen: str
-    runs: str
-    limit: int | None
-    seed: int
-    out: Path
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """The result.
-
-    Attributes:
-        markdown: caption and table.
-        unreadable: name -> why, of images that could not be looked at.
-    """
-
-    markdown: str
-    unreadable: Mapping[str, str]
-
-
-def measure_transfer(options: TransferOptions, progress: ProgressCallback) -> Transfer:
-    """Protect the images that the classifier gets right, ask the other, and return the table.
+def measure_transfer(options: PhotoOptions, unseen: str, progress: ProgressCallback) -> Measured:
+    """Protect the images that the classifier gets right, ask another, and return the table.
 
     Writes RUN/NAME.png, records.jsonl and transfer.md into the folder. Whatever stands there from
     an interrupted evaluation with the same options is taken over.
 
     Args:
         options: what to evaluate.
+        unseen: the name of the classifier that is not attacked.
         progress: told as the work goes on.
 
     Raises:
         EvaluationError: if it cannot be measured; what was finished is kept.
     """
     runs = select_runs(options.runs)
-    classifier = load_judge(options.classifier, options.view)
-    unseen = load_judge(options.unseen, options.view)
-    if unseen.spec.name == classifier.spec.name:
+    other = load_judge(unseen, options.view)
+    if load_judge(options.classifier, options.view).spec.name == other.spec.name:
         raise EvaluationError("The unseen classifier must be another than the attacked one.")
     for run in runs:
-        if unseen.spec.name in run.attacked_besides:
-            raise EvaluationError(f"{run.name} attacks {unseen.spec.name} as well.")
-    dataset = load_dataset(options.images, options.labels, classifier.labels, limit=options.limit)
-    check_out(options.images, options.out, [run.name for run in runs])
-    with sole_user(options.out, [run.name for run in runs]):
-        store = RecordStore(options.out / "records.jsonl")
-        originals = judge_originals(dataset, classifier, store, out=options.out, progress=progress)
-        chosen = [original for original in originals.records if original.top1]
-        if not chosen:
-            raise EvaluationError("The classifier gets none of the images right when clean.")
-        protect_all(
-            options.images,
-            make_batches(chosen, 1),
-            runs,
-            classifier,
-            store,
-            seed=options.seed,
-            batch_size=1,
-            out=options.out,
-            progress=progress,
-        )
-        records = {
-            run.name: _ask_all(options, run.name, chosen, unseen, store, progress) for run in runs
-        }
-        store.tidy()
-        text = markdown(
-            records,
-            {
-                "images": len(chosen),
-                "folder": options.images.resolve().name,
-                "attacked": classifier.spec.name,
-                "not attacked": unseen.spec.name,
-                "view": classifier.view,
-                "seed": options.seed,
-                **versions(),
-            },
-        )
-        try:
-            write_bytes(options.out / "transfer.md", text.encode())
-        except PhotoError as error:
-            raise EvaluationError(str(error)) from error
-    return Transfer(text, originals.unreadable)
+        if other.spec.name in run.attacked_besides:
+            raise EvaluationError(f"{run.name} attacks {other.spec.name} as well.")
+    with protected_photos(options, runs, progress) as photos:
+        _ask_all(photos, other, progress)
+        facts = {"not attacked": other.spec.name, **photos.facts}
+        return photos.write("transfer.md", markdown(photos.records(), facts))
 
 
-def _ask_all(
-    options: TransferOptions,
-    run: str,
-    chosen: list[Record],
-    unseen: Classifier,
-    store: RecordStore,
-    progress: ProgressCallback,
-) -> list[Record]:
-    """The run's records, each with what the unseen classifier makes of photo and controls."""
-    records = []
-    for done, original in enumerate(chosen):
-        progress(Progress(f"Asking {unseen.spec.name}", run, done, len(chosen)))
-        record = store.find(run, original.file)
-        assert record is not None and record.report is not None
-        if record.report.get(TRANSFER, {}).get("unseen") != unseen.spec.name:
-            try:
-                clean = read_photo(options.images / original.file)
-                written = read_photo(written_path(options.out, run, original.file))
-            except PhotoError as error:
-                raise EvaluationError(str(error)) from error
-            answers = _ask(clean, written, record.difference.ssim, unseen)
-            record = replace(record, report={**record.report, TRANSFER: answers})
-            store.append(record)
-        records.append(record)
-    progress(Progress(f"Asking {unseen.spec.name}", run, len(chosen), len(chosen)))
-    return records
+def _ask_all(photos: ProtectedPhotos, unseen: Classifier, progress: ProgressCallback) -> None:
+    total, done = len(photos.runs) * len(photos.originals), 0
+    for run in photos.runs:
+        for original in photos.originals:
+            progress(Progress(f"Asking {unseen.spec.name}", run.name, done, total))
+            done += 1
+            record = photos.record(run, original)
+            asked = (record.report or {}).get(TRANSFER, {})
+            if asked.get("unseen") != unseen.spec.name:
+                clean, written = photos.read(run, original)
+                photos.note(record, TRANSFER, _ask(clean, written, record.difference.ssim, unseen))
+    progress(Progress(f"Asking {unseen.spec.name}", "", total, total))
 
 
 def _ask(clean: Photo, written: Photo, similarity: float, unseen: Classifier) -> dict[str, Any]:

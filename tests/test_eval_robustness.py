@@ -14,14 +14,14 @@ from test_eval_table1 import fake_classifier
 
 from cvpire.formats import FileFormat
 from cvpire.photo import Photo, read_photo
-from cvpire.protect import PNG
 from cvpire.rehearsal import rehearse
 from cvpire.runs import RUNS, RobustChange
 from cvpire.transformations import TRANSFORMATIONS, Transformation
 from eval import judge, robustness, robustness_table
 from eval.errors import EvaluationError
 from eval.progress import Progress
-from eval.robustness import Robustness, RobustnessOptions, measure_robustness
+from eval.protected_photos import Measured, PhotoOptions
+from eval.robustness import measure_robustness
 
 FEW = {name: TRANSFORMATIONS[name] for name in ("jpeg-75", "resize-720", "half")} | {
     "black": Transformation("black", "all black", lambda p: Photo(np.zeros_like(p.pixels)))
@@ -46,12 +46,12 @@ def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> RobustnessOptions:
+def options(tmp_path: Path) -> PhotoOptions:
     folder = tmp_path / "images"
     folder.mkdir()
     for seed in range(3):
         Image.fromarray(textured_pixels(40, 36, seed)).save(folder / f"{seed}.png")
-    return RobustnessOptions(
+    return PhotoOptions(
         images=folder,
         labels=None,
         classifier="fake",
@@ -59,14 +59,11 @@ def options(tmp_path: Path) -> RobustnessOptions:
         runs="Robust",
         limit=None,
         seed=0,
-        file_format=PNG,
         out=tmp_path / "out",
     )
 
 
-def measure(
-    options: RobustnessOptions, progress: Callable[[Progress], None] | None = None
-) -> Robustness:
+def measure(options: PhotoOptions, progress: Callable[[Progress], None] | None = None) -> Measured:
     return measure_robustness(options, progress or (lambda step: None))
 
 
@@ -75,7 +72,7 @@ def rows(text: str) -> dict[str, list[str]]:
     return {row[1]: row[2:-1] for row in ([c.strip() for c in line.split("|")] for line in lines)}
 
 
-def test_each_file_is_tried_beside_its_original(options: RobustnessOptions) -> None:
+def test_each_file_is_tried_beside_its_original(options: PhotoOptions) -> None:
     result = measure(options)
     text = result.markdown
     assert not result.unreadable
@@ -94,7 +91,7 @@ def test_each_file_is_tried_beside_its_original(options: RobustnessOptions) -> N
     assert all(0.0 <= float(cell.rstrip("%")) <= 100.0 for cell in run[6:10])
 
 
-def test_what_was_finished_before_a_kill_is_kept(options: RobustnessOptions) -> None:
+def test_what_was_finished_before_a_kill_is_kept(options: PhotoOptions) -> None:
     class Killed(BaseException):
         pass
 
@@ -111,13 +108,13 @@ def test_what_was_finished_before_a_kill_is_kept(options: RobustnessOptions) -> 
     assert len(lines & set(after)) == 3 + 2
 
 
-def test_other_settings_are_refused_in_the_same_folder(options: RobustnessOptions) -> None:
+def test_other_settings_are_refused_in_the_same_folder(options: PhotoOptions) -> None:
     measure(options)
     with pytest.raises(EvaluationError, match="seed was 0 and is 1 now"):
         measure(replace(options, seed=1))
 
 
-def test_lossy_files_are_judged_as_their_readers_get_them(options: RobustnessOptions) -> None:
+def test_lossy_files_are_judged_as_their_readers_get_them(options: PhotoOptions) -> None:
     text = measure(replace(options, file_format=FileFormat("JPEG", 75))).markdown
     assert "files JPEG 75" in text
     assert read_photo(options.out / "Robust" / "0.jpg").pixels.shape == (40, 36, 3)
@@ -126,14 +123,14 @@ def test_lossy_files_are_judged_as_their_readers_get_them(options: RobustnessOpt
         measure(options)
 
 
-def test_what_cannot_be_read_is_said(options: RobustnessOptions) -> None:
+def test_what_cannot_be_read_is_said(options: PhotoOptions) -> None:
     (options.images / "cut.png").write_bytes((options.images / "0.png").read_bytes()[:200])
     result = measure(options)
     assert list(result.unreadable) == ["cut.png"]
     assert rows(result.markdown)["all black"][0] == "3"
 
 
-def test_the_images_are_never_written_over(options: RobustnessOptions) -> None:
+def test_the_images_are_never_written_over(options: PhotoOptions) -> None:
     images = options.images.rename(options.images.with_name("Robust"))
     with pytest.raises(EvaluationError, match="written over the images"):
         measure(replace(options, images=images, out=images.parent))

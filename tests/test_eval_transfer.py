@@ -20,7 +20,8 @@ from eval import judge, transfer
 from eval.controls import CONTROLS, control_of
 from eval.errors import EvaluationError
 from eval.progress import Progress
-from eval.transfer import Transfer, TransferOptions, measure_transfer
+from eval.protected_photos import Measured, PhotoOptions
+from eval.transfer import measure_transfer
 
 
 def load(name: str, *, view: str | None = None) -> Classifier:
@@ -40,17 +41,16 @@ def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> TransferOptions:
+def options(tmp_path: Path) -> PhotoOptions:
     folder = tmp_path / "images"
     folder.mkdir()
     for seed in range(3):
         Image.fromarray(textured_pixels(40, 36, seed)).save(folder / f"{seed}.png")
-    return TransferOptions(
+    return PhotoOptions(
         images=folder,
         labels=None,
         classifier="fake",
         view=None,
-        unseen="other",
         runs="Transfer",
         limit=None,
         seed=0,
@@ -59,9 +59,12 @@ def options(tmp_path: Path) -> TransferOptions:
 
 
 def measure(
-    options: TransferOptions, progress: Callable[[Progress], None] | None = None
-) -> Transfer:
-    return measure_transfer(options, progress or (lambda step: None))
+    options: PhotoOptions,
+    progress: Callable[[Progress], None] | None = None,
+    *,
+    unseen: str = "other",
+) -> Measured:
+    return measure_transfer(options, unseen, progress or (lambda step: None))
 
 
 def cells(text: str) -> dict[str, str]:
@@ -70,7 +73,7 @@ def cells(text: str) -> dict[str, str]:
     return dict(zip(head, row, strict=True))
 
 
-def test_another_classifier_is_asked_about_the_written_files(options: TransferOptions) -> None:
+def test_another_classifier_is_asked_about_the_written_files(options: PhotoOptions) -> None:
     result = measure(options)
     row = cells(result.markdown)
     assert (options.out / "transfer.md").read_text() == result.markdown
@@ -83,7 +86,7 @@ def test_another_classifier_is_asked_about_the_written_files(options: TransferOp
 
 
 def test_a_kill_loses_nothing_and_another_question_is_asked_anew(
-    options: TransferOptions, monkeypatch: pytest.MonkeyPatch
+    options: PhotoOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
@@ -109,9 +112,9 @@ def test_a_kill_loses_nothing_and_another_question_is_asked_anew(
     assert asked == 1
 
 
-def test_the_attacked_classifier_is_not_the_unseen_one(options: TransferOptions) -> None:
+def test_the_attacked_classifier_is_not_the_unseen_one(options: PhotoOptions) -> None:
     with pytest.raises(EvaluationError, match="must be another than the attacked one"):
-        measure(replace(options, unseen="fake"))
+        measure(options, unseen="fake")
 
 
 @pytest.mark.parametrize("name", CONTROLS)
