@@ -1,4 +1,4 @@
-"""No-reference metrics of pyiqa, built from files on this machine and from nothing else.
+"""Metrics of pyiqa, built from files on this machine and from nothing else.
 
 pyiqa fetches what a metric asks for while it is built, and unpickles it without protection. Here
 each request for a file is answered from a given set, read by `cvpire.checkpoints`; anything else
@@ -30,12 +30,13 @@ _NAMED_HASH = re.compile(r"-([0-9a-f]{8})\.\w+$")
 _BUILDING = threading.Lock()
 
 
-def metric_names() -> tuple[str, ...]:
-    """The no-reference metrics that pyiqa knows."""
+def metric_names(*, full_reference: bool = False) -> tuple[str, ...]:
+    """The metrics that pyiqa knows: those of one photo, or those that compare two."""
     from pyiqa.default_model_configs import DEFAULT_CONFIGS
 
+    mode = "FR" if full_reference else "NR"
     return tuple(
-        name for name, config in DEFAULT_CONFIGS.items() if config.get("metric_mode") == "NR"
+        name for name, config in DEFAULT_CONFIGS.items() if config.get("metric_mode") == mode
     )
 
 
@@ -49,10 +50,11 @@ def metric_scale(name: str) -> str:
 
 
 def build_metric(name: str, files: Mapping[str, Path]) -> nn.Module:
-    """A metric with the weights of its files: images (1, 3, H, W) in [0, 1] to a score.
+    """A metric with the weights of its files: images (1, 3, H, W) in [0, 1] to a score; one that
+    compares takes the changed image and the original.
 
     Args:
-        name: of `metric_names()`.
+        name: of `metric_names()`, of either kind.
         files: by the name that pyiqa's own copy has.
 
     Raises:
@@ -60,8 +62,9 @@ def build_metric(name: str, files: Mapping[str, Path]) -> nn.Module:
         WeightsError: if a file is missing, damaged or does not fit, or the metric wants more than
             files of weights.
     """
-    if name not in metric_names():
-        raise ValueError(f"pyiqa has no no-reference metric {name!r}; it has {metric_names()}.")
+    known = metric_names() + metric_names(full_reference=True)
+    if name not in known:
+        raise ValueError(f"pyiqa has no metric {name!r}; it has {', '.join(known)}.")
     # This module registers all architectures.
     from pyiqa.models.inference_model import InferenceModel
 
@@ -78,7 +81,8 @@ class _Requests:
     def __init__(self, name: str, files: Mapping[str, Path]) -> None:
         self._name = name
         self._files = files
-        self._loaded: set[int] = set()
+        self._states: list[Mapping[str, torch.Tensor]] = []
+        self._loaded: dict[int, nn.Parameter] = {}  # kept alive: no other may take its number
 
     @contextlib.contextmanager
     def answered(self) -> Iterator[None]:
@@ -98,6 +102,7 @@ class _Requests:
             patches: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
                 (timm, "create_model", self._without_pretraining(timm.create_model)),
                 (torchvision_models, "load_state_dict_from_url", self._read),
+                (nn.Module, "load_state_dict", self._noting(nn.Module.load_state_dict)),
                 (torch, "load", self._tensors_only(torch.load)),
                 (torch.jit, "load", self._refuse),
                 (torch.hub, "load", self._refuse),
@@ -141,11 +146,38 @@ class _Requests:
         self, network: nn.Module, source: str, strict: bool = True, weight_keys: str | None = None
     ) -> None:
         path = Path(self._find(source))
-        load_strictly(network, read_state_dict(path), source=path.name)
-        self._loaded |= {id(parameter) for parameter in network.parameters()}
+        state = read_state_dict(path)
+        # Where pyiqa is not strict, a file holds a part, and the rest has a file of its own.
+        whole = state if strict else {**network.state_dict(), **state}
+        load_strictly(network, whole, source=path.name)
+        self._note(network, state)
 
     def _read(self, url: str, *_: object, **__: object) -> dict[str, torch.Tensor]:
-        return read_state_dict(Path(self._find(url)))
+        state = read_state_dict(Path(self._find(url)))
+        self._states.append(state)
+        return state
+
+    def _noting(self, load: Callable[..., Any]) -> Callable[..., Any]:
+        def load_and_note(network: nn.Module, state: Any, *args: Any, **options: Any) -> Any:
+            is_ours = any(state is known for known in self._states)
+            try:
+                result = load(network, state, *args, **options)
+            except RuntimeError as error:
+                if not is_ours:
+                    raise
+                raise WeightsError(
+                    f"A file of weights does not fit pyiqa's {self._name}: {error}"
+                ) from error
+            if is_ours:
+                self._note(network, state)
+            return result
+
+        return load_and_note
+
+    def _note(self, network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+        """Remember which parameters came from a file."""
+        named = network.named_parameters(remove_duplicate=False)
+        self._loaded |= {id(parameter): parameter for name, parameter in named if name in state}
 
     def _without_pretraining(self, create: Callable[..., Any]) -> Callable[..., Any]:
         # The metric's own file holds its backbone; `check_whole` sees to it.

@@ -142,6 +142,20 @@ def _add_peers(subcommands: argparse._SubParsersAction[Parser]) -> None:
     )
     _add_limit(parser)
     _add_seed(parser)
+    parser.add_argument(
+        "--perceptual",
+        default="",
+        metavar="A,B",
+        help="besides, metrics of pyiqa that compare two photos, such as lpips and dists",
+    )
+    parser.add_argument(
+        "--perceptual-files",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="their weights, under the names of pyiqa's and torchvision's own copies",
+    )
     _add_out(parser, "peers-CONDITION-IMAGES-CLASSIFIER")
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from cvpire.attack import SAFETY_MARGIN
 from cvpire.classifiers import Classifier
@@ -21,8 +22,9 @@ from cvpire.metrics import compare
 from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
 from cvpire.protect import Verdict, classify, versions
 from cvpire.runs import RUNS
+from cvpire.tensors import to_image
 from cvpire.threshold import epsilon_map, threshold_map
-from cvpire.weights import file_sha256
+from cvpire.weights import WeightsError, file_sha256, weights_dir
 from eval.dataset import load_dataset
 from eval.errors import EvaluationError
 from eval.judge import expect_settings, judge, load_judge
@@ -30,7 +32,7 @@ from eval.methods import CONDITIONS, Method, Task, methods_for
 from eval.originals import judge_originals
 from eval.output import check_out, sole_user
 from eval.passes import CountedClassifier
-from eval.peers_table import PeerRow, draw, make_row, markdown, to_csv
+from eval.peers_table import PERCEPTUAL, PeerRow, draw, make_row, markdown, to_csv
 from eval.progress import Progress, ProgressCallback
 from eval.protection import written_path
 from eval.records import Record, RecordStore
@@ -50,6 +52,8 @@ class PeersOptions:
         limit: take only that many images, or None.
         seed: of whatever is random.
         out: the folder to write to.
+        perceptual: names of pyiqa's metrics that compare two photos, separated by commas.
+        perceptual_files: weights of these metrics, under the names of pyiqa's own copies.
     """
 
     images: Path
@@ -61,6 +65,8 @@ class PeersOptions:
     limit: int | None
     seed: int
     out: Path
+    perceptual: str = ""
+    perceptual_files: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,7 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Peers:
         EvaluationError: if it cannot be measured; what was finished is kept.
     """
     methods, missing = _select(options)
+    perceptual = _load_perceptual(options)
     classifier = load_judge(options.classifier, options.view)
     dataset = load_dataset(options.images, options.labels, classifier.labels, limit=options.limit)
     check_out(options.images, options.out, [method.name for method in methods])
@@ -109,9 +116,14 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Peers:
                 _measure(options, method, original, classifier, store)
                 done += 1
         progress(Progress("Comparing", "", total, total))
+        for name, metric in perceptual.items():
+            for done, original in enumerate(chosen):
+                progress(Progress("Looking closely", name, done, len(chosen)))
+                for method in methods:
+                    _look_closely(options, method, original, name, metric, store)
         store.tidy()
         rows = [
-            make_row(method, [_found(store, method, original) for original in chosen])
+            make_row(method, [_found(store, method, o) for o in chosen], list(perceptual))
             for method in methods
         ]
         text = _write(options, rows, classifier, len(chosen))
@@ -210,6 +222,51 @@ def _change(
         "seconds": seconds,
         "file_sha256": file_sha256(path),
     }
+
+
+def _load_perceptual(options: PeersOptions) -> dict[str, nn.Module]:
+    names = [name.strip() for name in options.perceptual.split(",") if name.strip()]
+    if not names:
+        return {}
+    # pyiqa takes seconds to import.
+    from cvpire.pyiqa_metrics import build_metric, metric_names
+
+    known = metric_names(full_reference=True)
+    if unknown := [name for name in names if name not in known]:
+        raise EvaluationError(
+            f"pyiqa has no metric {unknown[0]!r} that compares two photos; it has "
+            f"{', '.join(known)}."
+        )
+    stored = {path.name: path for path in weights_dir().glob("*") if path.is_file()}
+    files = {**stored, **{path.name: path for path in options.perceptual_files}}
+    try:
+        return {name: build_metric(name, files) for name in names}
+    except WeightsError as error:
+        raise EvaluationError(str(error)) from error
+
+
+def _look_closely(
+    options: PeersOptions,
+    method: Method,
+    original: Record,
+    name: str,
+    metric: nn.Module,
+    store: RecordStore,
+) -> None:
+    """Compare a written file with its original by one more metric, unless it was done."""
+    record = _found(store, method, original)
+    report = record.report or {}
+    if name in report.get(PERCEPTUAL, {}):
+        return
+    try:
+        clean = read_photo(options.images / original.file)
+        written = read_photo(written_path(options.out, method.name, original.file))
+    except PhotoError as error:
+        raise EvaluationError(str(error)) from error
+    with torch.no_grad():
+        value = float(metric(to_image(written.pixels), to_image(clean.pixels)))
+    found = {**report.get(PERCEPTUAL, {}), name: value}
+    store.append(replace(record, report={**report, PERCEPTUAL: found}))
 
 
 def _found(store: RecordStore, method: Method, original: Record) -> Record:

@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 from eval.methods import Method
 from eval.records import Record
 
+# Of a record's report: values of pyiqa's metrics that compare two photos.
+PERCEPTUAL = "perceptual"
+
 
 class PeerRow(NamedTuple):
     """One method over all photos; means, unless it says otherwise.
@@ -33,6 +36,7 @@ class PeerRow(NamedTuple):
         forwards: passes through the classifier for a photo.
         backwards: those that gradients came back from.
         seconds: for a photo, the map included.
+        perceptual: values of pyiqa's metrics, by name, as far as asked for.
     """
 
     method: str
@@ -49,9 +53,10 @@ class PeerRow(NamedTuple):
     forwards: float
     backwards: float
     seconds: float
+    perceptual: Mapping[str, float]
 
 
-def make_row(method: Method, records: Sequence[Record]) -> PeerRow:
+def make_row(method: Method, records: Sequence[Record], perceptual: Sequence[str]) -> PeerRow:
     """One method's row from its records."""
     differences = [record.difference for record in records]
     reports = [record.report or {} for record in records]
@@ -74,6 +79,9 @@ def make_row(method: Method, records: Sequence[Record]) -> PeerRow:
         forwards=mean([report["forwards"] for report in reports]),
         backwards=mean([report["backwards"] for report in reports]),
         seconds=mean([record.seconds for record in records]),
+        perceptual={
+            name: mean([report[PERCEPTUAL][name] for report in reports]) for name in perceptual
+        },
     )
 
 
@@ -86,16 +94,18 @@ def markdown(rows: Sequence[PeerRow], facts: Mapping[str, object]) -> str:
         "condition by the safety margin, the others at all.",
         "",
         "| method | success | SSIM | dE00 mean | dE00 p95 | dE00 max | L-inf | over bound | "
-        "forward | backward | seconds |",
-        "|---|" + "---:|" * 10,
+        + "".join(f"{name} | " for name in rows[0].perceptual)
+        + "forward | backward | seconds |",
+        "|---|" + "---:|" * (10 + len(rows[0].perceptual)),
     ]
     for row in rows:
         over = "-" if row.over_bound is None else str(row.over_bound)
         lines.append(
             f"| {row.title if row.is_ours else f'{row.method}: {row.title}'} | {row.success:.1%} | "
             f"{row.ssim:.5f} | {row.delta_e_mean:.4f} | {row.delta_e_p95:.3f} | "
-            f"{row.delta_e_max:.2f} | {row.linf:.1f} | {over} | {row.forwards:.1f} | "
-            f"{row.backwards:.1f} | {row.seconds:.2f} |"
+            f"{row.delta_e_max:.2f} | {row.linf:.1f} | {over} | "
+            + "".join(f"{value:.6f} | " for value in row.perceptual.values())
+            + f"{row.forwards:.1f} | {row.backwards:.1f} | {row.seconds:.2f} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -104,9 +114,10 @@ def to_csv(rows: Sequence[PeerRow]) -> str:
     """The table as CSV: plain numbers; an empty cell where there is none."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(PeerRow._fields)
+    writer.writerow([*PeerRow._fields[:-1], *rows[0].perceptual])
     for row in rows:
-        writer.writerow("" if value is None else value for value in row)
+        plain = ["" if value is None else value for value in row[:-1]]
+        writer.writerow([*plain, *row.perceptual.values()])
     return text.getvalue()
 
 

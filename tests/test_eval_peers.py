@@ -14,6 +14,7 @@ from PIL import Image
 from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
+from cvpire import pyiqa_metrics
 from cvpire.photo import read_photo
 from cvpire.threshold import threshold_map
 from eval import judge, peers
@@ -99,6 +100,47 @@ def test_every_method_is_judged_by_its_written_file(options: PeersOptions) -> No
     assert bool((written.pixels == 255 - original.pixels).all())
     for name in ("peers.md", "peers.csv", "peers.png"):
         assert (options.out / name).stat().st_size > 100
+
+
+class MeanDifference(nn.Module):
+    """Stands for a metric of pyiqa, and counts how often it is asked."""
+
+    asked = 0
+
+    def forward(self, changed: Tensor, original: Tensor) -> Tensor:
+        MeanDifference.asked += 1
+        return (changed - original).abs().mean()
+
+
+def test_metrics_of_pyiqa_are_columns_where_asked_for(
+    options: PeersOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure(options)
+    monkeypatch.setattr(pyiqa_metrics, "build_metric", lambda name, files: MeanDifference())
+    monkeypatch.setattr(MeanDifference, "asked", 0)
+    with_it = replace(options, perceptual="lpips")
+    rows = cells(measure(with_it))
+    ours, inverted, left = (
+        rows[name] for name in ("Top1-min, this project", "invert: inverted", "nothing: left alone")
+    )
+    assert left[7] == "0.000000"
+    assert 0.0 < float(ours[7]) < 0.01 < float(inverted[7])
+    head = (options.out / "peers.csv").read_text().splitlines()[0]
+    assert head.endswith("seconds,lpips")
+    asked = MeanDifference.asked
+    assert asked == 4 * 3
+    assert cells(measure(with_it)) == rows
+    assert MeanDifference.asked == asked, "what was looked at is kept"
+    with pytest.raises(EvaluationError, match="no metric 'prettiness' that compares two photos"):
+        measure(replace(options, perceptual="prettiness"))
+
+
+def test_missing_weights_of_such_a_metric_are_named(
+    options: PeersOptions, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CVPIRE_HOME", str(tmp_path))
+    with pytest.raises(EvaluationError, match=r"needs the file .*alex.*\.pth"):
+        measure(replace(options, perceptual="lpips"))
 
 
 def test_what_was_finished_before_a_kill_is_kept(options: PeersOptions) -> None:
