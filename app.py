@@ -66,6 +66,16 @@ class RawImage(gr.Image):
         return None if payload is None else payload.path
 
 
+class RawDownload(gr.DownloadButton):
+    """A download whose file a handler may look at; gradio's own leaves an empty file each time."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str | None:
+        """The file's path."""
+        return None if payload is None else payload.path
+
+
 def build_page() -> gr.Blocks:
     """The page, ready for `launch(**LAUNCH)`."""
     # Before Blocks: without a network, its analytics hold up the process's end.
@@ -107,9 +117,8 @@ def build_page() -> gr.Blocks:
                     10, 95, value=90, step=1, label="Quality", visible=False, elem_id="quality"
                 )
                 kilobytes = gr.Number(
-                    label="Largest file in kB, at the best quality that fits (0: any)",
+                    label="Largest file in kB, by a lower quality if need be (0: any)",
                     value=0,
-                    minimum=0,
                     visible=False,
                     elem_id="kilobytes",
                 )
@@ -129,7 +138,7 @@ def build_page() -> gr.Blocks:
             with gr.Column(scale=3, min_width=320):
                 verdict = gr.HTML(render.WAITING, label="Verdict", min_height=80, elem_id="verdict")
                 with gr.Column(visible=False) as photos:
-                    download = gr.DownloadButton(
+                    download = RawDownload(
                         "Download the protected photo", variant="primary", elem_id="download"
                     )
                     with gr.Tab("Slider"):

@@ -141,7 +141,7 @@ def _protect(options: argparse.Namespace) -> int:
 def _file_format(options: argparse.Namespace) -> FileFormat:
     kind = next(kind for kind in KINDS if kind.lower() == options.format)
     quality: int | None = options.quality
-    if KINDS[kind].encode is not None and quality is None and options.max_bytes is None:
+    if not KINDS[kind].is_lossless and quality is None and options.max_bytes is None:
         quality = _QUALITY
     return FileFormat(kind, quality, options.max_bytes)
 

@@ -13,6 +13,8 @@ from PIL import Image, features
 
 from cvpire.photo import Photo, PhotoError
 
+_WEBP_MOST_SIDE = 16_383
+
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
 
@@ -48,11 +50,12 @@ def encode_webp(photo: Photo, quality: int) -> bytes:
         ValueError: for another quality.
     """
     _check_quality(quality)
-    return _save(photo, "WEBP", quality=quality)
+    # `exact` keeps the colours below transparency, which are treated and judged like the others.
+    return _save(photo, "WEBP", quality=quality, exact=True)
 
 
 def encode_avif(photo: Photo, quality: int) -> bytes:
-    """The photo as an AVIF of 4:2:0; transparency is kept.
+    """The photo as an AVIF of 4:2:0; its transparency is compressed as well, and blurs a little.
 
     Args:
         photo: with sides of up to 65,535 pixels.
@@ -66,6 +69,11 @@ def encode_avif(photo: Photo, quality: int) -> bytes:
     if not has_avif():
         raise PhotoError("This Pillow cannot write AVIF: choose PNG, JPEG or WebP.")
     return _save(photo, "AVIF", quality=quality, speed=8)
+
+
+def fits_webp(photo: Photo) -> bool:
+    """Whether a WebP can be as wide and as high."""
+    return max(photo.width, photo.height) <= _WEBP_MOST_SIDE
 
 
 def has_avif() -> bool:

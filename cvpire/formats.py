@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from cvpire.encoders import encode_avif, encode_jpeg, encode_webp, has_avif
-from cvpire.photo import Photo, PhotoError, encode_png, read_photo
+from cvpire.photo import Photo, PhotoError, encode_png, read_written
 
 # The best quality that codecs are asked for: beyond it files grow and nobody sees a difference.
 BEST_QUALITY = 95
@@ -19,6 +19,10 @@ class _Kind:
 
     suffix: str
     encode: Callable[[Photo, int], bytes] | None = None
+
+    @property
+    def is_lossless(self) -> bool:
+        return self.encode is None
 
 
 KINDS: Mapping[str, _Kind] = {
@@ -84,7 +88,7 @@ class FileFormat:
     @property
     def is_lossless(self) -> bool:
         """Whether a reader of the file gets the very pixels that were written."""
-        return KINDS[self.kind].encode is None
+        return KINDS[self.kind].is_lossless
 
     @property
     def suffix(self) -> str:
@@ -108,15 +112,18 @@ class FileFormat:
     def read_back(self, photo: Photo) -> tuple[bytes, Photo]:
         """The file, and what its reader gets."""
         data = self.encode(photo)
-        # No limit: the bytes are ours, and the photo was let in.
-        return data, read_photo(data, max_pixels=photo.width * photo.height, max_bytes=len(data))
+        return data, read_written(data, photo)
 
     def fits(self, photo: Photo) -> bool:
         """Whether this photo's file is as small as it has to be."""
         return self.max_bytes is None or len(self.encode(photo)) <= self.max_bytes
 
-    def fitted(self, photo: Photo) -> FileFormat:
+    def fitted(self, photo: Photo, check: Callable[[], object] = lambda: None) -> FileFormat:
         """With the best quality at which this photo fits into `max_bytes`; itself without a limit.
+
+        Args:
+            photo: that is to fit.
+            check: called before each of some seven encodings; what it raises ends the work.
 
         Raises:
             PhotoError: if it does not fit at any quality.
@@ -126,6 +133,7 @@ class FileFormat:
         # A file grows with the quality, near enough: what is returned is known to fit.
         fits, low, high = 0, 1, self.quality or BEST_QUALITY
         while low <= high:
+            check()
             middle = (low + high + 1) // 2
             if replace(self, quality=middle).fits(photo):
                 fits, low = middle, middle + 1
@@ -145,3 +153,7 @@ class FileFormat:
             return ()
         qualities = [q for q in (75, 85, 90, BEST_QUALITY) if q > (self.quality or 0)]
         return (*(FileFormat(self.kind, quality) for quality in qualities), FileFormat("PNG"))
+
+
+# What is written unless something else is asked for.
+PNG = FileFormat("PNG")

@@ -154,6 +154,16 @@ def read_photo(
         return _convert(name, image)
 
 
+def read_written(data: bytes, photo: Photo) -> Photo:
+    """Read a file that was made of a photo: no limits, since it is ours and the photo was let in.
+
+    Args:
+        data: the file.
+        photo: of which it was made.
+    """
+    return read_photo(data, max_pixels=photo.width * photo.height, max_bytes=len(data))
+
+
 def encode_png(photo: Photo, *, compress_level: int = 3) -> bytes:
     """The photo as a PNG of IHDR, IDAT and IEND only: equal pixels in, equal bytes out.
 

@@ -8,168 +8,34 @@ search itself looks at decoded files only.
 from __future__ import annotations
 
 import hashlib
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from enum import Enum
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cvpire import __version__
 from cvpire.attack import SAFETY_MARGIN, AttackResult, StepCallback
-from cvpire.classifiers import Classifier, Prediction
+from cvpire.classifiers import Classifier
 from cvpire.conditions import Condition
-from cvpire.formats import FileFormat
-from cvpire.metrics import Difference, compare
+from cvpire.formats import PNG, FileFormat
+from cvpire.metrics import compare
 from cvpire.photo import Photo, PhotoError
-from cvpire.runs import Attacked, Run
+from cvpire.report import Report, Verdict, versions
+from cvpire.runs import Reader, Run
 from cvpire.tensors import to_image, to_photo
 from cvpire.threshold import epsilon_map, threshold_map
-from cvpire.through_file import ThroughFile
+from cvpire.through_file import through_file
 
 # Reports keep the five highest classes: what the paper's conditions look at.
 TOP_K = 5
 
-PNG = FileFormat("PNG")
-
 # Searches before a file that must fit a size is given up: each leaves a photo that needs a little
 # more room than the last, and so a lower quality.
 _MOST_FITTINGS = 3
-
-
-class Verdict(Enum):
-    """What became of a photo."""
-
-    PROTECTED = "protected"
-    NOT_NEEDED = "not needed"
-    NOT_PROTECTED = "not protected"
-    FLAT = "flat"
-    STOPPED = "stopped"
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the written file meets the run's condition."""
-        return self in (Verdict.PROTECTED, Verdict.NOT_NEEDED)
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that is known about one protected photo; plain values, ready for JSON.
-
-    Attributes:
-        verdict: what became of it.
-        run: the run's name.
-        settings: the run's m, kernel and sigma, and those of its search.
-        condition: what was to be reached.
-        classifier: its name.
-        view: its view of the photo.
-        weights_sha256: of the classifier's weights.
-        label: the class to get away from, with its probability before.
-        label_is_given: False where it is the classifier's own first guess.
-        before: the classifier's five highest classes for the original photo, best first.
-        after: the same for the written file.
-        label_probability_after: of `label`, for the written file.
-        difference: between the original photo and the written file; its `over_bound` counts what
-            was handed to the encoder, since a codec's own losses know no bound.
-        encoding: between the original photo and the same encoded so: what the codec does alone.
-            None where it does nothing.
-        steps: optimiser steps taken.
-        max_steps: the most that there could have been.
-        seed: of the starting noise.
-        seconds: what it took, reading and writing of files left out; a share of its batch's.
-        pixels_sha256: of the original's pixels (and transparency), as read.
-        file_format: of the protected file, with its quality.
-        file_bytes: its size.
-        file_sha256: of the protected file.
-        would_pass: where the photo is not protected in this format, one in which it would be.
-        versions: of what computed this.
-    """
-
-    verdict: Verdict
-    run: str
-    settings: dict[str, Any]
-    condition: str
-    classifier: str
-    view: str
-    weights_sha256: str
-    label: Prediction
-    label_is_given: bool
-    before: tuple[Prediction, ...]
-    after: tuple[Prediction, ...]
-    label_probability_after: float
-    difference: Difference
-    encoding: Difference | None
-    steps: int
-    max_steps: int
-    seed: int
-    seconds: float
-    pixels_sha256: str
-    file_format: str
-    file_bytes: int
-    file_sha256: str
-    would_pass: str
-    versions: dict[str, str]
-
-    def as_record(self) -> dict[str, object]:
-        """The report as plain dicts, lists, numbers and strings."""
-        record = asdict(self)
-        record["verdict"] = self.verdict.value
-        record["label"] = self.label._asdict()
-        record["before"] = [prediction._asdict() for prediction in self.before]
-        record["after"] = [prediction._asdict() for prediction in self.after]
-        record["difference"] = _as_json(self.difference)
-        record["encoding"] = None if self.encoding is None else _as_json(self.encoding)
-        return record
-
-    def sentence(self) -> str:
-        """The verdict in words."""
-        label, first = self.label.name, self.after[0].name
-        match self.verdict:
-            case Verdict.PROTECTED if self.label != self.before[0]:
-                return (
-                    f"Protected: {self.classifier} gave {label} {self.label.probability:.1%} in "
-                    f"this photo and gives it {self.label_probability_after:.1%} in the written "
-                    f"file, which it takes for {first} ({self.after[0].probability:.1%})."
-                )
-            case Verdict.PROTECTED:
-                return (
-                    f"Protected: {self.classifier} took this photo for {label} "
-                    f"({self.label.probability:.1%}) and now takes the written file for {first} "
-                    f"({self.after[0].probability:.1%})."
-                )
-            case Verdict.NOT_NEEDED:
-                state = "as it is" if self.encoding is None else f"saved as {self.file_format}"
-                return (
-                    f"Nothing to do: {self.classifier} does not recognise {label} in this photo "
-                    f"{state}; no pixel was changed."
-                )
-            case Verdict.FLAT:
-                return (
-                    "Not protected: this photo has the same colour everywhere, so there is no "
-                    "place where a change would stay unseen."
-                )
-            case Verdict.STOPPED:
-                return f"Stopped after {self.steps} steps; the photo is not protected."
-            case Verdict.NOT_PROTECTED:
-                advice = (
-                    f"as {self.would_pass} it would be protected."
-                    if self.would_pass
-                    else "a run with a wider bound may succeed."
-                )
-                saved = "" if self.encoding is None else f" as {self.file_format}"
-                return (
-                    f"Not protected{saved}: {self.classifier} still sees {label} "
-                    f"({self.label_probability_after:.1%}) after {self.steps} steps; {advice}"
-                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +67,7 @@ def protect(
     label: int | None = None,
     seed: int = 0,
     on_step: StepCallback | None = None,
+    check: Callable[[], object] = lambda: None,
 ) -> Protected:
     """Protect one photo from a classifier.
 
@@ -213,6 +80,7 @@ def protect(
             classifier's own first guess.
         seed: of the starting noise.
         on_step: told after each forward pass; a true answer stops the work.
+        check: called between the encodings of a lossy file; what it raises ends the work.
 
     Returns:
         The written file's bytes and what became of it.
@@ -230,6 +98,7 @@ def protect(
         labels=labels,
         seed=seed,
         on_step=on_step,
+        check=check,
     )[0]
 
 
@@ -242,6 +111,7 @@ def protect_batch(
     labels: Sequence[int] | None = None,
     seed: int = 0,
     on_step: StepCallback | None = None,
+    check: Callable[[], object] = lambda: None,
 ) -> list[Protected]:
     """Protect several photos of one size together; each stops by itself.
 
@@ -253,6 +123,7 @@ def protect_batch(
         labels: positions of the true classes, one for each photo, or None.
         seed: see `protect`.
         on_step: see `protect`; its tensors have one entry for each photo in work.
+        check: see `protect`.
 
     Returns:
         One result for each photo, in order.
@@ -265,6 +136,7 @@ def protect_batch(
         raise ValueError(f"expected photos of one size, got {len(sizes)} sizes: {sorted(sizes)}")
     if labels is not None and len(labels) != len(photos):
         raise ValueError(f"expected {len(photos)} labels, got {list(labels)}")
+    run = run.against(classifier.spec.name)
     count = len(photos) if file_format.is_lossless else 1
     with _memory_errors():
         return [
@@ -278,6 +150,7 @@ def protect_batch(
                 None if labels is None else labels[start : start + count],
                 seed,
                 on_step,
+                check,
             )
         ]
 
@@ -290,6 +163,7 @@ def _protect_batch(
     labels: Sequence[int] | None,
     seed: int,
     on_step: StepCallback | None,
+    check: Callable[[], object],
 ) -> list[Protected]:
     started = time.monotonic()
     images = torch.cat([to_image(photo.pixels) for photo in photos]).to(classifier.mean.device)
@@ -300,15 +174,18 @@ def _protect_batch(
     condition = run.condition(targets, classifier.labels)
     present = run.condition(targets.to(images.device), classifier.labels)
 
-    def find(attacked: Attacked) -> tuple[AttackResult, list[Photo]]:
-        result = run.search.find(attacked, images, bound, present, seed, on_step)
+    def find(read: Reader | None = None) -> tuple[AttackResult, list[Photo]]:
+        result = run.search.find(classifier, images, bound, present, seed, on_step, read)
         changed = [to_photo(result.images[row : row + 1]).pixels for row in range(len(photos))]
         return result, [p.with_pixels(pixels) for p, pixels in zip(photos, changed, strict=True)]
 
     if file_format.is_lossless:
-        result, changed = find(classifier)
+        result, changed = find()
     else:
-        result, changed, file_format = _find_through(find, classifier, photos[0], file_format)
+        unchanged = AttackResult(images, torch.tensor([True]), torch.tensor([0]), stopped=False)
+        result, changed, file_format = _find_through(
+            find, unchanged, classifier, condition, photos[0], file_format, check
+        )
     files, written = zip(*(file_format.read_back(photo) for photo in changed), strict=True)
     after = torch.stack([classify(photo, classifier) for photo in written])
     # A change that just crossed the line, without the attack's margin, may be back on the other
@@ -327,6 +204,7 @@ def _protect_batch(
             difference = compare(photo.pixels, written[index].pixels, limit)
             difference = difference._replace(over_bound=handed_over.over_bound)
             encoding = compare(photo.pixels, file_format.read_back(photo)[1].pixels, limit)
+            encoding = encoding._replace(over_bound=0)
         report = Report(
             verdict=_verdict(
                 is_met=bool(is_met[index]),
@@ -357,7 +235,7 @@ def _protect_batch(
             file_sha256=hashlib.sha256(files[index]).hexdigest(),
             would_pass=""
             if bool(is_met[index])
-            else _gentler_that_passes(changed[index], classifier, condition, file_format),
+            else _gentler_that_passes(changed[index], classifier, condition, file_format, check),
             versions=versions(),
         )
         protected.append(Protected(written[index], files[index], file_format, maps[index], report))
@@ -365,28 +243,44 @@ def _protect_batch(
 
 
 def _find_through(
-    find: Callable[[Attacked], tuple[AttackResult, list[Photo]]],
+    find: Callable[[Reader], tuple[AttackResult, list[Photo]]],
+    unchanged: AttackResult,
     classifier: Classifier,
+    condition: Condition,
     photo: Photo,
     file_format: FileFormat,
+    check: Callable[[], object],
 ) -> tuple[AttackResult, list[Photo], FileFormat]:
     """Search on decoded files; where a size is given, at the best quality that fits it."""
-    fitted = file_format.fitted(photo)
-    fitted.encode(photo)  # says at once what such a file cannot hold
+    fitted = file_format.fitted(photo, check)
+    # This also says at once what such a file cannot hold.
+    plain = classify(fitted.read_back(photo)[1], classifier)
+    if bool(condition.is_met(plain[None], margin=SAFETY_MARGIN)):
+        return unchanged, [photo], fitted  # the codec does it alone
+    steps = torch.zeros(1, dtype=torch.int64)
     for _ in range(_MOST_FITTINGS):
-        result, changed = find(ThroughFile(classifier, fitted, photo.alpha))
-        if result.stopped or fitted.fits(changed[0]):
-            break
+        result, changed = find(through_file(fitted, photo.alpha))
+        steps += result.steps.cpu()
+        searched, fits = fitted, fitted.fits(changed[0])
         # What was changed takes room too.
-        fitted = file_format.fitted(changed[0])
-    return result, changed, fitted
+        fitted = fitted if fits else file_format.fitted(changed[0], check)
+        if result.stopped or fits:
+            break
+    if fitted != searched:  # at this quality, only the written file itself can tell
+        result = replace(result, success=torch.tensor([False]))
+    return replace(result, steps=steps), changed, fitted
 
 
 def _gentler_that_passes(
-    changed: Photo, classifier: Classifier, condition: Condition, file_format: FileFormat
+    changed: Photo,
+    classifier: Classifier,
+    condition: Condition,
+    file_format: FileFormat,
+    check: Callable[[], object],
 ) -> str:
     """The first format that loses less in which this photo is protected; "" where none is."""
     for gentler in file_format.gentler():
+        check()
         logits = classify(gentler.read_back(changed)[1], classifier)
         if bool(condition.is_met(logits[None], margin=SAFETY_MARGIN)):
             return str(gentler)
@@ -428,23 +322,6 @@ def _pixels_sha256(photo: Photo) -> str:
     if photo.alpha is not None:
         digest.update(photo.alpha.tobytes())
     return digest.hexdigest()
-
-
-def _as_json(difference: Difference) -> dict[str, float | None]:
-    """JSON has no NaN: what cannot be computed is null."""
-    return {name: None if value != value else value for name, value in difference._asdict().items()}
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Of this project, of its very code, and of the packages that its results depend on."""
-    names = ("torch", "torchvision", "numpy", "pillow", "scikit-image")
-    packages = {name: version(name) for name in names}
-    code = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        code.update(path.name.encode() + path.read_bytes())
-    own = {"cvpire": __version__, "code": code.hexdigest()[:12]}
-    return {**own, "python": platform.python_version(), **packages}
 
 
 @contextmanager

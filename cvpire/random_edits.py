@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from cvpire.encoders import encode_jpeg, encode_webp
-from cvpire.photo import read_photo
+from cvpire.encoders import encode_jpeg, encode_webp, fits_webp
+from cvpire.photo import read_written
 from cvpire.tensors import straight_through, to_image, to_photo
 from cvpire.views import RESIZED_SIDE
 
@@ -46,12 +46,11 @@ def rounded(images: Tensor) -> Tensor:
 
 def _compressed(images: Tensor, draw: random.Random) -> Tensor:
     photo = to_photo(images)
-    if draw.random() < 0.2:
+    if draw.random() < 0.2 and fits_webp(photo):
         data = encode_webp(photo, draw.randint(60, 90))
     else:
         data = encode_jpeg(photo, draw.randint(45, 92))
-    read = read_photo(data, max_pixels=photo.width * photo.height, max_bytes=len(data))
-    return straight_through(images, to_image(read.pixels))
+    return straight_through(images, to_image(read_written(data, photo).pixels))
 
 
 def _shrunk(images: Tensor, draw: random.Random) -> Tensor:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from cvpire.classifiers import Classifier, Prediction
-from cvpire.photo import Photo
+from cvpire.photo import Photo, PhotoError
 from cvpire.protect import classify
 from cvpire.transformations import TRANSFORMATIONS, Transformation
 
@@ -57,6 +57,7 @@ class Outcome(NamedTuple):
     Attributes:
         transformation: what was done, or None for the file as it is.
         classifier: its name.
+        label: the name of the class in question.
         is_attacked: see `Scene`.
         protected: what is seen in the protected photo.
         control: what is seen in the original after the same; None without one.
@@ -64,6 +65,7 @@ class Outcome(NamedTuple):
 
     transformation: Transformation | None
     classifier: str
+    label: str
     is_attacked: bool
     protected: Sight
     control: Sight | None
@@ -132,7 +134,8 @@ def rehearse(
         photo: the protected one, as read from its file.
         original: the photo before, as a control, or None.
         scenes: the classifiers to ask, with their class.
-        transformations: to try. Those that leave the photo as it is are left out.
+        transformations: to try. Those that leave the photo as it is are left out, and codecs whose
+            files cannot be as wide or high.
         on_outcome: told after each transformation how many are done, and of how many; an answer
             that is true stops the rehearsal.
 
@@ -150,26 +153,34 @@ def rehearse(
     outcomes = []
     steps: list[Transformation | None] = [None, *transformations]
     for done, step in enumerate(steps, start=1):
-        changed = photo if step is None else step.apply(photo)
-        if step is None or changed is not photo:
-            control = _applied(step, original)
-            outcomes += [
-                Outcome(
-                    step,
-                    scene.classifier.spec.name,
-                    scene.is_attacked,
-                    _look(changed, scene),
-                    None if control is None else _look(control, scene),
-                )
-                for scene in scenes
-            ]
+        changed = _applied(step, photo)
+        if changed is not None and (step is None or changed is not photo):
+            control = None if original is None else _applied(step, original)
+            outcomes += [_outcome(step, scene, changed, control) for scene in scenes]
         if on_outcome is not None and on_outcome(done, len(steps)):
             break
     return outcomes
 
 
-def _applied(step: Transformation | None, photo: Photo | None) -> Photo | None:
-    return photo if photo is None or step is None else step.apply(photo)
+def _applied(step: Transformation | None, photo: Photo) -> Photo | None:
+    """The photo after a step; None where this cannot happen to such a photo."""
+    try:
+        return photo if step is None else step.apply(photo)
+    except PhotoError:
+        return None
+
+
+def _outcome(
+    step: Transformation | None, scene: Scene, changed: Photo, control: Photo | None
+) -> Outcome:
+    return Outcome(
+        step,
+        scene.classifier.spec.name,
+        scene.classifier.labels.names[scene.position],
+        scene.is_attacked,
+        _look(changed, scene),
+        None if control is None else _look(control, scene),
+    )
 
 
 def _look(photo: Photo, scene: Scene) -> Sight:

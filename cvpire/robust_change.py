@@ -96,6 +96,7 @@ def find_robust_change(
     seed: int,
     differentiable: Callable[[Tensor], Tensor] | None = None,
     bystanders: Sequence[Bystander] = (),
+    read: Callable[[Tensor], Tensor] | None = None,
     on_step: StepCallback | None = None,
 ) -> AttackResult:
     """Search, for each image by itself, a change within its bound that edits do not undo.
@@ -109,6 +110,8 @@ def find_robust_change(
         seed: of the edits.
         differentiable: see `cvpire.least_change.find_least_change`.
         bystanders: classifiers whose shortfall counts as well, each on one more view a step.
+        read: from an image to what the reader of its file gets, with the image's gradient; by
+            default the image itself. A photo that is searched small is only read in full.
         on_step: told after each step; an answer that is true stops the search.
 
     Returns:
@@ -129,7 +132,7 @@ def find_robust_change(
         index = torch.tensor([row], device=images.device)
         present = condition.select(index)
         beside = [Bystander(b.differentiable, b.condition.select(index)) for b in bystanders]
-        search = _Search(images[one], epsilon_map[one], present, beside, settings, seed)
+        search = _Search(images[one], epsilon_map[one], present, beside, read, settings, seed)
 
         def tell(row: int = row, search: _Search = search) -> bool:
             slack[row] = search.slack
@@ -144,7 +147,8 @@ def find_robust_change(
             changed = images[one].clone()
             _apply(share, epsilon_map[one][0], changed[0])
             with torch.no_grad():
-                return bool(present.is_met(model(changed), margin=SAFETY_MARGIN))
+                seen = changed if read is None else read(changed)
+                return bool(present.is_met(model(seen), margin=SAFETY_MARGIN))
 
         stopped = search.run(model, differentiable or model, is_met, tell)
         steps[row] = search.step
@@ -172,6 +176,7 @@ class _Search:
         epsilon_map: Tensor,
         condition: Condition,
         bystanders: Sequence[Bystander],
+        read: Callable[[Tensor], Tensor] | None,
         settings: RobustSettings,
         seed: int,
     ) -> None:
@@ -179,6 +184,7 @@ class _Search:
         self._is_full_size = self._image.shape == image.shape
         self._condition = condition
         self._bystanders = bystanders
+        self._read = read or rounded
         self._settings = settings
         self._draw = random.Random(seed)
         self._trials_seed = seed + 1
@@ -256,8 +262,8 @@ class _Search:
 
     def _written(self, share: Tensor) -> Tensor:
         changed = (self._image + share * self._bound).clamp(0.0, 1.0)
-        # At a smaller size the file's rounding averages out.
-        return rounded(changed) if self._is_full_size else changed
+        # At a smaller size the file's rounding averages out, and its codec's blocks are too large.
+        return self._read(changed) if self._is_full_size else changed
 
     def _cost(self, change: Tensor) -> Tensor:
         """What a change in grey levels, (1, 3, h, w), costs the eye."""

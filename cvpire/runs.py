@@ -7,15 +7,16 @@ chosen by measurement, as the README says under "How the runs were set".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from cvpire.algorithm1 import perturb
 from cvpire.attack import AttackResult, StepCallback
-from cvpire.classifiers import Labels, find_spec, load_classifier
+from cvpire.classifiers import Classifier, Labels, find_spec, load_classifier
 from cvpire.conditions import Condition, GroupBelow, GroupOutOfTop, OutOfTop
 from cvpire.least_change import find_least_change
 from cvpire.robust_change import Bystander, RobustSettings, find_robust_change
@@ -36,6 +37,28 @@ class Attacked(Protocol):
         ...
 
 
+Reader = Callable[[Tensor], Tensor]
+"""From images to what the reader of their files gets, with the images' gradient."""
+
+
+class _Reading:
+    """A classifier that is shown what a reader gets: all that a search sees is in the file."""
+
+    def __init__(self, classifier: Attacked, read: Reader | None) -> None:
+        self._classifier = classifier
+        self._read = read or _as_written
+
+    def __call__(self, images: Tensor, /) -> Tensor:
+        return self._classifier(self._read(images))
+
+    def differentiable(self, images: Tensor) -> Tensor:
+        return self._classifier.differentiable(self._read(images))
+
+
+def _as_written(images: Tensor) -> Tensor:
+    return images
+
+
 @dataclass(frozen=True)
 class Algorithm1:
     """The paper's search: descends until the condition is met (see `cvpire.algorithm1`).
@@ -49,6 +72,7 @@ class Algorithm1:
     l1_weight: float
     max_steps: int
     learning_rate: float
+    besides: ClassVar[tuple[str, ...]] = ()
 
     @property
     def most_steps(self) -> int:
@@ -63,10 +87,11 @@ class Algorithm1:
         condition: Condition,
         seed: int,
         on_step: StepCallback | None,
+        read: Reader | None = None,
     ) -> AttackResult:
         """Search a change of each image within its bound."""
         return perturb(
-            classifier,
+            _Reading(classifier, read),
             images,
             epsilon_map,
             condition,
@@ -89,6 +114,7 @@ class LeastChange:
 
     max_steps: int
     refinements: int
+    besides: ClassVar[tuple[str, ...]] = ()
 
     @property
     def most_steps(self) -> int:
@@ -103,16 +129,18 @@ class LeastChange:
         condition: Condition,
         seed: int,
         on_step: StepCallback | None,
+        read: Reader | None = None,
     ) -> AttackResult:
         """Search a change of each image within its bound; nothing depends on the seed."""
+        reading = _Reading(classifier, read)
         return find_least_change(
-            classifier,
+            reading,
             images,
             epsilon_map,
             condition,
             max_steps=self.max_steps,
             refinements=self.refinements,
-            differentiable=classifier.differentiable,
+            differentiable=reading.differentiable,
             on_step=on_step,
         )
 
@@ -142,6 +170,7 @@ class RobustChange(RobustSettings):
         condition: Condition,
         seed: int,
         on_step: StepCallback | None,
+        read: Reader | None = None,
     ) -> AttackResult:
         """Search a change of each image within its bound."""
         return find_robust_change(
@@ -152,16 +181,22 @@ class RobustChange(RobustSettings):
             self,
             seed=seed,
             differentiable=classifier.differentiable,
-            bystanders=[self._bystander(name, images) for name in self.besides if _is_ready(name)],
+            bystanders=[_bystander(name, images) for name in self.besides if _is_ready(name)],
+            read=read,
             on_step=on_step,
         )
 
-    @staticmethod
-    def _bystander(name: str, images: Tensor) -> Bystander:
-        other = load_classifier(name, view="resize").to(images.device)
-        with torch.no_grad():
-            first = torch.cat([other(image[None]).argmax(dim=1) for image in images])
-        return Bystander(other.differentiable, OutOfTop(first, 5))
+
+def _bystander(name: str, images: Tensor) -> Bystander:
+    other = _load_bystander(name).to(images.device)
+    with torch.no_grad():
+        first = torch.cat([other(image[None]).argmax(dim=1) for image in images])
+    return Bystander(other.differentiable, OutOfTop(first, 5))
+
+
+@lru_cache(maxsize=2)
+def _load_bystander(name: str) -> Classifier:
+    return load_classifier(name, view="resize")
 
 
 @dataclass(frozen=True)
@@ -189,23 +224,27 @@ class Run:
     @property
     def settings(self) -> dict[str, Any]:
         """The settings by name, plain values for reports."""
+        search = {name: value for name, value in asdict(self.search).items() if name != "besides"}
+        others = {name: find_spec(name).weights.sha256 for name in self.attacked_besides}
         return {
             "magnitude": self.magnitude,
-            **asdict(self.search),
-            **(
-                {"besides": list(self.attacked_besides)}
-                if isinstance(self.search, RobustChange)
-                else {}
-            ),
+            **search,
+            **({"besides": others} if self.search.besides else {}),
             "kernel_size": self.kernel_size,
             "sigma": self.sigma,
         }
 
     @property
     def attacked_besides(self) -> tuple[str, ...]:
-        """Classifiers that the run attacks as well as the one it is given."""
-        wanted = self.search.besides if isinstance(self.search, RobustChange) else ()
-        return tuple(filter(_is_ready, wanted))
+        """Classifiers that the run attacks as well as the one it is given, if they are at hand."""
+        return tuple(filter(_is_ready, self.search.besides))
+
+    def against(self, classifier: str) -> Run:
+        """The run for a classifier of this name, which is not attacked twice."""
+        if not isinstance(self.search, RobustChange) or classifier not in self.search.besides:
+            return self
+        others = tuple(name for name in self.search.besides if name != classifier)
+        return replace(self, search=replace(self.search, besides=others))
 
 
 def _is_ready(name: str) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from cvpire.encoders import encode_avif, encode_jpeg, encode_webp, has_avif, on_white
-from cvpire.photo import Photo, read_photo
+from cvpire.photo import Photo, read_written
 from cvpire.views import RESIZED_SIDE
 
 Edit = Callable[[Photo], Photo]
@@ -36,23 +36,20 @@ class Transformation:
     apply: Edit
 
 
-def _reread(photo: Photo, data: bytes) -> Photo:
-    # No limit: the bytes are ours, and the photo was let in.
-    return read_photo(data, max_pixels=photo.width * photo.height, max_bytes=len(data))
-
-
 def _jpeg(quality: int, subsampling: str = "4:2:0") -> Edit:
-    return lambda photo: _reread(
-        photo, encode_jpeg(on_white(photo), quality, subsampling=subsampling)
-    )
+    def edit(photo: Photo) -> Photo:
+        data = encode_jpeg(on_white(photo), quality, subsampling=subsampling)
+        return read_written(data, photo)
+
+    return edit
 
 
 def _webp(quality: int) -> Edit:
-    return lambda photo: _reread(photo, encode_webp(photo, quality))
+    return lambda photo: read_written(encode_webp(photo, quality), photo)
 
 
 def _avif(quality: int) -> Edit:
-    return lambda photo: _reread(photo, encode_avif(photo, quality))
+    return lambda photo: read_written(encode_avif(photo, quality), photo)
 
 
 def _by_pillow(change: Callable[[Image.Image], Image.Image]) -> Edit:

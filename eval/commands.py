@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from cvpire.aesthetics import AUTO
 from cvpire.classifiers import CLASSIFIERS
-from cvpire.protect import PNG
+from cvpire.formats import PNG
 from cvpire.runs import RUNS
 from cvpire.views import VIEWS
 from eval.arguments import file_format, numbers, positive, seed

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from PIL import Image, ImageFilter
 
-from cvpire.formats import FileFormat
+from cvpire.encoders import encode_jpeg
 from cvpire.metrics import ssim
-from cvpire.photo import Photo
+from cvpire.photo import Photo, read_written
 
-_HALVINGS = 7
+_HALVINGS = 12
 
 
 def _blurred(photo: Photo, strength: float) -> Photo:
@@ -24,9 +24,12 @@ def _blurred(photo: Photo, strength: float) -> Photo:
 
 
 def _compressed(photo: Photo, strength: float) -> Photo:
-    quality = round(95 - 94 * strength)
+    quality = round(100 - 99 * strength)
+    # The best qualities keep the colours whole; nothing less would come near to the photo.
+    subsampling = "4:4:4" if quality > 90 else "4:2:0"
     opaque = Photo(photo.pixels)
-    return photo.with_pixels(FileFormat("JPEG", quality).read_back(opaque)[1].pixels)
+    data = encode_jpeg(opaque, quality, subsampling=subsampling)
+    return photo.with_pixels(read_written(data, opaque).pixels)
 
 
 def _noisy(photo: Photo, strength: float) -> Photo:
@@ -42,7 +45,7 @@ CONTROLS: Mapping[str, Callable[[Photo, float], Photo]] = {
 }
 
 
-def control_of(photo: Photo, name: str, similarity: float) -> Photo:
+def control_of(photo: Photo, name: str, similarity: float) -> tuple[Photo, float] | None:
     """The photo damaged until its SSIM is as low as this, or just above.
 
     Args:
@@ -51,15 +54,19 @@ def control_of(photo: Photo, name: str, similarity: float) -> Photo:
         similarity: SSIM to come down to, at most 1.
 
     Returns:
-        The strongest damage found whose SSIM is not below; the photo itself if there is none.
+        The strongest damage found whose SSIM is not below, with that; None where the least is too
+        much.
     """
     damage = CONTROLS[name]
-    best, low, high = photo, 0.0, 1.0
+    best, low, high = None, 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2.0
         damaged = damage(photo, middle)
-        if ssim(photo.pixels, damaged.pixels) >= similarity:
-            best, low = damaged, middle
+        found = ssim(photo.pixels, damaged.pixels)
+        if found >= similarity:
+            low = middle
+            # So faint that no pixel changes is no damage.
+            best = (damaged, found) if found < 1.0 else best
         else:
             high = middle
     return best

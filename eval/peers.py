@@ -20,7 +20,8 @@ from cvpire.attack import SAFETY_MARGIN
 from cvpire.classifiers import Classifier
 from cvpire.metrics import compare
 from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
-from cvpire.protect import Verdict, classify, versions
+from cvpire.protect import classify
+from cvpire.report import Verdict, versions
 from cvpire.runs import RUNS
 from cvpire.tensors import to_image
 from cvpire.threshold import epsilon_map, threshold_map

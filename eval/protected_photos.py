@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cvpire.classifiers import Classifier
-from cvpire.formats import FileFormat
+from cvpire.formats import PNG, FileFormat
 from cvpire.photo import Photo, PhotoError, read_photo, write_bytes
-from cvpire.protect import PNG, versions
+from cvpire.report import versions
 from cvpire.runs import Run
 from eval.dataset import load_dataset
 from eval.errors import EvaluationError

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import torch
 
 from cvpire.classifiers import Classifier, Labels
-from cvpire.formats import FileFormat
+from cvpire.formats import PNG, FileFormat
 from cvpire.photo import PhotoError, read_photo, write_bytes
-from cvpire.protect import PNG, protect_batch
+from cvpire.protect import protect_batch
 from cvpire.runs import Run
 from cvpire.weights import file_sha256
 from eval.errors import EvaluationError

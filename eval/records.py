@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from cvpire.metrics import Difference
 from cvpire.photo import PhotoError, write_bytes
-from cvpire.protect import Verdict
+from cvpire.report import Verdict
 from eval.errors import EvaluationError
 from eval.paper import ORIGINAL
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from cvpire.classifiers import Classifier, load_classifier
 from cvpire.photo import Photo, PhotoError, read_photo
-from cvpire.protect import Report, classify, protect_batch
+from cvpire.protect import classify, protect_batch
+from cvpire.report import Report
 from cvpire.runs import Algorithm1, Run, find_run
 from cvpire.weights import WeightsError
 from eval.dataset import Item, load_dataset

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cvpire.classifiers import Classifier
 from cvpire.photo import PhotoError, write_bytes
-from cvpire.protect import versions
+from cvpire.report import versions
 from cvpire.runs import RUNS, Run, find_run
 from eval.dataset import Dataset, load_dataset
 from eval.errors import EvaluationError

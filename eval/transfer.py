@@ -7,6 +7,7 @@ SSIM do to the same photo.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cvpire.classifiers import Classifier
@@ -14,7 +15,7 @@ from cvpire.photo import Photo
 from cvpire.protect import classify
 from eval.controls import CONTROLS, control_of
 from eval.errors import EvaluationError
-from eval.judge import load_judge
+from eval.judge import judge_settings, load_judge
 from eval.progress import Progress, ProgressCallback
 from eval.protected_photos import Measured, PhotoOptions, ProtectedPhotos, protected_photos
 from eval.table1 import select_runs
@@ -36,8 +37,10 @@ def measure_transfer(options: PhotoOptions, unseen: str, progress: ProgressCallb
         EvaluationError: if it cannot be measured; what was finished is kept.
     """
     runs = select_runs(options.runs)
-    other = load_judge(unseen, options.view)
-    if load_judge(options.classifier, options.view).spec.name == other.spec.name:
+    attacked = load_judge(options.classifier, options.view)
+    # Both see the photo alike: what is asked for is another classifier, not another view.
+    other = load_judge(unseen, attacked.view)
+    if attacked.spec.name == other.spec.name:
         raise EvaluationError("The unseen classifier must be another than the attacked one.")
     for run in runs:
         if other.spec.name in run.attacked_besides:
@@ -49,6 +52,7 @@ def measure_transfer(options: PhotoOptions, unseen: str, progress: ProgressCallb
 
 
 def _ask_all(photos: ProtectedPhotos, unseen: Classifier, progress: ProgressCallback) -> None:
+    whom = judge_settings(unseen)
     total, done = len(photos.runs) * len(photos.originals), 0
     for run in photos.runs:
         for original in photos.originals:
@@ -56,20 +60,23 @@ def _ask_all(photos: ProtectedPhotos, unseen: Classifier, progress: ProgressCall
             done += 1
             record = photos.record(run, original)
             asked = (record.report or {}).get(TRANSFER, {})
-            if asked.get("unseen") != unseen.spec.name:
+            if asked.get("unseen") != whom:
                 clean, written = photos.read(run, original)
-                photos.note(record, TRANSFER, _ask(clean, written, record.difference.ssim, unseen))
+                answers = _ask(clean, written, record.difference.ssim, unseen)
+                photos.note(record, TRANSFER, {"unseen": whom, **answers})
     progress(Progress(f"Asking {unseen.spec.name}", "", total, total))
 
 
 def _ask(clean: Photo, written: Photo, similarity: float, unseen: Classifier) -> dict[str, Any]:
     first = _first(clean, unseen)
-    photos = {name: control_of(clean, name, similarity) for name in CONTROLS}
-    return {
-        "unseen": unseen.spec.name,
-        "lost": _first(written, unseen) != first,
-        "controls": {name: _first(photo, unseen) != first for name, photo in photos.items()},
-    }
+    controls = {}
+    for name in CONTROLS:
+        # A photo that is too small for SSIM has no control of the same one.
+        control = None if math.isnan(similarity) else control_of(clean, name, similarity)
+        if control is not None:
+            damaged, found = control
+            controls[name] = {"lost": _first(damaged, unseen) != first, "ssim": found}
+    return {"lost": _first(written, unseen) != first, "controls": controls}
 
 
 def _first(photo: Photo, classifier: Classifier) -> int:

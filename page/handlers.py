@@ -6,6 +6,7 @@ gradio would no longer delete that component's files.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -23,6 +24,10 @@ from page.jobs import JobRefused, Jobs, JobStopped
 from page.work import Order, Outcome, RehearsalOrder, carry_out, carry_out_rehearsal
 
 JOBS = Jobs()
+
+_MOST_KILOBYTES = 1_000_000
+
+_REHEARSAL_STOPPED = "The rehearsal is not finished; the protected photo is as it was."
 
 
 class Results(NamedTuple):
@@ -53,20 +58,20 @@ def claim(
     request: gr.Request,
 ) -> list[dict[str, Any]]:
     """Let a job into the queue unless the visitor has one."""
-    return _claimed(request, inputs=8)
+    return _claimed(request, "The photo is not protected.", inputs=8)
 
 
 def claim_rehearsal(
     path: str | None, protected: str | None, record: dict[str, Any] | None, request: gr.Request
 ) -> list[dict[str, Any]]:
     """Let a rehearsal into the queue unless the visitor has a job."""
-    return _claimed(request, inputs=3)
+    return _claimed(request, _REHEARSAL_STOPPED, inputs=3)
 
 
-def _claimed(request: gr.Request, *, inputs: int) -> list[dict[str, Any]]:
+def _claimed(request: gr.Request, if_stopped: str, *, inputs: int) -> list[dict[str, Any]]:
     """Claim a job; gradio wants an answer for each input."""
     try:
-        JOBS.claim(_session(request))
+        JOBS.claim(_session(request), if_stopped)
         refusal = ""
     except JobRefused as error:
         refusal = str(error)
@@ -135,7 +140,7 @@ def rehearse_photo(
             outcomes = carry_out_rehearsal(
                 order, lambda share, words: progress(share, desc=words), job.check
             )
-            return render.rehearsal(outcomes, order.label)
+            return render.rehearsal(outcomes)
     except JobStopped as stop:
         return render.stopped(str(stop))
     except (ValueError, WeightsError) as error:
@@ -144,9 +149,10 @@ def rehearse_photo(
 
 def cancel(request: gr.Request) -> Any:
     """Stop the visitor's job at its next step."""
-    if JOBS.stop(_session(request)):
-        return render.stopped("Cancelled. The photo is not protected.")
-    return gr.skip()
+    job = JOBS.stop(_session(request))
+    if job is None or job.if_stopped == _REHEARSAL_STOPPED:  # the verdict on the photo holds
+        return gr.skip()
+    return render.stopped(f"Cancelled. {job.if_stopped}")
 
 
 def change_photo(request: gr.Request) -> list[Any]:
@@ -178,7 +184,7 @@ def describe_run(run: str) -> str:
 
 def describe_kind(kind: str) -> tuple[gr.Slider, gr.Number]:
     """Show what there is to choose about a kind of file."""
-    is_lossy = kind != "PNG"
+    is_lossy = not KINDS[kind].is_lossless
     return gr.Slider(visible=is_lossy), gr.Number(visible=is_lossy)
 
 
@@ -218,9 +224,15 @@ def _results(outcome: Outcome) -> Results:
 
 
 def _file_format(kind: str, quality: float, kilobytes: float | None) -> FileFormat:
-    if kind in KINDS and KINDS[kind].encode is None:
+    if kind in KINDS and KINDS[kind].is_lossless:
         return FileFormat(kind)
-    return FileFormat(kind, int(quality), int(kilobytes * 1000) if kilobytes else None)
+    kilobytes = kilobytes or 0
+    if not math.isfinite(quality) or not 0 <= kilobytes <= _MOST_KILOBYTES:
+        raise ValueError(
+            f"expected a quality of 1 to 100 and a size of 0 to {_MOST_KILOBYTES:,} kB, got "
+            f"{quality:g} and {kilobytes:g} kB"
+        )
+    return FileFormat(kind, int(quality), max(1, int(kilobytes * 1000)) if kilobytes else None)
 
 
 def _preview(photo: Photo, name: str) -> str:

@@ -25,9 +25,14 @@ class JobRefused(Exception):  # noqa: N818 - an answer, not an error
 
 
 class Job:
-    """A visitor's job, from the moment it joins the queue."""
+    """A visitor's job, from the moment it joins the queue.
 
-    def __init__(self) -> None:
+    Args:
+        if_stopped: a sentence on what it means that the job was not finished.
+    """
+
+    def __init__(self, if_stopped: str) -> None:
+        self.if_stopped = if_stopped
         self._stop = threading.Event()
         self._max_seconds = MAX_SECONDS
         self._deadline: float | None = None
@@ -53,11 +58,11 @@ class Job:
             JobStopped: if the job has to end here.
         """
         if self.is_stopped:
-            raise JobStopped("Cancelled. The photo is not protected.")
+            raise JobStopped(f"Cancelled. {self.if_stopped}")
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise JobStopped(
                 f"Stopped after {self._max_seconds / 60:g} minutes, the longest that a photo may "
-                "take here. The photo is not protected: try a smaller one."
+                f"take here. {self.if_stopped} A smaller one takes less time."
             )
 
 
@@ -76,15 +81,19 @@ class Jobs:
         # the next job from working beside it.
         self._work = threading.Lock()
 
-    def claim(self, session: str) -> None:
+    def claim(self, session: str, if_stopped: str = "The photo is not protected.") -> None:
         """Register a job that joins the queue.
+
+        Args:
+            session: the visitor's.
+            if_stopped: see `Job`.
 
         Raises:
             JobRefused: if the session has a job that nobody asked to stop.
         """
         with self._lock:
             self._check_free(session)
-            self._jobs[session] = Job()
+            self._jobs[session] = Job(if_stopped)
 
     def check_free(self, session: str) -> None:
         """Look whether `claim` would refuse.
@@ -105,7 +114,7 @@ class Jobs:
         with self._lock:
             job = self._jobs.get(session)
         if job is None:  # the visitor left, which forgets the claim, while the job came in
-            raise JobStopped("Cancelled. The photo is not protected.")
+            raise JobStopped("Cancelled. The visitor has left.")
         try:
             with self._work:
                 job.start(self.max_seconds)
@@ -114,18 +123,18 @@ class Jobs:
         finally:
             self._drop(session, job)
 
-    def stop(self, session: str) -> bool:
+    def stop(self, session: str) -> Job | None:
         """Ask the session's job to stop; a new one may be claimed at once.
 
         Returns:
-            Whether there was a job to stop.
+            The job, or None where there was none to stop.
         """
         with self._lock:
             job = self._jobs.get(session)
             if job is None or job.is_stopped:
-                return False
+                return None
             job.stop()
-            return True
+            return job
 
     def close(self, session: str) -> None:
         """Stop the session's job and forget the session."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from cvpire.classifiers import Prediction
 from cvpire.heatmap import heatmap
-from cvpire.protect import Report, Verdict
 from cvpire.rehearsal import Outcome as Rehearsed
+from cvpire.report import Report, Verdict
 from page.work import Aesthetics, Outcome
 
 # What stands in the verdict's place before the first job.
@@ -121,21 +121,20 @@ def legend(report: Report) -> str:
     )
 
 
-def rehearsal(outcomes: Sequence[Rehearsed], label: str) -> str:
+def rehearsal(outcomes: Sequence[Rehearsed]) -> str:
     """A table for each classifier: what it sees after each thing that may happen to the file."""
     names = dict.fromkeys(outcome.classifier for outcome in outcomes)
     return "".join(
-        _rehearsal_table([o for o in outcomes if o.classifier == name], label) for name in names
+        _rehearsal_table([o for o in outcomes if o.classifier == name]) for name in names
     )
 
 
-def _rehearsal_table(outcomes: Sequence[Rehearsed], label: str) -> str:
-    is_attacked = outcomes[0].is_attacked
+def _rehearsal_table(outcomes: Sequence[Rehearsed]) -> str:
+    first = outcomes[0]
     lost = sum(outcome.protected.is_lost for outcome in outcomes)
-    of_what = f"“{label}”" if is_attacked else "its own class"
     caption = (
-        f"{outcomes[0].classifier}{'' if is_attacked else ' (not attacked)'}: {of_what} is out of "
-        f"the first five in {lost} of {len(outcomes)}"
+        f"{first.classifier}{'' if first.is_attacked else ' (not attacked)'}: “{first.label}” is "
+        f"out of the first five in {lost} of {len(outcomes)}"
     )
     return _table(caption, map(_rehearsal_row, outcomes))
 

@@ -22,6 +22,7 @@ from cvpire.protect import Protected, protect
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.rehearsal import find_scenes, rehearse
 from cvpire.runs import find_run
+from cvpire.views import VIEWS
 from cvpire.weights import DownloadProgress
 
 # An attack holds about 15 float32 copies of a photo: 25 megapixels need some 5 GB, which leaves
@@ -110,7 +111,12 @@ def carry_out(order: Order, tell: Tell, check: Callable[[], None]) -> Outcome:
     check()
     tell(None, "Measuring colour variance")
     protected = protect(
-        photo, classifier, run, file_format=order.file_format, on_step=_reporter(tell, check)
+        photo,
+        classifier,
+        run,
+        file_format=order.file_format,
+        on_step=_reporter(tell, check),
+        check=check,
     )
     check()
     return Outcome(photo, protected, _aesthetics(order, photo, protected, tell, check))
@@ -177,7 +183,8 @@ def _reporter(tell: Tell, check: Callable[[], None]) -> Callable[[AttackStep], N
         nonlocal started
         check()
         now = time.monotonic()
-        started = now if started is None else started
+        # A file that must fit a size may need another search.
+        started = now if started is None or step.step == 0 else started
         if step.step == step.max_steps:
             tell(None, f"Writing and checking the file after {step.step} steps")
             return
@@ -197,6 +204,8 @@ def duration(seconds: float) -> str:
 
 
 def _classifier(name: str, view: str) -> Classifier:
+    if view not in VIEWS:
+        raise ValueError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
     loaded = _loaded(find_spec(name).name)
     # Views share the network: only its wrapper is new.
     return loaded if loaded.view == view else Classifier(loaded.spec, loaded.network, view).eval()

@@ -129,6 +129,14 @@ def test_a_size_that_nothing_fits_gets_a_sentence(client: Client, photo: Path) -
         run(client, photo, *SETTINGS[:4], "JPEG", 80, 0.1)
 
 
+@pytest.mark.parametrize(("quality", "kilobytes"), [(90, -5), (90, 1e306), (float("nan"), 0)])
+def test_numbers_that_make_no_file_get_a_sentence(quality: float, kilobytes: float) -> None:
+    with pytest.raises(ValueError, match="expected a quality of 1 to 100 and a size of 0 to"):
+        handlers._file_format("JPEG", quality, kilobytes)
+    assert str(handlers._file_format("JPEG", 90.0, None)) == "JPEG 90"
+    assert str(handlers._file_format("PNG", quality, kilobytes)) == "PNG"
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_every_run_has_its_figures(client: Client, photo: Path, name: str) -> None:
     results = run(client, photo, name, "scenes", *SETTINGS[2:])
@@ -142,7 +150,7 @@ def test_a_rehearsal_says_what_the_file_survives(client: Client, photo: Path) ->
     html = client.predict(*files, results.record, api_name="/rehearse")
     label: Any = results.record["label"]
     assert f"scenes: “{label['name']}” is out of the first five in " in html
-    assert "lite0-imagenet (not attacked): its own class" in html
+    assert "lite0-imagenet (not attacked): “" in html
     assert "JPEG 75" in html and "the original so: " in html
     # The control is the very photo: it is in before anything is done to it.
     swapped = client.predict(files[0], files[0], results.record, api_name="/rehearse")
@@ -160,6 +168,7 @@ def test_a_rehearsal_of_what_does_not_go_together_gets_a_sentence(
         (photo, {}, "does not say what the photo is protected from"),
         (photo, {**record, "label": {"name": "nowhere"}}, "has no class 'nowhere'"),
         (photo, {**record, "classifier": "nobody"}, "There is no classifier 'nobody'"),
+        (photo, {**record, "view": "sideways"}, "expected a view of native, resize, crop"),
     ]:
         with pytest.raises(AppError, match=sentence):
             client.predict(
@@ -272,6 +281,26 @@ def test_the_deadline_stops_a_job_and_says_so(
     time.sleep(0.6)
     attack.resume.release()
     assert "the longest that a photo may take" in job.result(10)[0]
+
+
+def test_a_cancelled_rehearsal_leaves_the_verdict_alone(
+    client: Client, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = threading.Event()
+
+    def endless(order: object, tell: object, check: Any) -> None:
+        started.set()
+        while True:
+            check()
+            time.sleep(0.01)
+
+    monkeypatch.setattr(handlers, "carry_out_rehearsal", endless)
+    record = {"classifier": "scenes", "view": "resize", "label": {"name": "bedroom"}}
+    files = [handle_file(str(photo))] * 2
+    job = client.submit(*files, record, api_name="/rehearse")
+    assert started.wait(10)
+    assert "not protected" not in str(client.predict(api_name="/cancel"))
+    assert "The rehearsal is not finished; the protected photo is as it was." in job.result(10)
 
 
 def test_one_job_works_at_a_time() -> None:

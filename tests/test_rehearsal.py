@@ -93,3 +93,12 @@ def test_as_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "the original" not in lines[1]
     assert main(["rehearse", str(after)]) == 2
     assert "give the original photo" in capsys.readouterr().err
+
+
+def test_what_cannot_happen_to_a_photo_is_left_out(classifier: Classifier) -> None:
+    """No WebP is as wide."""
+    wide = Photo(textured_pixels(16, 17_000))
+    outcomes = rehearse(wide, None, [find_scene(classifier, wide, None)])
+    names = {o.transformation.name for o in outcomes if o.transformation}
+    assert "webp-80" not in names
+    assert "jpeg-75" in names

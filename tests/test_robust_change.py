@@ -147,9 +147,12 @@ def test_a_run_attacks_the_classifiers_besides_that_are_at_hand(
     monkeypatch.setenv("CVPIRE_HOME", str(tmp_path))
     run = RUNS["Transfer"]
     assert run.attacked_besides == ("lite0-imagenet",)
-    assert run.settings["besides"] == ["lite0-imagenet"]
-    assert RUNS["Robust"].settings["besides"] == []
-    assert RUNS["Top1-L1"].attacked_besides == ()
+    assert list(run.settings["besides"]) == ["lite0-imagenet"]
+    assert run.against("scenes") is run
+    assert run.against("lite0-imagenet").attacked_besides == (), "not twice"
+    for name in ("Robust", "Top1-L1"):
+        assert RUNS[name].attacked_besides == ()
+        assert "besides" not in RUNS[name].settings
 
 
 def test_it_stops_when_asked_and_reports_on_the_way() -> None:
