@@ -25,7 +25,8 @@ from cvpire.formats import PNG, FileFormat
 from cvpire.metrics import compare
 from cvpire.photo import Photo, PhotoError
 from cvpire.report import Report, Verdict, versions
-from cvpire.runs import Reader, Run
+from cvpire.runs import Run
+from cvpire.searches import Reader
 from cvpire.tensors import to_image, to_photo
 from cvpire.threshold import epsilon_map, threshold_map
 from cvpire.through_file import through_file

@@ -8,195 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from cvpire.algorithm1 import perturb
-from cvpire.attack import AttackResult, StepCallback
-from cvpire.classifiers import Classifier, Labels, find_spec, load_classifier
+from cvpire.classifiers import Labels, find_spec
 from cvpire.conditions import Condition, GroupBelow, GroupOutOfTop, OutOfTop
-from cvpire.least_change import find_least_change
-from cvpire.robust_change import Bystander, RobustSettings, find_robust_change
+from cvpire.searches import Algorithm1, LeastChange, RobustChange, Search, is_ready
 
 ConditionMaker = Callable[[Tensor, Labels], Condition]
-
-
-class Attacked(Protocol):
-    """A classifier as a search sees it: images (N, 3, H, W) in [0, 1] to logits (N, classes)."""
-
-    def __call__(self, images: Tensor, /) -> Tensor:
-        """The logits that decide, float32."""
-        ...
-
-    @property
-    def differentiable(self) -> Callable[[Tensor], Tensor]:
-        """The same, near enough, in a form that gradients are faster to take through."""
-        ...
-
-
-Reader = Callable[[Tensor], Tensor]
-"""From images to what the reader of their files gets, with the images' gradient."""
-
-
-class _Reading:
-    """A classifier that is shown what a reader gets: all that a search sees is in the file."""
-
-    def __init__(self, classifier: Attacked, read: Reader | None) -> None:
-        self._classifier = classifier
-        self._read = read or _as_written
-
-    def __call__(self, images: Tensor, /) -> Tensor:
-        return self._classifier(self._read(images))
-
-    def differentiable(self, images: Tensor) -> Tensor:
-        return self._classifier.differentiable(self._read(images))
-
-
-def _as_written(images: Tensor) -> Tensor:
-    return images
-
-
-@dataclass(frozen=True)
-class Algorithm1:
-    """The paper's search: descends until the condition is met (see `cvpire.algorithm1`).
-
-    Attributes:
-        l1_weight: of the L1 term, relative to the first gradient.
-        max_steps: T.
-        learning_rate: of Adam, in [0, 1] units.
-    """
-
-    l1_weight: float
-    max_steps: int
-    learning_rate: float
-    besides: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def most_steps(self) -> int:
-        """The most steps that a search takes."""
-        return self.max_steps
-
-    def find(
-        self,
-        classifier: Attacked,
-        images: Tensor,
-        epsilon_map: Tensor,
-        condition: Condition,
-        seed: int,
-        on_step: StepCallback | None,
-        read: Reader | None = None,
-    ) -> AttackResult:
-        """Search a change of each image within its bound."""
-        return perturb(
-            _Reading(classifier, read),
-            images,
-            epsilon_map,
-            condition,
-            learning_rate=self.learning_rate,
-            l1_weight=self.l1_weight,
-            max_steps=self.max_steps,
-            seed=seed,
-            on_step=on_step,
-        )
-
-
-@dataclass(frozen=True)
-class LeastChange:
-    """Our search: the least visible change (see `cvpire.least_change`).
-
-    Attributes:
-        max_steps: the most steps until the first success.
-        refinements: steps after it.
-    """
-
-    max_steps: int
-    refinements: int
-    besides: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def most_steps(self) -> int:
-        """The most steps that a search takes."""
-        return self.max_steps + self.refinements
-
-    def find(
-        self,
-        classifier: Attacked,
-        images: Tensor,
-        epsilon_map: Tensor,
-        condition: Condition,
-        seed: int,
-        on_step: StepCallback | None,
-        read: Reader | None = None,
-    ) -> AttackResult:
-        """Search a change of each image within its bound; nothing depends on the seed."""
-        reading = _Reading(classifier, read)
-        return find_least_change(
-            reading,
-            images,
-            epsilon_map,
-            condition,
-            max_steps=self.max_steps,
-            refinements=self.refinements,
-            differentiable=reading.differentiable,
-            on_step=on_step,
-        )
-
-
-@dataclass(frozen=True)
-class RobustChange(RobustSettings):
-    """The search for what survives codecs and edits (see `cvpire.robust_change`).
-
-    Attributes:
-        besides: names of classifiers that are attacked as well, where their weights are at hand, so
-            that one which nobody attacked may be led astray too. Each sees the whole photo at
-            256x256, and is to have its own first guess leave its first five.
-    """
-
-    besides: tuple[str, ...] = ()
-
-    @property
-    def most_steps(self) -> int:
-        """The most steps that a search takes."""
-        return self.rounds * self.round_steps
-
-    def find(
-        self,
-        classifier: Attacked,
-        images: Tensor,
-        epsilon_map: Tensor,
-        condition: Condition,
-        seed: int,
-        on_step: StepCallback | None,
-        read: Reader | None = None,
-    ) -> AttackResult:
-        """Search a change of each image within its bound."""
-        return find_robust_change(
-            classifier,
-            images,
-            epsilon_map,
-            condition,
-            self,
-            seed=seed,
-            differentiable=classifier.differentiable,
-            bystanders=[_bystander(name, images) for name in self.besides if _is_ready(name)],
-            read=read,
-            on_step=on_step,
-        )
-
-
-def _bystander(name: str, images: Tensor) -> Bystander:
-    other = _load_bystander(name).to(images.device)
-    with torch.no_grad():
-        first = torch.cat([other(image[None]).argmax(dim=1) for image in images])
-    return Bystander(other.differentiable, OutOfTop(first, 5))
-
-
-@lru_cache(maxsize=2)
-def _load_bystander(name: str) -> Classifier:
-    return load_classifier(name, view="resize")
 
 
 @dataclass(frozen=True)
@@ -217,7 +38,7 @@ class Run:
     summary: str
     condition: ConditionMaker
     magnitude: float
-    search: Algorithm1 | LeastChange | RobustChange
+    search: Search
     kernel_size: int = 5
     sigma: float = 1.0
 
@@ -237,7 +58,7 @@ class Run:
     @property
     def attacked_besides(self) -> tuple[str, ...]:
         """Classifiers that the run attacks as well as the one it is given, if they are at hand."""
-        return tuple(filter(_is_ready, self.search.besides))
+        return tuple(filter(is_ready, self.search.besides))
 
     def against(self, classifier: str) -> Run:
         """The run for a classifier of this name, which is not attacked twice."""
@@ -245,10 +66,6 @@ class Run:
             return self
         others = tuple(name for name in self.search.besides if name != classifier)
         return replace(self, search=replace(self.search, besides=others))
-
-
-def _is_ready(name: str) -> bool:
-    return find_spec(name).is_ready
 
 
 def _out_of_top(k: int, share: float = 1.0) -> ConditionMaker:

@@ -16,7 +16,8 @@ from cvpire.classifiers import Classifier, load_classifier
 from cvpire.photo import Photo, PhotoError, read_photo
 from cvpire.protect import classify, protect_batch
 from cvpire.report import Report
-from cvpire.runs import Algorithm1, Run, find_run
+from cvpire.runs import Run, find_run
+from cvpire.searches import Algorithm1
 from cvpire.weights import WeightsError
 from eval.dataset import Item, load_dataset
 from eval.errors import EvaluationError

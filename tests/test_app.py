@@ -28,7 +28,8 @@ from cvpire.classifiers import Prediction
 from cvpire.formats import KINDS
 from cvpire.heatmap import heatmap
 from cvpire.photo import read_photo
-from cvpire.runs import RUNS, Algorithm1
+from cvpire.runs import RUNS
+from cvpire.searches import Algorithm1
 from page import handlers, render, work
 from page.jobs import JobRefused, Jobs, JobStopped
 

@@ -15,7 +15,8 @@ from test_eval_table1 import fake_classifier
 from cvpire.formats import FileFormat
 from cvpire.photo import Photo, read_photo
 from cvpire.rehearsal import rehearse
-from cvpire.runs import RUNS, RobustChange
+from cvpire.runs import RUNS
+from cvpire.searches import RobustChange
 from cvpire.transformations import TRANSFORMATIONS, Transformation
 from eval import judge, robustness, robustness_table
 from eval.errors import EvaluationError

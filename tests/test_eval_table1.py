@@ -24,7 +24,8 @@ from cvpire.aesthetics import AestheticsUnavailable, Scorer
 from cvpire.classifiers import Classifier
 from cvpire.photo import encode_png, read_photo
 from cvpire.protect import classify
-from cvpire.runs import RUNS, Algorithm1, Run
+from cvpire.runs import RUNS, Run
+from cvpire.searches import Algorithm1
 from eval import judge, protection, scores, table1
 from eval.__main__ import main
 from eval.errors import EvaluationError

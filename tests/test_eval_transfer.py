@@ -17,7 +17,8 @@ from cvpire.classifiers import Classifier
 from cvpire.metrics import ssim
 from cvpire.photo import Photo, read_photo
 from cvpire.protect import classify
-from cvpire.runs import RUNS, Algorithm1
+from cvpire.runs import RUNS
+from cvpire.searches import Algorithm1
 from eval import judge, transfer
 from eval.controls import CONTROLS, control_of
 from eval.errors import EvaluationError

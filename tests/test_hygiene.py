@@ -15,7 +15,8 @@ from cvpire.classifiers import Classifier
 from cvpire.formats import KINDS, FileFormat
 from cvpire.photo import read_photo
 from cvpire.protect import protect
-from cvpire.runs import RUNS, Algorithm1
+from cvpire.runs import RUNS
+from cvpire.searches import Algorithm1
 
 RUN = dataclasses.replace(RUNS["Top1-noL1"], magnitude=0.19, search=Algorithm1(0.0, 80, 2 / 255))
 ARTIST, PLACE, XMP, COMMENT, CAPTION = (

@@ -20,7 +20,8 @@ from cvpire.metrics import ssim
 from cvpire.photo import Photo, PhotoError, read_photo
 from cvpire.protect import classify, protect, protect_batch
 from cvpire.report import Verdict
-from cvpire.runs import RUNS, Algorithm1, LeastChange, Run, find_run
+from cvpire.runs import RUNS, Run, find_run
+from cvpire.searches import Algorithm1, LeastChange
 from cvpire.threshold import threshold_map
 
 STRONG = dataclasses.replace(RUNS["Top1-noL1"], magnitude=0.19, search=Algorithm1(0.0, 80, 2 / 255))
