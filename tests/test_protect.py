@@ -12,7 +12,7 @@ import torch
 from conftest import textured_pixels
 
 from cvpire import photo as photo_module
-from cvpire import runs as runs_module
+from cvpire import searches as searches_module
 from cvpire.attack import AttackResult
 from cvpire.classifiers import Classifier, find_spec
 from cvpire.formats import KINDS, FileFormat
@@ -138,7 +138,7 @@ def test_too_little_memory_is_said(
         torch.empty(1 << 60)
         raise AssertionError("there was enough")
 
-    monkeypatch.setattr(runs_module, "perturb", starve)
+    monkeypatch.setattr(searches_module, "perturb", starve)
     with pytest.raises(PhotoError, match="more memory"):
         protect(photo(), mean_color_classifier, STRONG)
 
@@ -201,7 +201,7 @@ def test_what_the_attack_claims_is_not_believed(
         ones = torch.ones(len(images), dtype=torch.int64)
         return AttackResult(images, ones.bool(), ones, False)
 
-    monkeypatch.setattr(runs_module, "perturb", liar)
+    monkeypatch.setattr(searches_module, "perturb", liar)
     report = protect(photo(), mean_color_classifier, STRONG).report
     assert report.verdict is Verdict.NOT_PROTECTED
 
