@@ -9,15 +9,15 @@ from __future__ import annotations
 from cvpire.rehearsal import Scene, rehearse
 from eval.progress import Progress, ProgressCallback
 from eval.protected_photos import Measured, PhotoOptions, ProtectedPhotos, protected_photos
-from eval.robustness_table import AS_WRITTEN, REHEARSAL, markdown
+from eval.robustness_table import AS_WRITTEN, REHEARSAL, draw, markdown
 from eval.table1 import select_runs
 
 
 def measure_robustness(options: PhotoOptions, progress: ProgressCallback) -> Measured:
     """Protect the images that the classifier gets right, rehearse each, and return the tables.
 
-    Writes RUN/NAME, records.jsonl and robustness.md into the folder. Whatever stands there from an
-    interrupted evaluation with the same options is taken over.
+    Writes RUN/NAME, records.jsonl, robustness.md and robustness.png into the folder. What stands
+    there from an interrupted evaluation with the same options is taken over.
 
     Args:
         options: what to evaluate.
@@ -28,6 +28,7 @@ def measure_robustness(options: PhotoOptions, progress: ProgressCallback) -> Mea
     """
     with protected_photos(options, select_runs(options.runs), progress) as photos:
         _rehearse_all(photos, progress)
+        draw(photos.records(), options.out / "robustness.png")
         return photos.write("robustness.md", markdown(photos.records(), photos.facts))
 
 

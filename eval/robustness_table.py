@@ -1,9 +1,13 @@
-"""The tables of what survives: pure functions of the records."""
+"""The tables of what survives, and a picture: pure functions of the records."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from cvpire.transformations import TRANSFORMATIONS
 from eval.records import Record
@@ -47,6 +51,35 @@ def markdown(records: Mapping[str, Sequence[Record]], facts: Mapping[str, object
             f"| {transformation.title} | {len(first)} | {control} | " + " | ".join(cells) + " |"
         )
     return "\n".join(lines) + "\n"
+
+
+def draw(records: Mapping[str, Sequence[Record]], path: Path) -> None:
+    """How often the class is out of the five highest, after each transformation, as a PNG.
+
+    Args:
+        records: as of `markdown`.
+        path: of the picture.
+    """
+    some = next(iter(records.values()))
+    names = [name for name in TRANSFORMATIONS if _answers(some, name)]
+    series = {
+        run: [[is_kept for is_kept, _ in _answers(of_run, name)] for name in names]
+        for run, of_run in records.items()
+    }
+    series["the original, as a control"] = [[lost for _, lost in _answers(some, n)] for n in names]
+    figure = Figure(figsize=(8, 1.5 + 0.28 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    rows = range(len(names))
+    for (label, answers), marker in zip(series.items(), itertools.cycle("o^sDv"), strict=False):
+        shares = [100.0 * sum(found) / len(found) for found in answers]
+        axes.plot(shares, rows, marker, label=label, alpha=0.8)
+    axes.set_yticks(rows, [TRANSFORMATIONS[name].title for name in names])
+    axes.invert_yaxis()
+    axes.set_xlim(-3, 103)
+    axes.set_xlabel("photos whose class is not among the five highest, %")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=2)
+    figure.savefig(path, dpi=100)
 
 
 def _run_row(name: str, records: Sequence[Record]) -> str:

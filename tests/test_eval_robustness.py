@@ -79,6 +79,8 @@ def test_each_file_is_tried_beside_its_original(options: PhotoOptions) -> None:
     assert not result.unreadable
     table = rows(text)
     assert (options.out / "robustness.md").read_text() == text
+    with Image.open(options.out / "robustness.png") as picture:
+        assert min(picture.size) > 200
     assert (options.out / "Robust" / "0.png").is_file()
     # These photos are small enough already.
     assert TRANSFORMATIONS["resize-720"].title not in table
