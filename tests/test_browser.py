@@ -107,7 +107,9 @@ def _check_host(url: str, troubles: list[str]) -> None:
 
 
 def upload(tab: Page, path: Path) -> None:
-    tab.locator("#photo input[type=file]").set_input_files(str(path))
+    # A click before the page has taken the photo in would race with what a new photo cancels.
+    with tab.expect_response(lambda response: "/run/predict" in response.url):
+        tab.locator("#photo input[type=file]").set_input_files(str(path))
     tab.locator("#photo img").wait_for()
 
 
