@@ -62,10 +62,7 @@ class Run:
 
     def against(self, classifier: str) -> Run:
         """The run for a classifier of this name, which is not attacked twice."""
-        if not isinstance(self.search, RobustChange) or classifier not in self.search.besides:
-            return self
-        others = tuple(name for name in self.search.besides if name != classifier)
-        return replace(self, search=replace(self.search, besides=others))
+        return replace(self, search=self.search.against(classifier))
 
 
 def _out_of_top(k: int, share: float = 1.0) -> ConditionMaker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import ClassVar, Protocol
 
@@ -73,6 +73,10 @@ class Algorithm1:
         """The most steps that a search takes."""
         return self.max_steps
 
+    def against(self, classifier: str) -> Algorithm1:
+        """The search for a classifier of this name: itself."""
+        return self
+
     def find(
         self,
         classifier: Attacked,
@@ -115,6 +119,10 @@ class LeastChange:
         """The most steps that a search takes."""
         return self.max_steps + self.refinements
 
+    def against(self, classifier: str) -> LeastChange:
+        """The search for a classifier of this name: itself."""
+        return self
+
     def find(
         self,
         classifier: Attacked,
@@ -155,6 +163,10 @@ class RobustChange(RobustSettings):
     def most_steps(self) -> int:
         """The most steps that a search takes."""
         return self.rounds * self.round_steps
+
+    def against(self, classifier: str) -> RobustChange:
+        """The search for a classifier of this name, which is not attacked twice."""
+        return replace(self, besides=tuple(n for n in self.besides if n != classifier))
 
     def find(
         self,

@@ -148,7 +148,7 @@ def test_a_run_attacks_the_classifiers_besides_that_are_at_hand(
     run = RUNS["Transfer"]
     assert run.attacked_besides == ("lite0-imagenet",)
     assert list(run.settings["besides"]) == ["lite0-imagenet"]
-    assert run.against("scenes") is run
+    assert run.against("scenes") == run
     assert run.against("lite0-imagenet").attacked_besides == (), "not twice"
     for name in ("Robust", "Top1-L1"):
         assert RUNS[name].attacked_besides == ()
