@@ -26,7 +26,7 @@ _LEAST_SIDE = 16
 
 
 def random_edit(images: Tensor, draw: random.Random) -> Tensor:
-    """One edit, or a chain of two.
+    """An edit or a chain of some: often a move first, which a change survives least.
 
     Args:
         images: (1, 3, H, W).
@@ -36,6 +36,8 @@ def random_edit(images: Tensor, draw: random.Random) -> Tensor:
         (1, 3, h, w) in [0, 1].
     """
     (edit,) = draw.choices(_EDITS, _WEIGHTS)
+    if edit is not _moved and draw.random() < _MOVED_BEFORE:
+        images = _moved(images, draw).clamp(0.0, 1.0)
     return edit(images, draw).clamp(0.0, 1.0)
 
 
@@ -119,4 +121,6 @@ _EDITS: tuple[_Edit, ...] = (
     _median,
     _coarse,
 )
+# How often something else happens to a moved photo.
+_MOVED_BEFORE = 0.5
 _WEIGHTS = (0.24, 0.08, 0.12, 0.06, 0.26, 0.08, 0.06, 0.06, 0.04)

@@ -40,13 +40,13 @@ from cvpire.visibility import color_form, local_mean, ssim_loss
 _WORK_PIXELS = 360_000
 
 # So much mean CIEDE2000 weighs as much as so much lost SSIM.
-_DELTA_E_UNIT, _SSIM_UNIT = 1.0, 0.01
+_DELTA_E_UNIT, _SSIM_UNIT = 0.8, 0.01
 
 # dE00^2 below which its root is taken as linear: the root's slope at 0 is infinite.
 _SMOOTHING = 1e-6
 
 # Edits that a change is tried on before it is called good.
-_TRIALS = 10
+_TRIALS = 20
 
 # How much more the shortfall weighs after a round whose change did not pass.
 _HARDER = 1.5

@@ -172,15 +172,15 @@ RUNS: Mapping[str, Run] = _registry(
         summary="The scene is not among the first five, and is made to stay out after codecs, "
         "resizing and edits.",
         condition=_TOP5,
-        magnitude=48 / 255,
-        search=RobustChange(margin=1.5, weight=1.0, round_steps=60, rounds=2),
+        magnitude=80 / 255,
+        search=RobustChange(margin=1.5, weight=0.8, round_steps=60),
     ),
     Run(
         name="Robust-strong",
         summary="As Robust, with more in reserve; a little more can be seen.",
         condition=_TOP5,
-        magnitude=64 / 255,
-        search=RobustChange(margin=3.0, weight=3.0),
+        magnitude=128 / 255,
+        search=RobustChange(margin=4.0, weight=4.0, round_steps=40),
     ),
     Run(
         name="Transfer",
