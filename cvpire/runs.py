@@ -179,8 +179,8 @@ RUNS: Mapping[str, Run] = _registry(
         name="Robust-strong",
         summary="As Robust, with more in reserve; a little more can be seen.",
         condition=_TOP5,
-        magnitude=128 / 255,
-        search=RobustChange(margin=4.0, weight=4.0, round_steps=40),
+        magnitude=96 / 255,
+        search=RobustChange(margin=3.0, weight=2.5, round_steps=60),
     ),
     Run(
         name="Transfer",
