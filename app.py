@@ -205,7 +205,7 @@ def build_page() -> gr.Blocks:
         cancel_button.click(
             handlers.cancel,
             None,
-            verdict,
+            [verdict, rehearsal],
             cancels=[job, trial],
             queue=False,
             show_progress="hidden",

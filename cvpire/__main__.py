@@ -48,11 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        if arguments[:1] == ["weights"]:
-            return _weights(_weights_parser().parse_args(arguments[1:]))
-        if arguments[:1] == ["rehearse"]:
-            return _rehearse(_rehearse_parser().parse_args(arguments[1:]))
-        return _protect(_protect_parser().parse_args(arguments))
+        code = _carry_out(arguments)
+        sys.stdout.flush()  # else a reader who left is noticed when nobody can answer any more
+        return code
     except (ValueError, WeightsError) as error:
         print(f"cvpire: {error}", file=sys.stderr)
         return 2
@@ -62,6 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("cvpire: interrupted; finished photos are kept.", file=sys.stderr)
         return 130
+
+
+def _carry_out(arguments: Sequence[str]) -> int:
+    if arguments[:1] == ["weights"]:
+        return _weights(_weights_parser().parse_args(arguments[1:]))
+    if arguments[:1] == ["rehearse"]:
+        return _rehearse(_rehearse_parser().parse_args(arguments[1:]))
+    return _protect(_protect_parser().parse_args(arguments))
 
 
 def _protect_parser() -> argparse.ArgumentParser:
@@ -87,11 +93,10 @@ def _protect_parser() -> argparse.ArgumentParser:
         choices=VIEWS,
         help="how the classifier gets the photo to size (default: resize, the whole at 256x256)",
     )
-    kinds = {kind.lower(): kind for kind in KINDS}
     parser.add_argument(
         "--format",
         default="png",
-        choices=kinds,
+        choices=[kind.lower() for kind in KINDS],
         help="of the files (default: png, which loses nothing); what is protected is the decoded "
         "file",
     )

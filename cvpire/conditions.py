@@ -139,22 +139,18 @@ class GroupOutOfTop(Condition):
         return f"GroupOutOfTop(k={self.k})"
 
     def slack(self, logits: Tensor) -> Tensor:
-        own, others = self._split(logits)
+        own, others = _split_group(logits, self.labels, self.groups)
         rival = others.topk(self.k, dim=1).values[:, -1]
         is_finite = logits.isfinite().all(dim=1)
         return torch.where(is_finite, rival - own.amax(dim=1), -math.inf)
 
     def loss(self, logits: Tensor) -> Tensor:
-        own, others = self._split(logits)
-        return -F.softplus(others.logsumexp(dim=1) - own.logsumexp(dim=1))
+        return -F.softplus(-_group_log_odds(logits, self.labels, self.groups))
 
     def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
-        own, others = self._split(logits)
+        own, others = _split_group(logits, self.labels, self.groups)
         rivals = others.topk(self.k, dim=1).values - margin
         return (F.softplus(own.amax(dim=1, keepdim=True) - rivals) - math.log(2.0)).sum(dim=1)
-
-    def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        return _split_group(logits, self.labels, self.groups)
 
     def select(self, images: Tensor) -> GroupOutOfTop:
         return GroupOutOfTop(self.labels[images], self.groups, self.k)
@@ -188,20 +184,24 @@ class GroupBelow(Condition):
         return torch.where(is_finite, -self._excess(logits), -math.inf)
 
     def loss(self, logits: Tensor) -> Tensor:
-        own, others = _split_group(logits, self.labels, self.groups)
-        return -F.softplus(others.logsumexp(dim=1) - own.logsumexp(dim=1))
+        return -F.softplus(-_group_log_odds(logits, self.labels, self.groups))
 
     def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
         return F.softplus(self._excess(logits) + margin) - math.log(2.0)
 
     def _excess(self, logits: Tensor) -> Tensor:
         """By how much the log-odds of the group exceed those of the share."""
-        own, others = _split_group(logits, self.labels, self.groups)
-        odds = math.log(self.share) - math.log1p(-self.share)
-        return own.logsumexp(dim=1) - others.logsumexp(dim=1) - odds
+        border = math.log(self.share) - math.log1p(-self.share)
+        return _group_log_odds(logits, self.labels, self.groups) - border
 
     def select(self, images: Tensor) -> GroupBelow:
         return GroupBelow(self.labels[images], self.groups, self.share)
+
+
+def _group_log_odds(logits: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
+    """(N,): the log-odds of all classes of the labels' groups together."""
+    own, others = _split_group(logits, labels, groups)
+    return own.logsumexp(dim=1) - others.logsumexp(dim=1)
 
 
 def _split_group(logits: Tensor, labels: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:

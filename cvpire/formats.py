@@ -152,7 +152,7 @@ class FileFormat:
         if self.is_lossless:
             return ()
         qualities = [q for q in (75, 85, 90, BEST_QUALITY) if q > (self.quality or 0)]
-        return (*(FileFormat(self.kind, quality) for quality in qualities), FileFormat("PNG"))
+        return (*(FileFormat(self.kind, quality) for quality in qualities), PNG)
 
 
 # What is written unless something else is asked for.

@@ -206,13 +206,19 @@ def _protect_batch(
             difference = difference._replace(over_bound=handed_over.over_bound)
             encoding = compare(photo.pixels, file_format.read_back(photo)[1].pixels, limit)
             encoding = encoding._replace(over_bound=0)
+        verdict = _verdict(
+            is_met=bool(is_met[index]),
+            is_changed=handed_over.linf > 0,
+            is_flat=not bool(maps[index].any()),
+            stopped=result.stopped,
+        )
+        would_pass = ""
+        if verdict is Verdict.NOT_PROTECTED:
+            would_pass = _gentler_that_passes(
+                changed[index], classifier, condition, file_format, check
+            )
         report = Report(
-            verdict=_verdict(
-                is_met=bool(is_met[index]),
-                is_changed=handed_over.linf > 0,
-                is_flat=not bool(maps[index].any()),
-                stopped=result.stopped,
-            ),
+            verdict=verdict,
             run=run.name,
             settings=run.settings,
             condition=repr(condition),
@@ -234,9 +240,7 @@ def _protect_batch(
             file_format=str(file_format),
             file_bytes=len(files[index]),
             file_sha256=hashlib.sha256(files[index]).hexdigest(),
-            would_pass=""
-            if bool(is_met[index])
-            else _gentler_that_passes(changed[index], classifier, condition, file_format, check),
+            would_pass=would_pass,
             versions=versions(),
         )
         protected.append(Protected(written[index], files[index], file_format, maps[index], report))

@@ -24,6 +24,9 @@ from cvpire.views import RESIZED_SIDE
 
 _LEAST_SIDE = 16
 
+# How often an edit of another kind is done to a photo that was moved before.
+_MOVED_BEFORE = 0.5
+
 
 def random_edit(images: Tensor, draw: random.Random) -> Tensor:
     """An edit or a chain of some: often a move first, which a change survives least.
@@ -121,6 +124,4 @@ _EDITS: tuple[_Edit, ...] = (
     _median,
     _coarse,
 )
-# How often something else happens to a moved photo.
-_MOVED_BEFORE = 0.5
 _WEIGHTS = (0.24, 0.08, 0.12, 0.06, 0.26, 0.08, 0.06, 0.06, 0.04)

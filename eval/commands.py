@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from cvpire.aesthetics import AUTO
 from cvpire.classifiers import CLASSIFIERS
@@ -109,13 +109,7 @@ def _add_table1(subcommands: argparse._SubParsersAction[Parser]) -> None:
 
 def _table1(options: argparse.Namespace) -> int:
     values = _values(options, "")
-    line = ProgressLine(sys.stderr)
-    try:
-        result = measure_table1(Table1Options(**values), line)
-    finally:
-        line.clear()
-    print(result.markdown, end="", flush=True)
-    print(f"eval: the protected files, records and tables are in {values['out']}.", file=sys.stderr)
+    result = _measured(lambda line: measure_table1(Table1Options(**values), line), values["out"])
     return _tell_unreadable(result.unreadable)
 
 
@@ -161,13 +155,7 @@ def _add_peers(subcommands: argparse._SubParsersAction[Parser]) -> None:
 
 def _peers(options: argparse.Namespace) -> int:
     values = _values(options, f"peers-{options.condition}-")
-    line = ProgressLine(sys.stderr)
-    try:
-        result = measure_peers(PeersOptions(**values), line)
-    finally:
-        line.clear()
-    print(result.markdown, end="", flush=True)
-    print(f"eval: the files, records and tables are in {values['out']}.", file=sys.stderr)
+    result = _measured(lambda line: measure_peers(PeersOptions(**values), line), values["out"])
     for reason in result.missing:
         print(f"eval: {reason}", file=sys.stderr)
     return max(_tell_unreadable(result.unreadable), 1 if result.missing else 0)
@@ -202,13 +190,7 @@ def _add_robustness(subcommands: argparse._SubParsersAction[Parser]) -> None:
 
 def _robustness(options: argparse.Namespace) -> int:
     values = _values(options, "robustness-")
-    line = ProgressLine(sys.stderr)
-    try:
-        result = measure_robustness(PhotoOptions(**values), line)
-    finally:
-        line.clear()
-    print(result.markdown, end="", flush=True)
-    print(f"eval: the files, records and tables are in {values['out']}.", file=sys.stderr)
+    result = _measured(lambda line: measure_robustness(PhotoOptions(**values), line), values["out"])
     return _tell_unreadable(result.unreadable)
 
 
@@ -240,13 +222,9 @@ def _add_transfer(subcommands: argparse._SubParsersAction[Parser]) -> None:
 def _transfer(options: argparse.Namespace) -> int:
     values = _values(options, "transfer-")
     unseen = values.pop("unseen")
-    line = ProgressLine(sys.stderr)
-    try:
-        result = measure_transfer(PhotoOptions(**values), unseen, line)
-    finally:
-        line.clear()
-    print(result.markdown, end="", flush=True)
-    print(f"eval: the files, records and tables are in {values['out']}.", file=sys.stderr)
+    result = _measured(
+        lambda line: measure_transfer(PhotoOptions(**values), unseen, line), values["out"]
+    )
     return _tell_unreadable(result.unreadable)
 
 
@@ -385,6 +363,31 @@ def _tell_unreadable(unreadable: Mapping[str, str]) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+class _Tables(Protocol):
+    """What an evaluation comes to."""
+
+    @property
+    def markdown(self) -> str: ...
+
+    @property
+    def unreadable(self) -> Mapping[str, str]: ...
+
+
+_Result = TypeVar("_Result", bound=_Tables)
+
+
+def _measured(measure: Callable[[ProgressLine], _Result], out: Path) -> _Result:
+    """Carry out an evaluation with its progress shown, and print its tables."""
+    line = ProgressLine(sys.stderr)
+    try:
+        result = measure(line)
+    finally:
+        line.clear()
+    print(result.markdown, end="", flush=True)
+    print(f"eval: the protected files, records and tables are in {out}.", file=sys.stderr)
+    return result
 
 
 def _values(options: argparse.Namespace, prefix: str) -> dict[str, Any]:

@@ -20,14 +20,12 @@ from cvpire.photo import Photo, encode_png, preview
 from cvpire.runs import RUNS
 from cvpire.weights import WeightsError
 from page import render
-from page.jobs import JobRefused, Jobs, JobStopped
+from page.jobs import JobRefused, Jobs, JobStopped, Kind
 from page.work import Order, Outcome, RehearsalOrder, carry_out, carry_out_rehearsal
 
 JOBS = Jobs()
 
 _MOST_KILOBYTES = 1_000_000
-
-_REHEARSAL_STOPPED = "The rehearsal is not finished; the protected photo is as it was."
 
 
 class Results(NamedTuple):
@@ -58,20 +56,20 @@ def claim(
     request: gr.Request,
 ) -> list[dict[str, Any]]:
     """Let a job into the queue unless the visitor has one."""
-    return _claimed(request, "The photo is not protected.", inputs=8)
+    return _claimed(request, Kind.PROTECTION, inputs=8)
 
 
 def claim_rehearsal(
     path: str | None, protected: str | None, record: dict[str, Any] | None, request: gr.Request
 ) -> list[dict[str, Any]]:
     """Let a rehearsal into the queue unless the visitor has a job."""
-    return _claimed(request, _REHEARSAL_STOPPED, inputs=3)
+    return _claimed(request, Kind.REHEARSAL, inputs=3)
 
 
-def _claimed(request: gr.Request, if_stopped: str, *, inputs: int) -> list[dict[str, Any]]:
+def _claimed(request: gr.Request, kind: Kind, *, inputs: int) -> list[dict[str, Any]]:
     """Claim a job; gradio wants an answer for each input."""
     try:
-        JOBS.claim(_session(request), if_stopped)
+        JOBS.claim(_session(request), kind)
         refusal = ""
     except JobRefused as error:
         refusal = str(error)
@@ -147,12 +145,14 @@ def rehearse_photo(
         raise gr.Error(str(error), duration=None, print_exception=False) from error
 
 
-def cancel(request: gr.Request) -> Any:
-    """Stop the visitor's job at its next step."""
+def cancel(request: gr.Request) -> tuple[Any, Any]:
+    """Stop the visitor's job at its next step, and say so in its place: verdict or rehearsal."""
     job = JOBS.stop(_session(request))
-    if job is None or job.if_stopped == _REHEARSAL_STOPPED:  # the verdict on the photo holds
-        return gr.skip()
-    return render.stopped(f"Cancelled. {job.if_stopped}")
+    if job is None:
+        return gr.skip(), gr.skip()
+    notice = render.stopped(f"Cancelled. {job.kind.value}")
+    # Of a rehearsal, the verdict on the photo holds.
+    return (gr.skip(), notice) if job.kind is Kind.REHEARSAL else (notice, gr.skip())
 
 
 def change_photo(request: gr.Request) -> list[Any]:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 
 # Longer than any photo the page takes should need on two cores; it frees the queue from the rest.
 MAX_SECONDS = 600.0
@@ -24,15 +25,22 @@ class JobRefused(Exception):  # noqa: N818 - an answer, not an error
     """The visitor has a job already; the message is one sentence for the visitor."""
 
 
+class Kind(Enum):
+    """What a job does; the value says what it means that it was not finished."""
+
+    PROTECTION = "The photo is not protected."
+    REHEARSAL = "The rehearsal is not finished; the protected photo is as it was."
+
+
 class Job:
     """A visitor's job, from the moment it joins the queue.
 
     Args:
-        if_stopped: a sentence on what it means that the job was not finished.
+        kind: what it does.
     """
 
-    def __init__(self, if_stopped: str) -> None:
-        self.if_stopped = if_stopped
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
         self._stop = threading.Event()
         self._max_seconds = MAX_SECONDS
         self._deadline: float | None = None
@@ -58,11 +66,11 @@ class Job:
             JobStopped: if the job has to end here.
         """
         if self.is_stopped:
-            raise JobStopped(f"Cancelled. {self.if_stopped}")
+            raise JobStopped(f"Cancelled. {self.kind.value}")
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise JobStopped(
                 f"Stopped after {self._max_seconds / 60:g} minutes, the longest that a photo may "
-                f"take here. {self.if_stopped} A smaller one takes less time."
+                f"take here. {self.kind.value} A smaller one takes less time."
             )
 
 
@@ -81,19 +89,19 @@ class Jobs:
         # the next job from working beside it.
         self._work = threading.Lock()
 
-    def claim(self, session: str, if_stopped: str = "The photo is not protected.") -> None:
+    def claim(self, session: str, kind: Kind = Kind.PROTECTION) -> None:
         """Register a job that joins the queue.
 
         Args:
             session: the visitor's.
-            if_stopped: see `Job`.
+            kind: what it is to do.
 
         Raises:
             JobRefused: if the session has a job that nobody asked to stop.
         """
         with self._lock:
             self._check_free(session)
-            self._jobs[session] = Job(if_stopped)
+            self._jobs[session] = Job(kind)
 
     def check_free(self, session: str) -> None:
         """Look whether `claim` would refuse.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -177,20 +178,22 @@ def carry_out_rehearsal(
 
 
 def _reporter(tell: Tell, check: Callable[[], None]) -> Callable[[AttackStep], None]:
-    started: float | None = None
+    started, first, last = 0.0, 0, math.inf
 
     def report(step: AttackStep) -> None:
-        nonlocal started
+        nonlocal started, first, last
         check()
         now = time.monotonic()
-        # A file that must fit a size may need another search.
-        started = now if started is None or step.step == 0 else started
+        # Steps begin anew where a file that must fit a size needs another search.
+        if step.step <= last:
+            started, first = now, step.step
+        last = step.step
         if step.step == step.max_steps:
             tell(None, f"Writing and checking the file after {step.step} steps")
             return
         words = f"Step {step.step} of at most {step.max_steps}"
-        if step.step:
-            left = (now - started) / step.step * (step.max_steps - step.step)
+        if step.step > first:
+            left = (now - started) / (step.step - first) * (step.max_steps - step.step)
             words += f", at most {duration(left)} left"
         tell(step.step / step.max_steps, words)
 

@@ -241,7 +241,7 @@ def test_an_unavailable_score_is_said_and_not_made_up(
 def test_cancel_stops_within_one_step(client: Client, photo: Path, attack: EndlessAttack) -> None:
     job = client.submit(handle_file(str(photo)), *SETTINGS, api_name="/protect")
     assert attack.started.wait(10)
-    assert "Cancelled" in client.predict(api_name="/cancel")
+    assert "Cancelled" in client.predict(api_name="/cancel")[0]
     assert attack.is_stopped_at_next_step()
     results = handlers.Results(*job.result(10))
     assert results.verdict is not None and "Cancelled" in results.verdict
@@ -300,8 +300,10 @@ def test_a_cancelled_rehearsal_leaves_the_verdict_alone(
     files = [handle_file(str(photo))] * 2
     job = client.submit(*files, record, api_name="/rehearse")
     assert started.wait(10)
-    assert "not protected" not in str(client.predict(api_name="/cancel"))
-    assert "The rehearsal is not finished; the protected photo is as it was." in job.result(10)
+    verdict, rehearsal = client.predict(api_name="/cancel")
+    assert "Cancelled" not in str(verdict)
+    said = "The rehearsal is not finished; the protected photo is as it was."
+    assert said in rehearsal and said in job.result(10)
 
 
 def test_one_job_works_at_a_time() -> None:
@@ -360,6 +362,11 @@ def test_progress_is_told_with_steps_and_time() -> None:
     assert told[0] == (0.0, "Step 0 of at most 300")
     assert told[1][1].startswith("Step 1 of at most 300, at most ")
     assert told[2][0] is None and "after 150 steps" in told[2][1]
+    # A second search, whose first step is its first.
+    for step in (1, 2):
+        report(AttackStep(step, 180, torch.tensor([False]), torch.zeros(1)))
+    assert told[3][1] == "Step 1 of at most 180"
+    assert told[4][1].startswith("Step 2 of at most 180, at most ")
     assert [work.duration(seconds) for seconds in (0.2, 119.5, 1000.0)] == [
         "1 s",
         "2 min",

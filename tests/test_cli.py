@@ -265,3 +265,12 @@ def test_a_size_that_nothing_fits_is_the_photos_own_error(
     assert run(source, "-o", out, "--format", "webp", "--max-bytes", 20) == 1
     assert "does not fit into 20 bytes as WebP" in capsys.readouterr().out
     assert files(out) == set()
+
+
+def test_a_reader_who_left_gets_no_traceback() -> None:
+    words = [sys.executable, "-m", "cvpire", "weights", "list"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141

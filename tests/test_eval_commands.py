@@ -51,3 +51,10 @@ def test_without_a_command_it_asks_for_one(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == (
         "eval: the following arguments are required: COMMAND (--help explains).\n"
     )
+
+
+def test_a_format_that_cannot_be_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["robustness", "--images", "x", "--classifier", "scenes", "--format", "gif-9"]
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert "argument --format: expected a file format such as PNG" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import textured_pixels
+from eval_helpers import photo_options
 from PIL import Image
 from test_eval_table1 import fake_classifier
 
@@ -48,20 +48,7 @@ def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def options(tmp_path: Path) -> PhotoOptions:
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for seed in range(3):
-        Image.fromarray(textured_pixels(40, 36, seed)).save(folder / f"{seed}.png")
-    return PhotoOptions(
-        images=folder,
-        labels=None,
-        classifier="fake",
-        view=None,
-        runs="Robust",
-        limit=None,
-        seed=0,
-        out=tmp_path / "out",
-    )
+    return photo_options(tmp_path)
 
 
 def measure(options: PhotoOptions, progress: Callable[[Progress], None] | None = None) -> Measured:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch.nn.functional as F
 from conftest import mean_color_spec, textured_pixels
+from eval_helpers import photo_options
 from PIL import Image
 from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
@@ -51,20 +53,7 @@ def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def options(tmp_path: Path) -> PhotoOptions:
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for seed in range(3):
-        Image.fromarray(textured_pixels(40, 36, seed)).save(folder / f"{seed}.png")
-    return PhotoOptions(
-        images=folder,
-        labels=None,
-        classifier="fake",
-        view=None,
-        runs="Transfer",
-        limit=None,
-        seed=0,
-        out=tmp_path / "out",
-    )
+    return photo_options(tmp_path)
 
 
 def measure(
@@ -115,10 +104,10 @@ def test_a_kill_loses_nothing_and_another_question_is_asked_anew(
     asked = 0
     ask = transfer._ask
 
-    def counted(*words: object) -> object:
+    def counted(*words: Any) -> dict[str, Any]:
         nonlocal asked
         asked += 1
-        return ask(*words)  # type: ignore[arg-type]
+        return ask(*words)
 
     monkeypatch.setattr(transfer, "_ask", counted)
     first = measure(options).markdown

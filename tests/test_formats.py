@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import textured_pixels
 
-from cvpire.formats import BEST_QUALITY, KINDS, FileFormat
+from cvpire.formats import BEST_QUALITY, KINDS, PNG, FileFormat
 from cvpire.photo import Photo, PhotoError
 from cvpire.tensors import to_image, to_photo
 from cvpire.through_file import through_file
@@ -75,6 +75,23 @@ def test_gentler_formats_end_in_one_that_loses_nothing() -> None:
         "PNG",
     ]
     assert FileFormat().gentler() == ()
+
+
+def test_words_make_a_format() -> None:
+    for words, expected in (
+        ("PNG", PNG),
+        ("jpeg 75", FileFormat("JPEG", 75)),
+        (" WebP-80 ", FileFormat("WebP", 80)),
+        (str(FileFormat("JPEG", 5)), FileFormat("JPEG", 5)),
+    ):
+        assert FileFormat.parse(words) == expected
+    for words in ("gif-9", "jpeg75", "jpeg--75", "75", ""):
+        with pytest.raises(ValueError, match="expected a file format such as PNG, JPEG-75"):
+            FileFormat.parse(words)
+    with pytest.raises(ValueError, match="expected a quality or a size in bytes for JPEG"):
+        FileFormat.parse("JPEG")
+    with pytest.raises(ValueError, match="expected a quality of 1 to 100, got 300"):
+        FileFormat.parse("JPEG-300")
 
 
 def test_names_say_quality_or_size() -> None:

@@ -1,0 +1,28 @@
+"""What several tests of the evaluation share: some photos, and what is asked about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conftest import textured_pixels
+from PIL import Image
+
+from eval.protected_photos import PhotoOptions
+
+
+def photo_options(folder: Path) -> PhotoOptions:
+    """Three photos in a folder of their own, to be protected from the fake classifier."""
+    images = folder / "images"
+    images.mkdir()
+    for seed in range(3):
+        Image.fromarray(textured_pixels(40, 36, seed)).save(images / f"{seed}.png")
+    return PhotoOptions(
+        images=images,
+        labels=None,
+        classifier="fake",
+        view=None,
+        runs="Robust",
+        limit=None,
+        seed=0,
+        out=folder / "out",
+    )
