@@ -1,10 +1,29 @@
-"""What the command lines take as numbers; argparse turns the errors into sentences."""
+"""What several subcommands take, and how its words are read; errors become sentences."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import NoReturn, TypeAlias
 
+from cvpire.classifiers import CLASSIFIERS
 from cvpire.formats import FileFormat
+from cvpire.runs import RUNS, Run, find_run
+from cvpire.views import VIEWS
+from eval.paper import PAPER_TABLE1
+
+ALL_RUNS = "all"
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the whole usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"eval: {message} (--help explains).\n")
+
+
+Subcommands: TypeAlias = "argparse._SubParsersAction[Parser]"
+"""To which a subcommand is added."""
 
 
 def numbers(text: str) -> tuple[float, ...]:
@@ -39,3 +58,67 @@ def file_format(text: str) -> FileFormat:
         return FileFormat.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def runs(text: str) -> tuple[Run, ...]:
+    """Runs by name, commas between them, in the registry's order; "all" for the paper's."""
+    wanted = {name.strip() for name in text.split(",") if name.strip()}
+    if ALL_RUNS in wanted:
+        wanted = (wanted - {ALL_RUNS}) | (PAPER_TABLE1.keys() & RUNS.keys())
+    if not wanted:
+        raise argparse.ArgumentTypeError(f"expected a run, of {', '.join(RUNS)}")
+    try:
+        found = {find_run(name).name for name in sorted(wanted)}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
+    return tuple(run for name, run in RUNS.items() if name in found)
+
+
+def add_seed(parser: Parser) -> None:
+    """Ask for `--seed`."""
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="of what is random (default: 0)"
+    )
+
+
+def add_out(parser: Parser, default: str) -> None:
+    """Ask for `--out`, and say what the folder is called by default."""
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help=f"made if new; default: results/{default}"
+    )
+
+
+def add_limit(parser: Parser) -> None:
+    """Ask for `--limit`."""
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="take the first N images by name"
+    )
+
+
+def add_runs(parser: Parser, default: str) -> None:
+    """Ask for `--runs`."""
+    parser.add_argument(
+        "--runs",
+        type=runs,
+        default=default,
+        metavar="A,B",
+        help=f"of {', '.join(RUNS)}, or {ALL_RUNS} for the paper's; default: {default}",
+    )
+
+
+def add_images(parser: Parser) -> None:
+    """Ask for the photos, and for the classifier that judges them."""
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="CSV",
+        help="columns `file` and `imagenet_index` or `places365_index`, as the classifier counts; "
+        "default: the classifier's own first guess for each clean photo",
+    )
+    parser.add_argument(
+        "--classifier", required=True, metavar="NAME", help=", ".join(("auto", *CLASSIFIERS))
+    )
+    parser.add_argument(
+        "--view", metavar="VIEW", help=f"{', '.join(VIEWS)}; default: the classifier's own"
+    )

@@ -1,17 +1,36 @@
-"""The folder that an evaluation writes to: made, held by one process, freed of leftovers."""
+"""What an evaluation comes to, and the folder it writes to: made, held by one process, freed of
+leftovers.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from cvpire.locks import try_lock
+from cvpire.photo import PhotoError, write_bytes
 from eval.errors import EvaluationError
 
 # What a killed `cvpire.photo.write_bytes` leaves behind.
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An evaluation's result.
+
+    Attributes:
+        markdown: caption and tables.
+        unreadable: name -> why, of images that could not be looked at.
+        missing: sentences that name what could not be measured.
+    """
+
+    markdown: str
+    unreadable: Mapping[str, str]
+    missing: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -71,3 +90,16 @@ def check_out(images: Path, out: Path, folders: Sequence[str]) -> None:
             f"The protected files of {images.resolve().name} would be written over the images of "
             "--images: choose another --out."
         )
+
+
+def write_tables(out: Path, tables: Mapping[str, str]) -> None:
+    """Write tables into the folder, by the names of their files.
+
+    Raises:
+        EvaluationError: if one cannot be written.
+    """
+    try:
+        for name, text in tables.items():
+            write_bytes(out / name, text.encode())
+    except PhotoError as error:
+        raise EvaluationError(str(error)) from error

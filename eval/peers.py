@@ -7,7 +7,7 @@ the float32 classifier, and against the bound where the method keeps one.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,71 +21,41 @@ from cvpire.classifiers import Classifier
 from cvpire.metrics import compare
 from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
 from cvpire.protect import classify
-from cvpire.report import Verdict, versions
+from cvpire.report import Verdict
 from cvpire.runs import RUNS
 from cvpire.tensors import to_image
 from cvpire.threshold import epsilon_map, threshold_map
 from cvpire.weights import WeightsError, file_sha256, weights_dir
-from eval.dataset import load_dataset
+from eval.clean_photos import PhotoOptions, clean_photos
 from eval.errors import EvaluationError
-from eval.judge import expect_settings, judge, load_judge
+from eval.judge import expect_settings, judge
 from eval.methods import CONDITIONS, Method, Task, methods_for
-from eval.originals import judge_originals
-from eval.output import check_out, sole_user
+from eval.output import Measured, write_tables
 from eval.passes import CountedClassifier
-from eval.peers_table import PERCEPTUAL, PeerRow, draw, make_row, markdown, to_csv
+from eval.peers_table import PERCEPTUAL, draw, make_row, markdown, to_csv
 from eval.progress import Progress, ProgressCallback
 from eval.protection import written_path
 from eval.records import Record, RecordStore
 
 
-@dataclass(frozen=True)
-class PeersOptions:
+@dataclass(frozen=True, kw_only=True)
+class PeersOptions(PhotoOptions):
     """What to compare.
 
     Attributes:
-        images: their folder.
-        labels: a CSV, or None for the classifier's own first guesses.
-        classifier: its name.
-        view: of `cvpire.views.VIEWS`, or None for the classifier's own.
         condition: one of `eval.methods.CONDITIONS`.
         methods: names separated by commas, or "all".
-        limit: take only that many images, or None.
-        seed: of whatever is random.
-        out: the folder to write to.
         perceptual: names of pyiqa's metrics that compare two photos, separated by commas.
         perceptual_files: weights of these metrics, under the names of pyiqa's own copies.
     """
 
-    images: Path
-    labels: Path | None
-    classifier: str
-    view: str | None
     condition: str
     methods: str
-    limit: int | None
-    seed: int
-    out: Path
     perceptual: str = ""
     perceptual_files: Sequence[Path] = ()
 
 
-@dataclass(frozen=True)
-class Peers:
-    """The result.
-
-    Attributes:
-        markdown: caption and table.
-        missing: why methods could not be measured.
-        unreadable: name -> why, of images that could not be looked at.
-    """
-
-    markdown: str
-    missing: tuple[str, ...]
-    unreadable: Mapping[str, str]
-
-
-def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Peers:
+def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Measured:
     """Let each method change each photo that the classifier gets right, and write the table.
 
     Writes METHOD/NAME.png, records.jsonl, peers.md, peers.csv and peers.png into the folder.
@@ -100,21 +70,14 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Peers:
     """
     methods, missing = _select(options)
     perceptual = _load_perceptual(options)
-    classifier = load_judge(options.classifier, options.view)
-    dataset = load_dataset(options.images, options.labels, classifier.labels, limit=options.limit)
-    check_out(options.images, options.out, [method.name for method in methods])
-    with sole_user(options.out, [method.name for method in methods]):
-        store = RecordStore(options.out / "records.jsonl")
-        originals = judge_originals(dataset, classifier, store, out=options.out, progress=progress)
-        chosen = [original for original in originals.records if original.top1]
-        if not chosen:
-            raise EvaluationError("The classifier gets none of the images right when clean.")
+    with clean_photos(options, [method.name for method in methods], progress) as clean:
+        chosen, store = clean.right, clean.store
         total, done = len(methods) * len(chosen), 0
         # Photo by photo, so that what slows the machine down for a while slows all methods.
         for original in chosen:
             for method in methods:
                 progress(Progress("Comparing", method.name, done, total))
-                _measure(options, method, original, classifier, store)
+                _measure(options, method, original, clean.classifier, store)
                 done += 1
         progress(Progress("Comparing", "", total, total))
         for name, metric in perceptual.items():
@@ -127,8 +90,15 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Peers:
             make_row(method, [_found(store, method, o) for o in chosen], list(perceptual))
             for method in methods
         ]
-        text = _write(options, rows, classifier, len(chosen))
-        return Peers(text, missing, originals.unreadable)
+        facts = {
+            **clean.facts,
+            "condition": options.condition,
+            "threads": torch.get_num_threads(),
+        }
+        text = markdown(rows, facts)
+        write_tables(options.out, {"peers.md": text, "peers.csv": to_csv(rows)})
+        draw(rows, options.out / "peers.png")
+        return Measured(text, clean.unreadable, missing)
 
 
 def _select(options: PeersOptions) -> tuple[list[Method], tuple[str, ...]]:
@@ -274,26 +244,3 @@ def _found(store: RecordStore, method: Method, original: Record) -> Record:
     record = store.find(method.name, original.file)
     assert record is not None
     return record
-
-
-def _write(
-    options: PeersOptions, rows: Sequence[PeerRow], classifier: Classifier, images: int
-) -> str:
-    facts: Mapping[str, object] = {
-        "images": images,
-        "folder": options.images.resolve().name,
-        "classifier": classifier.spec.name,
-        "view": classifier.view,
-        "condition": options.condition,
-        "seed": options.seed,
-        "threads": torch.get_num_threads(),
-        **versions(),
-    }
-    text = markdown(rows, facts)
-    try:
-        write_bytes(options.out / "peers.md", text.encode())
-        write_bytes(options.out / "peers.csv", to_csv(rows).encode())
-    except PhotoError as error:
-        raise EvaluationError(str(error)) from error
-    draw(rows, options.out / "peers.png")
-    return text

@@ -7,13 +7,13 @@ transformation after which the class is not among the classifier's five highest.
 from __future__ import annotations
 
 from cvpire.rehearsal import Scene, rehearse
+from eval.output import Measured
 from eval.progress import Progress, ProgressCallback
-from eval.protected_photos import Measured, PhotoOptions, ProtectedPhotos, protected_photos
+from eval.protected_photos import ProtectedOptions, ProtectedPhotos, protected_photos
 from eval.robustness_table import AS_WRITTEN, REHEARSAL, draw, markdown
-from eval.table1 import select_runs
 
 
-def measure_robustness(options: PhotoOptions, progress: ProgressCallback) -> Measured:
+def measure_robustness(options: ProtectedOptions, progress: ProgressCallback) -> Measured:
     """Protect the images that the classifier gets right, rehearse each, and return the tables.
 
     Writes RUN/NAME, records.jsonl, robustness.md and robustness.png into the folder. What stands
@@ -26,29 +26,27 @@ def measure_robustness(options: PhotoOptions, progress: ProgressCallback) -> Mea
     Raises:
         EvaluationError: if it cannot be measured; what was finished is kept.
     """
-    with protected_photos(options, select_runs(options.runs), progress) as photos:
+    with protected_photos(options, progress) as photos:
         _rehearse_all(photos, progress)
         draw(photos.records(), options.out / "robustness.png")
         return photos.write("robustness.md", markdown(photos.records(), photos.facts))
 
 
 def _rehearse_all(photos: ProtectedPhotos, progress: ProgressCallback) -> None:
-    total, done = len(photos.runs) * len(photos.originals), 0
-    for run in photos.runs:
-        for original in photos.originals:
-            progress(Progress("Rehearsing", run.name, done, total))
-            done += 1
-            record = photos.record(run, original)
-            if record.report is None or REHEARSAL in record.report:
-                continue
-            clean, written = photos.read(run, original)
-            scene = Scene(photos.classifier, original.label_position, is_attacked=True)
-            kept = {
-                outcome.transformation.name if outcome.transformation else AS_WRITTEN: (
-                    outcome.protected.is_lost,
-                    outcome.control is not None and outcome.control.is_lost,
-                )
-                for outcome in rehearse(written, clean, [scene])
-            }
-            photos.note(record, REHEARSAL, kept)
+    total = len(photos.pairs)
+    for done, (run, original) in enumerate(photos.pairs):
+        progress(Progress("Rehearsing", run.name, done, total))
+        record = photos.record(run, original)
+        if record.report is None or REHEARSAL in record.report:
+            continue
+        clean, written = photos.read(run, original)
+        scene = Scene(photos.classifier, original.label_position, is_attacked=True)
+        kept = {
+            outcome.transformation.name if outcome.transformation else AS_WRITTEN: (
+                outcome.protected.is_lost,
+                outcome.control is not None and outcome.control.is_lost,
+            )
+            for outcome in rehearse(written, clean, [scene])
+        }
+        photos.note(record, REHEARSAL, kept)
     progress(Progress("Rehearsing", "", total, total))

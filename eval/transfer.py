@@ -8,6 +8,7 @@ SSIM do to the same photo.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from cvpire.classifiers import Classifier
@@ -16,13 +17,24 @@ from cvpire.protect import classify
 from eval.controls import CONTROLS, control_of
 from eval.errors import EvaluationError
 from eval.judge import judge_settings, load_judge
+from eval.output import Measured
 from eval.progress import Progress, ProgressCallback
-from eval.protected_photos import Measured, PhotoOptions, ProtectedPhotos, protected_photos
-from eval.table1 import select_runs
+from eval.protected_photos import ProtectedOptions, ProtectedPhotos, protected_photos
 from eval.transfer_table import TRANSFER, markdown
 
 
-def measure_transfer(options: PhotoOptions, unseen: str, progress: ProgressCallback) -> Measured:
+@dataclass(frozen=True, kw_only=True)
+class TransferOptions(ProtectedOptions):
+    """Which photos to protect, and whom to ask.
+
+    Attributes:
+        unseen: the name of the classifier that is not attacked.
+    """
+
+    unseen: str
+
+
+def measure_transfer(options: TransferOptions, progress: ProgressCallback) -> Measured:
     """Protect the images that the classifier gets right, ask another, and return the table.
 
     Writes RUN/NAME.png, records.jsonl and transfer.md into the folder. Whatever stands there from
@@ -30,22 +42,20 @@ def measure_transfer(options: PhotoOptions, unseen: str, progress: ProgressCallb
 
     Args:
         options: what to evaluate.
-        unseen: the name of the classifier that is not attacked.
         progress: told as the work goes on.
 
     Raises:
         EvaluationError: if it cannot be measured; what was finished is kept.
     """
-    runs = select_runs(options.runs)
     attacked = load_judge(options.classifier, options.view)
     # Both see the photo alike: what is asked for is another classifier, not another view.
-    other = load_judge(unseen, attacked.view)
+    other = load_judge(options.unseen, attacked.view)
     if attacked.spec.name == other.spec.name:
         raise EvaluationError("The unseen classifier must be another than the attacked one.")
-    for run in runs:
+    for run in options.runs:
         if other.spec.name in run.attacked_besides:
             raise EvaluationError(f"{run.name} attacks {other.spec.name} as well.")
-    with protected_photos(options, runs, progress) as photos:
+    with protected_photos(options, progress) as photos:
         _ask_all(photos, other, progress)
         facts = {"not attacked": other.spec.name, **photos.facts}
         return photos.write("transfer.md", markdown(photos.records(), facts))
@@ -53,17 +63,15 @@ def measure_transfer(options: PhotoOptions, unseen: str, progress: ProgressCallb
 
 def _ask_all(photos: ProtectedPhotos, unseen: Classifier, progress: ProgressCallback) -> None:
     whom = judge_settings(unseen)
-    total, done = len(photos.runs) * len(photos.originals), 0
-    for run in photos.runs:
-        for original in photos.originals:
-            progress(Progress(f"Asking {unseen.spec.name}", run.name, done, total))
-            done += 1
-            record = photos.record(run, original)
-            asked = (record.report or {}).get(TRANSFER, {})
-            if asked.get("unseen") != whom:
-                clean, written = photos.read(run, original)
-                answers = _ask(clean, written, record.difference.ssim, unseen)
-                photos.note(record, TRANSFER, {"unseen": whom, **answers})
+    total = len(photos.pairs)
+    for done, (run, original) in enumerate(photos.pairs):
+        progress(Progress(f"Asking {unseen.spec.name}", run.name, done, total))
+        record = photos.record(run, original)
+        asked = (record.report or {}).get(TRANSFER, {})
+        if asked.get("unseen") != whom:
+            clean, written = photos.read(run, original)
+            answers = _ask(clean, written, record.difference.ssim, unseen)
+            photos.note(record, TRANSFER, {"unseen": whom, **answers})
     progress(Progress(f"Asking {unseen.spec.name}", "", total, total))
 
 

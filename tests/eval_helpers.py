@@ -7,21 +7,22 @@ from pathlib import Path
 from conftest import textured_pixels
 from PIL import Image
 
-from eval.protected_photos import PhotoOptions
+from cvpire.runs import Run
+from eval.protected_photos import ProtectedOptions
 
 
-def photo_options(folder: Path) -> PhotoOptions:
-    """Three photos in a folder of their own, to be protected from the fake classifier."""
+def protected_options(folder: Path, run: Run) -> ProtectedOptions:
+    """Three photos in a folder of their own, to be protected in a run from the fake classifier."""
     images = folder / "images"
     images.mkdir()
     for seed in range(3):
         Image.fromarray(textured_pixels(40, 36, seed)).save(images / f"{seed}.png")
-    return PhotoOptions(
+    return ProtectedOptions(
         images=images,
         labels=None,
         classifier="fake",
         view=None,
-        runs="Robust",
+        runs=(run,),
         limit=None,
         seed=0,
         out=folder / "out",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eval import commands
+from eval import benchmarks
 from eval.__main__ import main
 from eval.ways import WAYS
 
@@ -14,8 +14,8 @@ from eval.ways import WAYS
 def test_speed_prints_its_tables_and_draws(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(commands, "SIZES", (0.0004, 0.0009))
-    monkeypatch.setattr(commands, "KERNELS", (3,))
+    monkeypatch.setattr(benchmarks, "SIZES", (0.0004, 0.0009))
+    monkeypatch.setattr(benchmarks, "KERNELS", (3,))
     plot = tmp_path / "new" / "speed.png"
     words = ["speed", "--megapixels", "0.0004", "--kernel-size", "3", "--plot", str(plot)]
     assert main(words) == 0

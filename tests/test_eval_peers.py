@@ -20,8 +20,9 @@ from cvpire.threshold import threshold_map
 from eval import judge, peers
 from eval.errors import EvaluationError
 from eval.methods import CONDITIONS, Method, Rounding, Task, methods_for
+from eval.output import Measured
 from eval.passes import CountedClassifier
-from eval.peers import Peers, PeersOptions, measure_peers
+from eval.peers import PeersOptions, measure_peers
 from eval.progress import Progress
 
 CLASSIFIER = fake_classifier()
@@ -69,11 +70,11 @@ def options(tmp_path: Path) -> PeersOptions:
     )
 
 
-def measure(options: PeersOptions, progress: Callable[[Progress], None] | None = None) -> Peers:
+def measure(options: PeersOptions, progress: Callable[[Progress], None] | None = None) -> Measured:
     return measure_peers(options, progress or (lambda step: None))
 
 
-def cells(result: Peers) -> dict[str, list[str]]:
+def cells(result: Measured) -> dict[str, list[str]]:
     rows = [line for line in result.markdown.splitlines() if line.startswith("| ")][1:]
     return {row[1]: row[2:-1] for row in ([c.strip() for c in line.split("|")] for line in rows)}
 

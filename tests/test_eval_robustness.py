@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from eval_helpers import photo_options
+from eval_helpers import protected_options
 from PIL import Image
 from test_eval_table1 import fake_classifier
 
@@ -18,15 +18,21 @@ from cvpire.rehearsal import rehearse
 from cvpire.runs import RUNS
 from cvpire.searches import RobustChange
 from cvpire.transformations import TRANSFORMATIONS, Transformation
-from eval import judge, robustness, robustness_table
+from eval import judge, robustness_table
 from eval.errors import EvaluationError
+from eval.output import Measured
 from eval.progress import Progress
-from eval.protected_photos import Measured, PhotoOptions
+from eval.protected_photos import ProtectedOptions
 from eval.robustness import measure_robustness
 
 FEW = {name: TRANSFORMATIONS[name] for name in ("jpeg-75", "resize-720", "half")} | {
     "black": Transformation("black", "all black", lambda p: Photo(np.zeros_like(p.pixels)))
 }
+
+RUN = replace(
+    RUNS["Robust"],
+    search=RobustChange(margin=0.5, weight=1.0, round_steps=4, rounds=1),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -41,17 +47,16 @@ def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
             "on_outcome": None,
         },
     )
-    quick = RobustChange(margin=0.5, weight=1.0, round_steps=4, rounds=1)
-    run = replace(RUNS["Robust"], search=quick)
-    monkeypatch.setattr(robustness, "select_runs", lambda names: [run])
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> PhotoOptions:
-    return photo_options(tmp_path)
+def options(tmp_path: Path) -> ProtectedOptions:
+    return protected_options(tmp_path, RUN)
 
 
-def measure(options: PhotoOptions, progress: Callable[[Progress], None] | None = None) -> Measured:
+def measure(
+    options: ProtectedOptions, progress: Callable[[Progress], None] | None = None
+) -> Measured:
     return measure_robustness(options, progress or (lambda step: None))
 
 
@@ -60,7 +65,7 @@ def rows(text: str) -> dict[str, list[str]]:
     return {row[1]: row[2:-1] for row in ([c.strip() for c in line.split("|")] for line in lines)}
 
 
-def test_each_file_is_tried_beside_its_original(options: PhotoOptions) -> None:
+def test_each_file_is_tried_beside_its_original(options: ProtectedOptions) -> None:
     result = measure(options)
     text = result.markdown
     assert not result.unreadable
@@ -81,7 +86,7 @@ def test_each_file_is_tried_beside_its_original(options: PhotoOptions) -> None:
     assert all(0.0 <= float(cell.rstrip("%")) <= 100.0 for cell in run[6:10])
 
 
-def test_what_was_finished_before_a_kill_is_kept(options: PhotoOptions) -> None:
+def test_what_was_finished_before_a_kill_is_kept(options: ProtectedOptions) -> None:
     class Killed(BaseException):
         pass
 
@@ -98,13 +103,13 @@ def test_what_was_finished_before_a_kill_is_kept(options: PhotoOptions) -> None:
     assert len(lines & set(after)) == 3 + 2
 
 
-def test_other_settings_are_refused_in_the_same_folder(options: PhotoOptions) -> None:
+def test_other_settings_are_refused_in_the_same_folder(options: ProtectedOptions) -> None:
     measure(options)
     with pytest.raises(EvaluationError, match="seed was 0 and is 1 now"):
         measure(replace(options, seed=1))
 
 
-def test_lossy_files_are_judged_as_their_readers_get_them(options: PhotoOptions) -> None:
+def test_lossy_files_are_judged_as_their_readers_get_them(options: ProtectedOptions) -> None:
     text = measure(replace(options, file_format=FileFormat("JPEG", 75))).markdown
     assert "files JPEG 75" in text
     assert read_photo(options.out / "Robust" / "0.jpg").pixels.shape == (40, 36, 3)
@@ -113,14 +118,14 @@ def test_lossy_files_are_judged_as_their_readers_get_them(options: PhotoOptions)
         measure(options)
 
 
-def test_what_cannot_be_read_is_said(options: PhotoOptions) -> None:
+def test_what_cannot_be_read_is_said(options: ProtectedOptions) -> None:
     (options.images / "cut.png").write_bytes((options.images / "0.png").read_bytes()[:200])
     result = measure(options)
     assert list(result.unreadable) == ["cut.png"]
     assert rows(result.markdown)["all black"][0] == "3"
 
 
-def test_the_images_are_never_written_over(options: PhotoOptions) -> None:
+def test_the_images_are_never_written_over(options: ProtectedOptions) -> None:
     images = options.images.rename(options.images.with_name("Robust"))
     with pytest.raises(EvaluationError, match="written over the images"):
         measure(replace(options, images=images, out=images.parent))

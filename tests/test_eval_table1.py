@@ -26,13 +26,14 @@ from cvpire.photo import encode_png, read_photo
 from cvpire.protect import classify
 from cvpire.runs import RUNS, Run
 from cvpire.searches import Algorithm1
-from eval import judge, protection, scores, table1
+from eval import judge, protection, scores
 from eval.__main__ import main
+from eval.arguments import runs as runs_named
 from eval.errors import EvaluationError
 from eval.output import sole_user
 from eval.progress import Progress
 from eval.records import Record, RecordStore
-from eval.table1 import Table1Options, measure_table1, select_runs
+from eval.table1 import Table1Options, measure_table1
 
 CLASSES = 60
 TESTS = Path(__file__).parent
@@ -100,13 +101,13 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-def options(images: Path, **changes: Any) -> Table1Options:
+def options(images: Path, *, runs: str = "Top1-L1,Top5-noL1", **changes: Any) -> Table1Options:
     defaults = Table1Options(
         images=images,
         labels=None,
         classifier="fake",
         view=None,
-        runs="Top1-L1,Top5-noL1",
+        runs=runs_named(runs),
         limit=None,
         batch_size=2,
         seed=0,
@@ -157,7 +158,12 @@ def timeless(out: Path) -> dict[str, object]:
 
 def arguments(options: Table1Options, *more: str) -> list[str]:
     words = ["table1", "--images", str(options.images), "--classifier", "fake"]
-    words += ["--runs", options.runs, "--batch-size", str(options.batch_size)]
+    words += [
+        "--runs",
+        ",".join(run.name for run in options.runs),
+        "--batch-size",
+        str(options.batch_size),
+    ]
     return [*words, "--aesthetics", "no", "--out", str(options.out), *more]
 
 
@@ -400,13 +406,6 @@ def _change_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "load_classifier", lambda name, view: other)
 
 
-def _change_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = dict(RUNS)
-    runs["Top1-L1"] = replace(runs["Top1-L1"], magnitude=0.01)
-    monkeypatch.setattr(table1, "find_run", lambda name: runs[name])
-    monkeypatch.setattr(table1, "RUNS", runs)
-
-
 @pytest.mark.parametrize(
     ("what", "message"),
     [
@@ -440,7 +439,7 @@ def test_results_of_other_settings_are_refused(
         case "classifier":
             _change_classifier(monkeypatch)
         case "run":
-            _change_run(monkeypatch)
+            small = replace(small, runs=(replace(RUNS["Top1-L1"], magnitude=0.01),))
         case "versions":
             monkeypatch.setattr(judge, "versions", lambda: {"torch": "0.0"})
 
@@ -538,7 +537,7 @@ def test_interrupted_it_says_how_to_go_on(
     ("more", "message"),
     [
         (["--runs", "Top9"], "There is no run 'Top9'; the known ones are Top1-L1, Top1-L1-50"),
-        (["--runs", ","], "--runs names no run; the known ones are Top1-L1"),
+        (["--runs", ","], "argument --runs: expected a run, of Top1-L1, Top1-L1-50"),
         (["--limit", "0"], "argument --limit: expected a whole number of 1 or more, got '0'"),
         (["--batch-size", "0"], "argument --batch-size: expected a whole number of 1 or more"),
         (["--batch-size", "two"], "expected a whole number of 1 or more, got 'two'"),
@@ -652,9 +651,9 @@ def test_a_table_without_images_is_refused(images: Path) -> None:
 
 
 def test_runs_come_once_and_in_the_registrys_order() -> None:
-    assert [run.name for run in select_runs("Top5-L1, Top1-L1,Top5-L1")] == ["Top1-L1", "Top5-L1"]
-    assert [run.name for run in select_runs("all")] == PAPER_RUNS
-    assert [run.name for run in select_runs("Top1-L1,all")] == PAPER_RUNS
+    assert [run.name for run in runs_named("Top5-L1, Top1-L1,Top5-L1")] == ["Top1-L1", "Top5-L1"]
+    assert [run.name for run in runs_named("all")] == PAPER_RUNS
+    assert [run.name for run in runs_named("Top1-L1,all")] == PAPER_RUNS
 
 
 def test_real_photos_and_a_real_classifier(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch.nn.functional as F
 from conftest import mean_color_spec, textured_pixels
-from eval_helpers import photo_options
+from eval_helpers import protected_options
 from PIL import Image
 from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
@@ -24,9 +24,9 @@ from cvpire.searches import Algorithm1
 from eval import judge, transfer
 from eval.controls import CONTROLS, control_of
 from eval.errors import EvaluationError
+from eval.output import Measured
 from eval.progress import Progress
-from eval.protected_photos import Measured, PhotoOptions
-from eval.transfer import measure_transfer
+from eval.transfer import TransferOptions, measure_transfer
 
 RUN = replace(RUNS["Top1-noL1"], magnitude=0.3, search=Algorithm1(0.0, 60, 2 / 255))
 
@@ -48,21 +48,18 @@ def load(name: str, *, view: str | None = None) -> Classifier:
 @pytest.fixture(autouse=True)
 def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "load_classifier", load)
-    monkeypatch.setattr(transfer, "select_runs", lambda names: [RUN])
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> PhotoOptions:
-    return photo_options(tmp_path)
+def options(tmp_path: Path) -> TransferOptions:
+    return TransferOptions(**vars(protected_options(tmp_path, RUN)), unseen="other")
 
 
 def measure(
-    options: PhotoOptions,
+    options: TransferOptions,
     progress: Callable[[Progress], None] | None = None,
-    *,
-    unseen: str = "other",
 ) -> Measured:
-    return measure_transfer(options, unseen, progress or (lambda step: None))
+    return measure_transfer(options, progress or (lambda step: None))
 
 
 def cells(text: str) -> dict[str, str]:
@@ -71,7 +68,7 @@ def cells(text: str) -> dict[str, str]:
     return dict(zip(head, row, strict=True))
 
 
-def test_another_classifier_is_asked_about_the_written_files(options: PhotoOptions) -> None:
+def test_another_classifier_is_asked_about_the_written_files(options: TransferOptions) -> None:
     result = measure(options)
     row = cells(result.markdown)
     assert (options.out / "transfer.md").read_text() == result.markdown
@@ -90,7 +87,7 @@ def test_another_classifier_is_asked_about_the_written_files(options: PhotoOptio
 
 
 def test_a_kill_loses_nothing_and_another_question_is_asked_anew(
-    options: PhotoOptions, monkeypatch: pytest.MonkeyPatch
+    options: TransferOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
@@ -114,13 +111,13 @@ def test_a_kill_loses_nothing_and_another_question_is_asked_anew(
     assert asked == 1
     assert measure(options).markdown == first
     assert asked == 1
-    measure(options, unseen="third")
+    measure(replace(options, unseen="third"))
     assert asked == 1 + 3
 
 
-def test_the_attacked_classifier_is_not_the_unseen_one(options: PhotoOptions) -> None:
+def test_the_attacked_classifier_is_not_the_unseen_one(options: TransferOptions) -> None:
     with pytest.raises(EvaluationError, match="must be another than the attacked one"):
-        measure(options, unseen="fake")
+        measure(replace(options, unseen="fake"))
 
 
 @pytest.mark.parametrize("name", CONTROLS)
@@ -136,7 +133,7 @@ def test_a_control_looks_as_different_as_it_should(name: str) -> None:
     assert control_of(photo, name, 1.0) is None
 
 
-def test_a_photo_too_small_for_ssim_has_no_control(options: PhotoOptions) -> None:
+def test_a_photo_too_small_for_ssim_has_no_control(options: TransferOptions) -> None:
     for path in options.images.iterdir():
         path.unlink()
     Image.fromarray(textured_pixels(9, 9)).save(options.images / "small.png")
