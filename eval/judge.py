@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from cvpire.classifiers import Classifier, load_classifier
+from cvpire.classifiers import Classifier, classify, load_classifier
 from cvpire.photo import PhotoError, read_photo
-from cvpire.protect import classify
 from cvpire.report import versions
 from cvpire.weights import WeightsError, file_sha256
 from eval.errors import EvaluationError

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cvpire.classifiers import Classifier
+from cvpire.classifiers import Classifier, classify
 from cvpire.photo import PhotoError, read_photo
-from cvpire.protect import classify
 from cvpire.weights import file_sha256
 from eval.dataset import Dataset, Item
 from eval.judge import expect_settings, judge, judge_settings

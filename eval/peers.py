@@ -17,10 +17,9 @@ import torch
 from torch import nn
 
 from cvpire.attack import SAFETY_MARGIN
-from cvpire.classifiers import Classifier
+from cvpire.classifiers import Classifier, classify
 from cvpire.metrics import compare
 from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
-from cvpire.protect import classify
 from cvpire.report import Verdict
 from cvpire.runs import RUNS
 from cvpire.tensors import to_image

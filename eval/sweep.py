@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby, product
 from pathlib import Path
 
-from cvpire.classifiers import Classifier, load_classifier
+from cvpire.classifiers import Classifier, classify, load_classifier
 from cvpire.photo import Photo, PhotoError, read_photo
-from cvpire.protect import classify, protect_batch
+from cvpire.protect import protect_batch
 from cvpire.report import Report
 from cvpire.runs import Run, find_run
 from cvpire.searches import Algorithm1

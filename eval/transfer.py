@@ -11,9 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from cvpire.classifiers import Classifier
+from cvpire.classifiers import Classifier, classify
 from cvpire.photo import Photo
-from cvpire.protect import classify
 from eval.controls import CONTROLS, control_of
 from eval.errors import EvaluationError
 from eval.judge import judge_settings, load_judge

@@ -17,12 +17,12 @@ from cvpire.classifiers import (
     Classifier,
     DownloadedWeights,
     PackagedWeights,
+    classify,
     find_spec,
     load_classifier,
 )
 from cvpire.networks import resnet50
 from cvpire.photo import read_photo
-from cvpire.protect import classify
 from cvpire.weights import WeightsError, import_weights
 
 

@@ -21,9 +21,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cvpire.aesthetics import AestheticsUnavailable, Scorer
-from cvpire.classifiers import Classifier
+from cvpire.classifiers import Classifier, classify
 from cvpire.photo import encode_png, read_photo
-from cvpire.protect import classify
 from cvpire.runs import RUNS, Run
 from cvpire.searches import Algorithm1
 from eval import judge, protection, scores

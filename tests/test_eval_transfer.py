@@ -15,10 +15,9 @@ from PIL import Image
 from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
-from cvpire.classifiers import Classifier
+from cvpire.classifiers import Classifier, classify
 from cvpire.metrics import ssim
 from cvpire.photo import Photo, read_photo
-from cvpire.protect import classify
 from cvpire.runs import RUNS
 from cvpire.searches import Algorithm1
 from eval import judge, transfer

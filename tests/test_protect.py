@@ -14,11 +14,11 @@ from conftest import textured_pixels
 from cvpire import photo as photo_module
 from cvpire import searches as searches_module
 from cvpire.attack import AttackResult
-from cvpire.classifiers import Classifier, find_spec
+from cvpire.classifiers import Classifier, classify, find_spec
 from cvpire.formats import KINDS, FileFormat
 from cvpire.metrics import ssim
 from cvpire.photo import Photo, PhotoError, read_photo
-from cvpire.protect import classify, protect, protect_batch
+from cvpire.protect import protect, protect_batch
 from cvpire.report import Verdict
 from cvpire.runs import RUNS, Run, find_run
 from cvpire.searches import Algorithm1, LeastChange

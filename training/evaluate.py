@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.classifiers import CLASSIFIERS, Classifier, load_classifier
+from cvpire.classifiers import CLASSIFIERS, Classifier, classify, load_classifier
 from cvpire.photo import PhotoError
-from cvpire.protect import classify
 from cvpire.views import VIEWS
 from cvpire.weights import WeightsError
 from eval.dataset import listing
