@@ -64,7 +64,8 @@ def tab(demo: gr.Blocks, browser: Browser) -> Iterator[Page]:
     troubles: list[str] = []
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         tab = context.new_page()
-        tab.set_default_timeout(30 * SECONDS)
+        # A busy machine may take a minute for a run.
+        tab.set_default_timeout(180 * SECONDS)
         tab.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
         tab.on("console", lambda message: _note_error(message, troubles))
         tab.on("response", lambda response: _note_refusal(response, troubles))
