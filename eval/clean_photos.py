@@ -72,7 +72,8 @@ class CleanPhotos:
         if not right:
             raise EvaluationError(
                 f"The classifier gets none of the {len(self.records)} images right when clean, so "
-                "the table would be empty: check --labels and --classifier."
+                "the table would be empty: check --labels and --classifier, or let `table1 "
+                "--include-misclassified` take them in."
             )
         return right
 

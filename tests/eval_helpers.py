@@ -11,14 +11,19 @@ from cvpire.runs import Run
 from eval.protected_photos import ProtectedOptions
 
 
-def protected_options(folder: Path, run: Run) -> ProtectedOptions:
-    """Three photos in a folder of their own, to be protected in a run from the fake classifier."""
+def three_photos(folder: Path) -> Path:
+    """A new folder inside this one, with three photos."""
     images = folder / "images"
     images.mkdir()
     for seed in range(3):
         Image.fromarray(textured_pixels(40, 36, seed)).save(images / f"{seed}.png")
+    return images
+
+
+def protected_options(folder: Path, run: Run) -> ProtectedOptions:
+    """Three photos in a folder of their own, to be protected in a run from the fake classifier."""
     return ProtectedOptions(
-        images=images,
+        images=three_photos(folder),
         labels=None,
         classifier="fake",
         view=None,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import textured_pixels
-from PIL import Image
+from eval_helpers import three_photos
 from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
@@ -53,12 +53,8 @@ def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def options(tmp_path: Path) -> PeersOptions:
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for seed in range(3):
-        Image.fromarray(textured_pixels(40, 36, seed)).save(folder / f"{seed}.png")
     return PeersOptions(
-        images=folder,
+        images=three_photos(tmp_path),
         labels=None,
         classifier="fake",
         view=None,
