@@ -6,8 +6,9 @@ on them and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -24,8 +25,11 @@ SSIM_MIN_SIDE = 11
 # The window reaches so far around its pixel.
 _SSIM_RADIUS = SSIM_MIN_SIDE // 2
 
-# Pixels that are compared at a time: metrics hold dozens of numbers a pixel while they compute.
-_BAND_PIXELS = 1 << 18
+# Pixels that a thread compares at a time: metrics hold dozens of numbers a pixel as they compute.
+# Those of colours stay in cache so; SSIM's have a frame that is measured twice.
+_BAND_PIXELS, _COLOR_BAND_PIXELS = 1 << 18, 1 << 15
+
+_Result = TypeVar("_Result")
 
 
 class Difference(NamedTuple):
@@ -70,7 +74,7 @@ def compare(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]
             f"expected an epsilon map of shape {original.shape[:2]}, got {epsilon_map.shape}"
         )
     linf = moved = over_bound = 0
-    for rows in _bands(*original.shape[:2]):
+    for rows in _bands(original, _BAND_PIXELS):
         levels = np.abs(changed[rows].astype(np.int16) - original[rows]).max(axis=2)
         linf = max(linf, int(levels.max()))
         moved += int(np.count_nonzero(levels))
@@ -104,12 +108,11 @@ def ssim(original: Pixels, changed: Pixels) -> float:
     Source: doi:10.1109/TIP.2003.819861, with its Gaussian window of 11x11 pixels, sigma 1.5.
     """
     _check_pair(original, changed)
-    height, width = original.shape[:2]
-    inner = height - 2 * _SSIM_RADIUS
-    total: float = 0.0
+    inner = len(original) - 2 * _SSIM_RADIUS
+
     # A band gives the mean over its pixels whose window lies inside: no pixel is left out or taken
     # twice.
-    for rows in _bands(inner, width) if inner > 0 else [slice(0, height)]:
+    def band_sum(rows: slice) -> float:
         seen = slice(rows.start, rows.stop + 2 * _SSIM_RADIUS)
         mean = structural_similarity(
             original[seen],
@@ -120,8 +123,11 @@ def ssim(original: Pixels, changed: Pixels) -> float:
             data_range=255,
             channel_axis=2,
         )
-        total += float(mean) * (rows.stop - rows.start)
-    return float(total / max(inner, 1))
+        share: float = mean * (rows.stop - rows.start)
+        return share
+
+    bands = _bands(original[: max(inner, 1)], _BAND_PIXELS)
+    return float(sum(_by_threads(band_sum, bands)) / max(inner, 1))
 
 
 def delta_e_map(original: Pixels, changed: Pixels) -> NDArray[np.float32]:
@@ -139,7 +145,8 @@ def delta_e_map(original: Pixels, changed: Pixels) -> NDArray[np.float32]:
     """
     _check_pair(original, changed)
     delta_e = np.zeros(original.shape[:2], dtype=np.float32)
-    for rows in _bands(*original.shape[:2]):
+
+    def fill_band(rows: slice) -> None:
         # Few pixels change at all, and an unchanged one has no difference to compute.
         has_moved = (original[rows] != changed[rows]).any(axis=2)
         first, second = (
@@ -147,14 +154,22 @@ def delta_e_map(original: Pixels, changed: Pixels) -> NDArray[np.float32]:
             for pixels in (original, changed)
         )
         delta_e[rows][has_moved] = ciede2000(first, second)[0].numpy()
+
+    _by_threads(fill_band, _bands(original, _COLOR_BAND_PIXELS))
     return delta_e
 
 
-def _bands(height: int, width: int) -> Iterator[slice]:
-    """Rows that are compared at a time."""
-    count = max(1, _BAND_PIXELS // max(1, width))
-    for top in range(0, height, count):
-        yield slice(top, min(top + count, height))
+def _bands(photo: Pixels, pixels: int) -> list[slice]:
+    """All rows of a photo, in bands of about so many pixels."""
+    height, width = photo.shape[:2]
+    count = max(1, pixels // max(1, width))
+    return [slice(top, min(top + count, height)) for top in range(0, height, count)]
+
+
+def _by_threads(measure: Callable[[slice], _Result], bands: list[slice]) -> list[_Result]:
+    """What is measured of each band, in order."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as workers:
+        return list(workers.map(measure, bands))
 
 
 def _check_pair(original: Pixels, changed: Pixels) -> None:

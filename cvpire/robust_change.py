@@ -23,6 +23,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim.adam import adam
 
 from cvpire.attack import (
     SAFETY_MARGIN,
@@ -41,6 +42,10 @@ _WORK_PIXELS = 360_000
 
 # So much mean CIEDE2000 weighs as much as so much lost SSIM.
 _DELTA_E_UNIT, _SSIM_UNIT = 0.8, 0.01
+
+# Adam's constants (Kingma, Ba 2015, doi:10.48550/arXiv.1412.6980): its square's memory is short,
+# since a search takes some 60 steps.
+_BETA1, _BETA2, _EPSILON = 0.9, 0.99, 1e-8
 
 # dE00^2 below which its root is taken as linear: the root's slope at 0 is infinite.
 _SMOOTHING = 1e-6
@@ -159,6 +164,40 @@ def find_robust_change(
     return AttackResult(result, success, steps, stopped)
 
 
+class _Moments(NamedTuple):
+    """What Adam remembers of the gradients of one tensor.
+
+    torch's own step, by its functional form: an `Optimizer` imports torch's compiler as it is made,
+    which takes seconds.
+    """
+
+    mean: Tensor
+    square: Tensor
+    steps: Tensor
+
+    @classmethod
+    def of(cls, variable: Tensor) -> _Moments:
+        return cls(torch.zeros_like(variable), torch.zeros_like(variable), torch.tensor(0.0))
+
+    def step(self, variable: Tensor, gradient: Tensor, learning_rate: float) -> None:
+        """Move the variable, in place, against the gradient."""
+        adam(
+            [variable],
+            [gradient],
+            [self.mean],
+            [self.square],
+            [],
+            [self.steps],
+            amsgrad=False,
+            beta1=_BETA1,
+            beta2=_BETA2,
+            lr=learning_rate,
+            weight_decay=0.0,
+            eps=_EPSILON,
+            maximize=False,
+        )
+
+
 class _Search:
     """The search on one image, at the size it is searched at.
 
@@ -216,16 +255,16 @@ class _Search:
             return False
         settings = self._settings
         weight, best = settings.weight, (False, -1)
-        share = torch.zeros_like(self._image, requires_grad=True)
-        optimizer = torch.optim.Adam([share], lr=settings.learning_rate, betas=(0.9, 0.99))
+        share = torch.zeros_like(self._image)
+        moments = _Moments.of(share)
         for _ in range(settings.rounds):
             is_stopped = False
             for _ in range(settings.round_steps):
-                self._descend(share, optimizer, differentiable, weight)
+                self._descend(share, moments, differentiable, weight)
                 self.step += 1
                 if is_stopped := tell():
                     break
-            now = share.detach().clone()
+            now = share.clone()
             score = (is_met(now), self._trials_passed(now, model))
             if score >= best:
                 self.best, self.is_met, best = now, score[0], score
@@ -237,12 +276,13 @@ class _Search:
     def _descend(
         self,
         share: Tensor,
-        optimizer: torch.optim.Optimizer,
+        moments: _Moments,
         differentiable: Callable[[Tensor], Tensor],
         weight: float,
     ) -> None:
         with torch.enable_grad():
-            written = self._written(share)
+            variable = share.detach().requires_grad_(True)
+            written = self._written(variable)
             views = [written]
             views += [random_edit(written, self._draw) for _ in range(self._settings.views - 1)]
             logits = torch.cat([differentiable(view) for view in views])
@@ -253,11 +293,10 @@ class _Search:
                 seen = other.differentiable(random_edit(written, self._draw))
                 shortfalls.append(other.condition.shortfall(seen, margin=margin))
             shortfall = torch.cat(shortfalls).mean()
-            loss = weight * shortfall + self._cost(share * self._bound * 255.0)
-            (share.grad,) = torch.autograd.grad(loss, share)
-        optimizer.step()
-        with torch.no_grad():
-            share.clamp_(-1.0, 1.0)
+            loss = weight * shortfall + self._cost(variable * self._bound * 255.0)
+            (gradient,) = torch.autograd.grad(loss, variable)
+        moments.step(share, gradient, self._settings.learning_rate)
+        share.clamp_(-1.0, 1.0)
         self.slack = float(condition.slack(logits.detach()).min())
 
     def _written(self, share: Tensor) -> Tensor:
