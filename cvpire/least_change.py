@@ -285,7 +285,8 @@ class _Choices:
         from cvpire.step_kernel import Table
 
         color, structure = _row(visibility.color), _row(visibility.structure)
-        self._table = Table(color, structure, _row(lower), _row(upper), visibility.curvature)
+        limits = _row(lower), _row(upper)
+        self._table = Table.of(color, structure, *limits, visibility.curvature, workers)
         self._workers = workers
 
     def choose(self, gain: Tensor, price: float, change: Tensor) -> float:

@@ -27,6 +27,7 @@ class Table(NamedTuple):
         structure: (3, P), see there.
         lower: (3, P), the least change of each channel, whole levels of 0 or less.
         upper: (3, P), the largest, 0 or more.
+        least: (3, P), the least cost of one level along a direction of one, two and three channels.
         curvature: see `cvpire.visibility.Visibility`.
     """
 
@@ -34,14 +35,35 @@ class Table(NamedTuple):
     structure: Array
     lower: Array
     upper: Array
+    least: Array
     curvature: float
+
+    @classmethod
+    def of(
+        cls,
+        color: Array,
+        structure: Array,
+        lower: Array,
+        upper: Array,
+        curvature: float,
+        workers: Executor,
+    ) -> Table:
+        """The table of pixels of these costs and limits."""
+        least = np.empty_like(structure)
+
+        def fill_band(first: int, end: int) -> None:
+            _fill_least(color, structure, np.float32(curvature), first, end, least)
+
+        list(workers.map(fill_band, *_band_edges(least)))
+        return cls(color, structure, lower, upper, least, curvature)
 
     def every(self, stride: int) -> Table:
         """The same of each so many-th pixel."""
-        color, structure, lower, upper = (
-            np.ascontiguousarray(row[:, ::stride]) for row in self[:4]
+        planes = self.color, self.structure, self.lower, self.upper, self.least
+        color, structure, lower, upper, least = (
+            np.ascontiguousarray(rows[:, ::stride]) for rows in planes
         )
-        return Table(color, structure, lower, upper, self.curvature)
+        return Table(color, structure, lower, upper, least, self.curvature)
 
 
 # Pixels that are looked at along one direction after the other: what they need stays in cache.
@@ -55,6 +77,8 @@ _ZERO, _HALF, _ONE = _f(0.0), _f(0.5), _f(1.0)
 _FAR = _f(255.0)
 # The SSIM term is never so small; this only keeps 0 / 0 away.
 _TINY = _f(1e-30)
+# What may just gain its cost is looked at closely.
+_ALMOST = _f(1.0 - 1e-5)
 
 # One of each pair of opposite directions.
 _DIRECTIONS = np.array(
@@ -110,12 +134,56 @@ def _choose_run(t: Array, curvature: np.float32, inverse_price: np.float32) -> N
             t[_DIRECTION + i] = direction if is_better else t[_DIRECTION + i]
 
 
+@numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
+def _fill_least(
+    color: Array, structure: Array, curvature: np.float32, first: int, end: int, least: Array
+) -> None:
+    """Fill `least` from pixel `first` to `end`."""
+    least[:, first:end] = np.inf
+    for j in range(len(_DIRECTIONS)):
+        r, g, b = _DIRECTIONS[j, 0], _DIRECTIONS[j, 1], _DIRECTIONS[j, 2]
+        rr, gg, bb = r * r, g * g, b * b
+        rg, rb, gb = r * g, r * b, g * b
+        here = least[int(rr + gg + bb) - 1]
+        for i in range(first, end):
+            form = rr * color[0, i] + gg * color[1, i] + bb * color[2, i]
+            form += rg * color[3, i] + rb * color[4, i] + gb * color[5, i]
+            form = max(form, _ZERO)
+            square = rr * structure[0, i] + gg * structure[1, i] + bb * structure[2, i]
+            cost = math.sqrt(form) + square + form * curvature
+            here[i] = min(here[i], cost)
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
+def _find_movable(
+    gradient: Array,
+    least: Array,
+    inverse_price: np.float32,
+    start: int,
+    stop: int,
+    is_movable: NDArray[np.bool_],
+) -> None:
+    """Tell which pixels from `start` on may gain what one level costs: few do."""
+    for i in range(stop - start):
+        x = start + i
+        r, g, b = abs(gradient[0, x]), abs(gradient[1, x]), abs(gradient[2, x])
+        # The most that one, two and three channels gain.
+        three = (r + g + b) * inverse_price
+        two = three - min(r, min(g, b)) * inverse_price
+        one = max(r, max(g, b)) * inverse_price
+        is_movable[i] = (
+            (one >= least[0, x] * _ALMOST)
+            | (two >= least[1, x] * _ALMOST)
+            | (three >= least[2, x] * _ALMOST)
+        )
+
+
 @numba.njit(nogil=True, error_model="numpy")
-def _copy(planes: Array, start: int, length: int, t: Array, row: int) -> None:
+def _copy(planes: Array, pixels: NDArray[np.int64], length: int, t: Array, row: int) -> None:
     for channel in range(len(planes)):
         to = row + channel * _ROW
         for i in range(length):
-            t[to + i] = planes[channel, start + i]
+            t[to + i] = planes[channel, pixels[i]]
 
 
 @numba.njit(nogil=True, error_model="numpy")
@@ -125,6 +193,7 @@ def _choose_band(
     structure: Array,
     lower: Array,
     upper: Array,
+    least: Array,
     curvature: np.float32,
     inverse_price: np.float32,
     first: int,
@@ -133,27 +202,39 @@ def _choose_band(
 ) -> float:
     """Fill `change` from pixel `first` to `end` and return what it costs."""
     t = np.zeros(_END, np.float32)
+    is_movable = np.empty(_RUN_PIXELS, np.bool_)
+    pixels = np.empty(2 * _RUN_PIXELS, np.int64)  # those that are to be looked at
+    waiting = 0
     total = 0.0
+    change[:, first:end] = _ZERO
     for start in range(first, end, _RUN_PIXELS):
-        length = min(_RUN_PIXELS, end - start)
-        _copy(gradient, start, length, t, _GRADIENT)
-        _copy(color, start, length, t, _COLOR)
-        _copy(structure, start, length, t, _STRUCTURE)
-        _copy(lower, start, length, t, _LOWER)
-        _copy(upper, start, length, t, _UPPER)
-        _choose_run(t, curvature, inverse_price)
-        for i in range(length):
-            x = start + i
-            count = t[_LEVELS + i]
-            if count == _ZERO:
-                change[0, x] = change[1, x] = change[2, x] = _ZERO
-                continue
-            step = int(t[_DIRECTION + i])
-            gain = _ZERO
-            for c in range(3):
-                change[c, x] = count * _DIRECTIONS[step, c]
-                gain += gradient[c, x] * change[c, x]
-            total += gain * inverse_price - t[_BEST + i]
+        stop = min(end, start + _RUN_PIXELS)
+        _find_movable(gradient, least, inverse_price, start, stop, is_movable)
+        for i in range(stop - start):
+            pixels[waiting] = start + i
+            waiting += is_movable[i]
+        while waiting >= _RUN_PIXELS or (waiting > 0 and stop == end):
+            length = min(_RUN_PIXELS, waiting)
+            _copy(gradient, pixels, length, t, _GRADIENT)
+            _copy(color, pixels, length, t, _COLOR)
+            _copy(structure, pixels, length, t, _STRUCTURE)
+            _copy(lower, pixels, length, t, _LOWER)
+            _copy(upper, pixels, length, t, _UPPER)
+            _choose_run(t, curvature, inverse_price)
+            for i in range(length):
+                x = pixels[i]
+                count = t[_LEVELS + i]
+                if count == _ZERO:
+                    continue
+                step = int(t[_DIRECTION + i])
+                gain = _ZERO
+                for c in range(3):
+                    change[c, x] = count * _DIRECTIONS[step, c]
+                    gain += gradient[c, x] * change[c, x]
+                total += gain * inverse_price - t[_BEST + i]
+            waiting -= length
+            for i in range(waiting):
+                pixels[i] = pixels[length + i]
     return total
 
 
@@ -176,12 +257,11 @@ def choose_changes(
     Returns:
         The cost of all changes.
     """
-    edges = [*range(0, change.shape[1], _BAND_PIXELS), change.shape[1]]
 
     def choose_band(first: int, end: int) -> float:
         cost: float = _choose_band(
             gradient,
-            *table[:4],
+            *table[:5],
             np.float32(table.curvature),
             np.float32(1.0 / price),
             first,
@@ -190,4 +270,10 @@ def choose_changes(
         )
         return cost
 
-    return math.fsum(workers.map(choose_band, edges[:-1], edges[1:]))
+    return math.fsum(workers.map(choose_band, *_band_edges(change)))
+
+
+def _band_edges(planes: Array) -> tuple[list[int], list[int]]:
+    """Where each band of pixels of (C, P) begins, and where it ends."""
+    edges = [*range(0, planes.shape[1], _BAND_PIXELS), planes.shape[1]]
+    return edges[:-1], edges[1:]

@@ -29,13 +29,15 @@ def make_case(pixels: int, seed: int = 0) -> Case:
         [form[:, c, c] for c in range(3)]
         + [2.0 * form[:, a, b] for a, b in ((0, 1), (0, 2), (1, 2))]
     )
-    table = Table(
-        color=color.astype(np.float32),
-        structure=random.uniform(0.05, 1.0, (3, pixels)).astype(np.float32),
-        lower=-random.integers(0, 4, (3, pixels)).astype(np.float32),
-        upper=random.integers(0, 4, (3, pixels)).astype(np.float32),
-        curvature=0.4,
-    )
+    with ThreadPoolExecutor(2) as workers:
+        table = Table.of(
+            color=color.astype(np.float32),
+            structure=random.uniform(0.05, 1.0, (3, pixels)).astype(np.float32),
+            lower=-random.integers(0, 4, (3, pixels)).astype(np.float32),
+            upper=random.integers(0, 4, (3, pixels)).astype(np.float32),
+            curvature=0.4,
+            workers=workers,
+        )
     return Case((3.0 * random.normal(size=(3, pixels))).astype(np.float32), table)
 
 
