@@ -3,10 +3,10 @@
 At a *price*, what a unit of visibility must gain, each pixel's best change of whole grey levels
 follows at once from a gradient (`cvpire.step_kernel`): most pixels do not move at all, and those
 that gain most for what is seen of them do. Two things are found together, with one pass through the
-network a step: the price at which the condition is just met, and the gradient that holds on the way
-there, a running mean of those at the changes tried (dual averaging, Nesterov 2009,
-doi:10.1007/s10107-007-0149-x). Nothing is ever rounded: what is looked at is what a reader of the
-file gets.
+network a step: the price at which the condition is just met, by how the slack depends on it, and
+the gradient that holds on the way there, a running mean of those at the changes tried (dual
+averaging, Nesterov 2009, doi:10.1007/s10107-007-0149-x). Nothing is ever rounded: what is looked at
+is what a reader of the file gets.
 
 Images and bounds are those of `cvpire.attack`.
 """
@@ -35,15 +35,19 @@ from cvpire.attack import (
 from cvpire.conditions import Condition
 from cvpire.visibility import Visibility, measure_visibility
 
-# Share of the running gradient that a step keeps.
-_MEMORY = 0.8
+# The most of the running gradient that a step keeps; until then it is the mean of all gradients.
+_MEMORY = 0.95
 
-# Until the first success, a step takes so much of the price before.
-_FALL = 0.6
+# The slack that is gained goes about with this power of 1 / price, or a higher one: as the price
+# falls, more pixels move, and each of them further. What is seen of it counts where the price moved
+# by a hundredth or more, since the gradient gets better meanwhile.
+_GAIN_POWER, _LEAST_MOVE = 1.6, 0.01
 
-# Afterwards the price rises with a success and falls with a failure, by shares that go from the
-# first to the second.
-_FIRST_SHARE, _LAST_SHARE = 0.3, 0.03
+# Until the first success, a step leaves between so much and so much of the price.
+_LEAST_KEPT, _MOST_KEPT = 0.5, 0.95
+
+# Afterwards it raises or lowers the price by a share of at most the first, at the end the second.
+_FIRST_SHARE, _LAST_SHARE = 0.5, 0.03
 
 # The first price is sought on about so many pixels, evenly spread, this many powers of e around the
 # ratio of the mean gain to the mean cost.
@@ -193,6 +197,9 @@ class _Search:
         self._limit = in_levels(epsilon_map)
         self._workers = workers
         self._gain = torch.zeros_like(self.levels)
+        self._first_slack = 0.0
+        self._gain_power = _GAIN_POWER
+        self._last = (0.0, 0.0)  # logarithms of the last price and of the share it gained
         self._correction = 0.0  # the model's slack less the fast one's
         self._price = 0.0
         self._cost = 0.0
@@ -234,12 +241,14 @@ class _Search:
         # A gradient that is 0 or none says nothing of where to go: the one before stays.
         weight = -1.0 / scale if 0.0 < scale < math.inf else 0.0
         if self.steps == 0:
+            self._first_slack = slack + self._correction
             self.is_done = weight == 0.0
             self._begin(gradient * weight, -weight * max(shortfall, _LEAST_GOAL))
         else:
             if weight != 0.0:
-                self._gain.mul_(_MEMORY).add_(gradient, alpha=weight * (1.0 - _MEMORY))
-            self._move_price(slack + self._correction > self._margin)
+                kept = min(_MEMORY, self.steps / (self.steps + 1.0))
+                self._gain.mul_(kept).add_(gradient, alpha=weight * (1.0 - kept))
+            self._move_price(slack + self._correction)
         if not self.is_done:
             self.steps += 1
             self._cost = self._choices.choose(self._gain, self._price, self.change)
@@ -256,16 +265,29 @@ class _Search:
         self._gain = gain
         self._price = self._choices.price_for(gain, goal)
 
-    def _move_price(self, is_met: bool) -> None:
+    def _move_price(self, slack: float) -> None:
+        # To where the slack is to be the margin.
+        share = (slack - self._first_slack) / (self._margin - self._first_slack)
+        factor = self._factor(share) if 0.0 < share < math.inf else 0.0
         if not self.is_met:
-            self._price *= _FALL
+            self._price *= min(max(factor, _LEAST_KEPT), _MOST_KEPT)
             self.is_done = self.steps >= self.max_steps
             return
         way = self._refined / max(1, self.refinements - 1)
-        rise = 1.0 + _FIRST_SHARE * (_LAST_SHARE / _FIRST_SHARE) ** way
-        self._price *= rise if is_met else 1.0 / rise
+        most = 1.0 + _FIRST_SHARE * (_LAST_SHARE / _FIRST_SHARE) ** way
+        self._price *= min(max(factor, 1.0 / most), most)
         self.is_done = self._refined >= self.refinements
         self._refined += 1
+
+    def _factor(self, share: float) -> float:
+        """By how much the price is to change, after it gained such a share of what is wanted."""
+        price, gained = math.log(self._price), math.log(share)
+        price_before, gained_before = self._last
+        if gained_before != 0.0 and abs(price - price_before) > _LEAST_MOVE:
+            seen = (gained - gained_before) / (price_before - price)
+            self._gain_power = max(_GAIN_POWER, (self._gain_power + seen) / 2.0)
+        self._last = price, gained
+        return math.exp(gained / self._gain_power)
 
 
 class _Choices:
