@@ -21,18 +21,19 @@ if TYPE_CHECKING:
 
 # So much mean CIEDE2000 weighs as much as so much lost SSIM: the two are seen about equally, and a
 # change of grey levels that is as small as can be has about that much of both.
-_DELTA_E_UNIT = 0.03
+_DELTA_E_UNIT = 0.027
 _SSIM_UNIT = 1.5e-4
 
 # SSIM's window and constants (Wang et al. 2004, doi:10.1109/TIP.2003.819861).
 _SSIM_RADIUS, _SSIM_SIGMA, _SSIM_C2 = 5, 1.5, (0.03 * 255.0) ** 2
 
-# At this dE00, half of what is just noticeable, a pixel's change of colour weighs twice as much as
-# so many smaller ones: a few strong specks are seen where many faint ones are not.
-_STRONG = 0.5
+# At this dE00, which is just noticeable, a pixel's change of colour weighs twice as much as so many
+# smaller ones: a few strong specks are seen where many faint ones are not.
+_STRONG = 1.0
 
-# How much more a change of colour weighs where the bound is 0 than where it is at its mean.
-_FLAT_WEIGHT = 1.5
+# How much more a change of colour weighs where the bound is 0 than where it is at its mean. Little:
+# SSIM's own weights say already that busy places hide a change.
+_FLAT_WEIGHT = 1.1
 
 # dE00^2 of one level's change, below which it is taken as this: some steps along which CIEDE2000 is
 # almost flat would else look free.
@@ -48,7 +49,7 @@ class Visibility:
 
     A change (r, g, b) of a pixel, in grey levels, costs c + `curvature` c^2 + its squares times
     `structure`, where c^2 is the quadratic form of `color`. Were all bounds alike and changes
-    faint, the sum over a photo would be 2 where the mean CIEDE2000 is 0.03 and 1 - SSIM is 0.00015.
+    faint, the sum over a photo would be 2 where the mean CIEDE2000 is 0.027 and 1 - SSIM is 0.00015.
 
     Attributes:
         color: (6, H, W) float32: the form's coefficients of rr, gg, bb, rg, rb and gb.
