@@ -49,7 +49,7 @@ class Visibility:
 
     A change (r, g, b) of a pixel, in grey levels, costs c + `curvature` c^2 + its squares times
     `structure`, where c^2 is the quadratic form of `color`. Were all bounds alike and changes
-    faint, the sum over a photo would be 2 where the mean CIEDE2000 is 0.027 and 1 - SSIM is 0.00015.
+    faint, the sum over a photo would be 2 where mean CIEDE2000 is 0.027 and 1 - SSIM is 0.00015.
 
     Attributes:
         color: (6, H, W) float32: the form's coefficients of rr, gg, bb, rg, rb and gb.
