@@ -38,11 +38,19 @@ def srgb_to_lab(images: Tensor) -> Tensor:
     Returns:
         (..., 3, H, W): L*, a*, b*, of the same dtype.
     """
+    return lab_from_linear(*linear_rgb(images).unbind(-3))
+
+
+def linear_rgb(images: Tensor) -> Tensor:
+    """sRGB in [0, 1] without its gamma, of any shape."""
     # The power's base is kept positive: a negative one would turn into NaN.
-    linear = torch.where(
+    return torch.where(
         images > 0.04045, ((images.clamp(min=0.0) + 0.055) / 1.055) ** 2.4, images / 12.92
     )
-    red, green, blue = linear.unbind(-3)
+
+
+def lab_from_linear(red: Tensor, green: Tensor, blue: Tensor) -> Tensor:
+    """CIELAB (..., 3, H, W) of linear RGB, each channel (..., H, W)."""
     # f is the cube root, continued as a straight line near black.
     fx, fy, fz = (
         torch.where(t > 0.008856, t.clamp(min=0.008856) ** (1.0 / 3.0), 7.787 * t + 16.0 / 116.0)

@@ -53,6 +53,10 @@ _FIRST_SHARE, _LAST_SHARE = 0.5, 0.03
 # ratio of the mean gain to the mean cost.
 _SAMPLE_PIXELS, _PRICE_RANGE, _HALVINGS = 1 << 14, 8.0, 9
 
+# The fast logits are believed without asking the model where they are so many times further from
+# the border than they were ever found to be wrong by.
+_DOUBT = 4.0
+
 # What the first change is to gain at least, in shortfall.
 _LEAST_GOAL = 0.2
 
@@ -102,6 +106,7 @@ def find_least_change(
             for image, bound in zip(images.cpu(), epsilon_map.cpu(), strict=True)
         ]
         stopped = _run(model, differentiable or model, images, condition, searches, on_step)
+        _confirm(model, images, condition, searches)
     return AttackResult(
         torch.stack([search.best for search in searches]).to(images) / 255.0,
         torch.tensor([search.is_met for search in searches], device=images.device),
@@ -132,13 +137,9 @@ def _run(
         slack = present.slack(logits.detach()).tolist()
         # The model has the last word, and is only asked where its answer may change anything.
         asked = [i for i, row in enumerate(working) if searches[row].needs_answer(slack[i])]
-        if asked:
-            with torch.no_grad():
-                answers = present.select(torch.tensor(asked, device=rows.device)).slack(
-                    model(pixels.detach()[asked])
-                )
-            for i, answer in zip(asked, answers.tolist(), strict=True):
-                searches[working[i]].take_answer(slack[i], answer)
+        answers = _ask(model, pixels.detach()[asked], present, asked)
+        for i, answer in zip(asked, answers, strict=True):
+            searches[working[i]].take_answer(slack[i], answer)
         most = step + max(searches[row].steps_left for row in working)
         if on_step is not None and on_step(_report(searches, step, most)):
             return True
@@ -147,6 +148,33 @@ def _run(
             searches[row].move(gradient[i], slack[i], falls_short[i])
         working = [row for row in working if not searches[row].is_done]
     return False
+
+
+def _confirm(
+    model: Callable[[Tensor], Tensor],
+    images: Tensor,
+    condition: Condition,
+    searches: Sequence[_Search],
+) -> None:
+    """Have the model's word on the changes that only the fast logits were asked about."""
+    rows = [row for row, search in enumerate(searches) if search.believed is not None]
+    levels = [search.believed for search in searches if search.believed is not None]
+    if rows:
+        pixels = torch.stack(levels).to(images) / 255.0
+        for row, slack in zip(rows, _ask(model, pixels, condition, rows), strict=True):
+            searches[row].take_last_answer(slack)
+
+
+def _ask(
+    model: Callable[[Tensor], Tensor], pixels: Tensor, condition: Condition, rows: Sequence[int]
+) -> list[float]:
+    """The slack, by the model, of the condition's images of these rows."""
+    if not rows:
+        return []
+    with torch.no_grad():
+        selected = condition.select(torch.tensor(rows, device=pixels.device))
+        slack: list[float] = selected.slack(model(pixels)).tolist()
+    return slack
 
 
 def _pixels(searches: Sequence[_Search], working: Sequence[int], images: Tensor) -> Tensor:
@@ -173,6 +201,8 @@ class _Search:
             is one, of that with the largest slack.
         slack: of `best`, by the model.
         is_met: whether `best` meets the condition.
+        believed: (3, H, W), the levels of a still cheaper change that meets it by the fast logits,
+            if there is one.
         steps: taken so far.
         is_done: whether there is nothing more to try.
     """
@@ -191,6 +221,7 @@ class _Search:
         self.best = self.levels.clone()
         self.slack = -math.inf
         self.is_met = False
+        self.believed: Tensor | None = None
         self.steps = 0
         self.is_done = False
         self.max_steps, self.refinements, self._margin = max_steps, refinements, margin
@@ -201,6 +232,7 @@ class _Search:
         self._gain_power = _GAIN_POWER
         self._last = (0.0, 0.0)  # logarithms of the last price and of the share it gained
         self._correction = 0.0  # the model's slack less the fast one's
+        self._error = math.inf  # the most that the correction was wrong by
         self._price = 0.0
         self._cost = 0.0
         self._best_cost = math.inf
@@ -214,20 +246,38 @@ class _Search:
         return self.max_steps - self.steps + self.refinements
 
     def needs_answer(self, slack: float) -> bool:
-        """Whether the model's answer on the present change may make it the best."""
-        if self.steps == 0:
+        """Whether the model's answer on the present change may make it the best.
+
+        Where the fast slack leaves no doubt that it is the best so far, it is believed until the
+        end.
+        """
+        surplus = slack + self._correction - self._margin
+        if not self.is_met or not surplus > 0.0 or self._cost >= self._best_cost:
+            return not self.is_met
+        if surplus <= _DOUBT * self._error:
             return True
-        looks_met = slack + self._correction > self._margin
-        return self._cost < self._best_cost if looks_met else not self.is_met
+        self.believed, self._best_cost = self.levels + self.change, self._cost
+        return False
 
     def take_answer(self, fast_slack: float, slack: float) -> None:
         """Take in the model's slack at the present change."""
-        self._correction = slack - fast_slack
+        correction = slack - fast_slack
+        if self.steps > 0:
+            error = abs(correction - self._correction)
+            self._error = error if self._error == math.inf else max(error, self._error)
+        self._correction = correction
         is_met = slack > self._margin
         if (is_met and self._cost < self._best_cost) or (not self.is_met and slack > self.slack):
             self.best, self.slack = self.levels + self.change, slack
+            self.believed = None
         if is_met:
             self.is_met, self._best_cost = True, min(self._cost, self._best_cost)
+
+    def take_last_answer(self, slack: float) -> None:
+        """Take in the model's slack at the believed change."""
+        if self.believed is not None and slack > self._margin:
+            self.best, self.slack = self.believed, slack
+        self.believed = None
 
     def move(self, gradient: Tensor, slack: float, shortfall: float) -> None:
         """Choose what is tried next.

@@ -6,6 +6,7 @@ and cheap enough to weigh every pixel of a photo anew in each step of a search.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvpire.color import LabPlanes, srgb_to_lab
+from cvpire.color import LabPlanes, lab_from_linear, linear_rgb
 
 if TYPE_CHECKING:
     from cvpire.variance_kernel import Planes
@@ -102,14 +103,13 @@ def _tile_form(levels: Tensor) -> Tensor:
 
     # A step stays inside the gamut: down from white, else up.
     sense = torch.where(levels < 255.0, 1.0, -1.0)
-    start = _lab_rows(levels)
+    still, moved = (linear_rgb(those / 255.0)[:, None] for those in (levels, levels + sense))
+    start = _lab_rows(still)
 
     def squared(*channels: int) -> Tensor:
-        changed = levels.clone()
-        for channel in channels:
-            changed[channel] += sense[channel]
+        rows = [moved[c] if c in channels else still[c] for c in range(3)]
         difference = torch.empty(levels.shape[1])
-        squared_differences(*start, *_lab_rows(changed), np.float32(1.0), difference.numpy())
+        squared_differences(*start, *_lab_rows(rows), np.float32(1.0), difference.numpy())
         return difference
 
     alone = [squared(channel).clamp_min_(_LEAST_SQUARED) for channel in range(3)]
@@ -120,9 +120,9 @@ def _tile_form(levels: Tensor) -> Tensor:
     return torch.stack((*alone, *mixed))
 
 
-def _lab_rows(levels: Tensor) -> Planes:
-    """L*, a*, b* and chroma of colours (3, P), each (P,)."""
-    planes = LabPlanes.from_lab(srgb_to_lab((levels / 255.0)[:, None]))
+def _lab_rows(channels: Iterable[Tensor]) -> Planes:
+    """L*, a*, b* and chroma, each (P,), of colours in linear RGB, each channel (1, P)."""
+    planes = LabPlanes.from_lab(lab_from_linear(*channels))
     lightness, a, b, chroma = (plane[0].numpy() for plane in planes)
     return lightness, a, b, chroma
 
