@@ -2,7 +2,8 @@
 
 A pixel's change is a whole number of levels along one of 26 directions: those to the corners, edges
 and faces of a cube. Arrays hold a photo's pixels in one row, (channels, P) float32, C-contiguous.
-Importing this module takes numba's half a second, and the first call compiles for one more.
+Importing this module takes numba's half a second, and the first call compiles where nothing is kept
+(see `cvpire.compiled`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import math
 from concurrent.futures import Executor
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from cvpire.compiled import compiled
 
 Array = NDArray[np.float32]
 
@@ -94,7 +96,7 @@ _BEST, _LEVELS, _DIRECTION, _END = (_RUN_PIXELS * row for row in (18, 19, 20, 21
 _ROW = _RUN_PIXELS
 
 
-@numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
+@compiled(fastmath={"contract", "arcp", "nsz"})
 def _choose_run(t: Array, curvature: np.float32, inverse_price: np.float32) -> None:
     """Fill the buffer's last rows: value, signed levels and direction of each best change."""
     t[_BEST:_END] = _ZERO
@@ -134,7 +136,7 @@ def _choose_run(t: Array, curvature: np.float32, inverse_price: np.float32) -> N
             t[_DIRECTION + i] = direction if is_better else t[_DIRECTION + i]
 
 
-@numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
+@compiled(fastmath={"contract", "arcp", "nsz"})
 def _fill_least(
     color: Array, structure: Array, curvature: np.float32, first: int, end: int, least: Array
 ) -> None:
@@ -154,7 +156,7 @@ def _fill_least(
             here[i] = min(here[i], cost)
 
 
-@numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
+@compiled(fastmath={"contract", "arcp", "nsz"})
 def _find_movable(
     gradient: Array,
     least: Array,
@@ -178,7 +180,7 @@ def _find_movable(
         )
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@compiled()
 def _copy(planes: Array, pixels: NDArray[np.int64], length: int, t: Array, row: int) -> None:
     for channel in range(len(planes)):
         to = row + channel * _ROW
@@ -186,7 +188,7 @@ def _copy(planes: Array, pixels: NDArray[np.int64], length: int, t: Array, row: 
             t[to + i] = planes[channel, pixels[i]]
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@compiled()
 def _choose_band(
     gradient: Array,
     color: Array,

@@ -5,9 +5,9 @@ transcendental function, so that the compiler turns it into vector instructions.
 tested over the gamut: below 1e-4 dE00 against float64, apart from where the formula itself jumps:
 hues within 0.01 degrees of opposite, and a mean hue of 0 (a jump below 2e-4).
 
-Importing this module takes numba's half a second, and the first call compiles for one more: so the
-first map that is measured imports it. Lab planes are L*, a*, b* and chroma, each (H, W) float32 and
-C-contiguous.
+Importing this module takes numba's half a second, and the first call compiles where nothing is kept
+(see `cvpire.compiled`): so the first map that is measured imports it. Lab planes are L*, a*, b* and
+chroma, each (H, W) float32 and C-contiguous.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from __future__ import annotations
 import math
 from concurrent.futures import Executor
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.color import SAME_COLOR
+from cvpire.compiled import compiled
 
 Plane = NDArray[np.float32]
 Planes = tuple[Plane, Plane, Plane, Plane]
@@ -38,7 +37,8 @@ _WEIGHT_15, _WEIGHT_45 = _f(0.015), _f(0.045)
 _NO_CHROMA, _TINY = _f(1e-12), _f(1e-30)
 # What rounding may make of a cross product that is 0, as a share of the product of the lengths.
 _ROUNDING = _f(1e-7)
-_SAME_COLOR_SQUARED = _f(SAME_COLOR**2)
+# The square of `cvpire.color.SAME_COLOR`, again: see `cvpire.compiled`.
+_SAME_COLOR_SQUARED = _f(1e-4**2)
 
 
 def _phase(factor: float, degrees: float) -> tuple[np.float32, np.float32]:
@@ -80,7 +80,7 @@ _S1, _S3, _S5, _S7, _S9 = (
 
 
 # NaN is left as it is: a colour that is none must show.
-@numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
+@compiled(fastmath={"contract", "arcp", "nsz"})
 def squared_differences(
     lightness1: Plane,
     a1: Plane,
@@ -161,7 +161,7 @@ def squared_differences(
         squared[i] = _ZERO if total <= _SAME_COLOR_SQUARED else weight * total
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@compiled()
 def _measure_band(
     planes: Planes,
     top: int,

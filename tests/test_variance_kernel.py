@@ -13,6 +13,8 @@ from conftest import textured_pixels
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from cvpire import variance_kernel
+from cvpire.color import SAME_COLOR
 from cvpire.threshold import color_variance
 from cvpire.variance_kernel import Plane, squared_differences
 
@@ -161,3 +163,7 @@ def test_the_map_is_torch_s_in_float64(kernel_size: int, sigma: float) -> None:
         exact = color_variance(images.double(), kernel_size=kernel_size, sigma=sigma)
         assert fast.dtype == torch.float32
         assert float((fast - exact).abs().max()) <= 1e-5 * float(exact.max())
+
+
+def test_colors_are_the_same_for_both_forms_of_the_formula() -> None:
+    assert np.float32(SAME_COLOR**2) == variance_kernel._SAME_COLOR_SQUARED
