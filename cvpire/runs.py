@@ -134,7 +134,7 @@ RUNS: Mapping[str, Run] = _registry(
         summary="The scene is no longer the first guess, by the least visible change.",
         condition=_TOP1,
         magnitude=64 / 255,
-        search=LeastChange(max_steps=100, refinements=12),
+        search=LeastChange(max_steps=100, refinements=10),
     ),
     Run(
         name="Top1-50-min",
@@ -142,14 +142,14 @@ RUNS: Mapping[str, Run] = _registry(
         "change.",
         condition=_TOP1_50,
         magnitude=64 / 255,
-        search=LeastChange(max_steps=100, refinements=12),
+        search=LeastChange(max_steps=100, refinements=10),
     ),
     Run(
         name="Top5-min",
         summary="The scene is not among the first five, by the least visible change.",
         condition=_TOP5,
         magnitude=64 / 255,
-        search=LeastChange(max_steps=100, refinements=30),
+        search=LeastChange(max_steps=100, refinements=15),
     ),
     Run(
         name="Group-min",
@@ -157,7 +157,7 @@ RUNS: Mapping[str, Run] = _registry(
         "least visible change.",
         condition=_group_out_of_top(5),
         magnitude=64 / 255,
-        search=LeastChange(max_steps=100, refinements=12),
+        search=LeastChange(max_steps=100, refinements=10),
     ),
     Run(
         name="Group-10-min",
@@ -165,7 +165,7 @@ RUNS: Mapping[str, Run] = _registry(
         "than 10% of the probability.",
         condition=_group_out_of_top(5, below=0.1),
         magnitude=64 / 255,
-        search=LeastChange(max_steps=100, refinements=12),
+        search=LeastChange(max_steps=100, refinements=10),
     ),
     Run(
         name="Robust",

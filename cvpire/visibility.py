@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # So much mean CIEDE2000 weighs as much as so much lost SSIM: the two are seen about equally, and a
 # change of grey levels that is as small as can be has about that much of both.
-_DELTA_E_UNIT = 0.027
+_DELTA_E_UNIT = 0.026
 _SSIM_UNIT = 1.5e-4
 
 # SSIM's window and constants (Wang et al. 2004, doi:10.1109/TIP.2003.819861).
@@ -50,7 +50,7 @@ class Visibility:
 
     A change (r, g, b) of a pixel, in grey levels, costs c + `curvature` c^2 + its squares times
     `structure`, where c^2 is the quadratic form of `color`. Were all bounds alike and changes
-    faint, the sum over a photo would be 2 where mean CIEDE2000 is 0.027 and 1 - SSIM is 0.00015.
+    faint, the sum over a photo would be 2 where mean CIEDE2000 is 0.026 and 1 - SSIM is 0.00015.
 
     Attributes:
         color: (6, H, W) float32: the form's coefficients of rr, gg, bb, rg, rb and gb.

@@ -40,7 +40,7 @@ def visibility(original: Tensor, changed: Tensor) -> float:
     first, second = (
         levels(images[0]).permute(1, 2, 0).to(torch.uint8).numpy() for images in (original, changed)
     )
-    return float(delta_e_map(first, second).mean() / 0.027 + (1.0 - ssim(first, second)) / 1.5e-4)
+    return float(delta_e_map(first, second).mean() / 0.026 + (1.0 - ssim(first, second)) / 1.5e-4)
 
 
 def test_a_linear_goal_is_met_by_next_to_the_least_visible_change() -> None:
@@ -67,7 +67,7 @@ def greedy(images: Tensor, model: TwoClasses) -> Tensor:
         step = pixels.astype(int)
         step[..., channel] -= weight[channel].sign().int().numpy()
         step = step.clip(0, 255).astype("uint8")
-        cost = torch.from_numpy(delta_e_map(pixels, step)) / (0.027 * pixels[..., 0].size)
+        cost = torch.from_numpy(delta_e_map(pixels, step)) / (0.026 * pixels[..., 0].size)
         ratios.append(torch.where(cost > 0.0, weight[channel].abs() / cost, 0.0))
     order = torch.stack(ratios).flatten().argsort(descending=True)
     low, high = 0, len(order)
