@@ -35,7 +35,7 @@ from cvpire.attack import (
 )
 from cvpire.conditions import Condition
 from cvpire.random_edits import random_edit, rounded
-from cvpire.visibility import color_form, local_mean, ssim_loss
+from cvpire.visibility import color_form, local_mean, local_mean_adjoint, ssim_loss
 
 # A larger photo is searched at about so many pixels.
 _WORK_PIXELS = 360_000
@@ -47,7 +47,7 @@ _DELTA_E_UNIT, _SSIM_UNIT = 0.8, 0.01
 # since a search takes some 60 steps.
 _BETA1, _BETA2, _EPSILON = 0.9, 0.99, 1e-8
 
-# dE00^2 below which its root is taken as linear: the root's slope at 0 is infinite.
+# dE00^2 below which a change costs nothing more: the root's slope at 0 is infinite.
 _SMOOTHING = 1e-6
 
 # Edits that a change is tried on before it is called good.
@@ -293,8 +293,9 @@ class _Search:
                 seen = other.differentiable(random_edit(written, self._draw))
                 shortfalls.append(other.condition.shortfall(seen, margin=margin))
             shortfall = torch.cat(shortfalls).mean()
-            loss = weight * shortfall + self._cost(variable * self._bound * 255.0)
-            (gradient,) = torch.autograd.grad(loss, variable)
+            (gradient,) = torch.autograd.grad(weight * shortfall, variable)
+        levels = self._bound * 255.0
+        gradient += self._cost_gradient(share * levels) * levels
         moments.step(share, gradient, self._settings.learning_rate)
         share.clamp_(-1.0, 1.0)
         self.slack = float(condition.slack(logits.detach()).min())
@@ -304,18 +305,30 @@ class _Search:
         # At a smaller size the file's rounding averages out, and its codec's blocks are too large.
         return self._read(changed) if self._is_full_size else changed
 
-    def _cost(self, change: Tensor) -> Tensor:
-        """What a change in grey levels, (1, 3, h, w), costs the eye."""
+    def _cost_gradient(self, change: Tensor) -> Tensor:
+        """How fast what a change in grey levels, (1, 3, h, w), costs the eye rises with it.
+
+        The cost is `mean dE00 / _DELTA_E_UNIT + lost SSIM / _SSIM_UNIT`, both to second order.
+        """
         red, green, blue = change[0]
         rr, gg, bb, rg, rb, gb = self._color
-        squared = rr * red * red + gg * green * green + bb * blue * blue
-        squared = squared + rg * red * green + rb * red * blue + gb * green * blue
-        color = squared.clamp_min(_SMOOTHING).sqrt().mean()
+        # Of the form that is the square of dE00, whose value follows from its slopes.
+        slopes = torch.stack(
+            (
+                2.0 * rr * red + rg * green + rb * blue,
+                2.0 * gg * green + rg * red + gb * blue,
+                2.0 * bb * blue + rb * red + gb * green,
+            )
+        )
+        squared = (slopes * change[0]).sum(dim=0) / 2.0
+        per_slope = torch.where(squared >= _SMOOTHING, squared.rsqrt() / 2.0, 0.0)
+        color = slopes * (per_slope / red.numel())
         # SSIM hardly sees a change that is the same all over its window.
         fine = change[0] - local_mean(change[0])
-        structure = (self._structure * fine.square()).mean()
-        cost: Tensor = color / _DELTA_E_UNIT + structure / _SSIM_UNIT
-        return cost
+        weighted = self._structure * fine * (2.0 / fine.numel())
+        structure = weighted - local_mean_adjoint(weighted)
+        gradient: Tensor = color / _DELTA_E_UNIT + structure / _SSIM_UNIT
+        return gradient[None]
 
     def _trials_passed(self, share: Tensor, model: Callable[[Tensor], Tensor]) -> int:
         draw = random.Random(self._trials_seed)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cvpire.color import LabPlanes, lab_from_linear, linear_rgb
@@ -144,12 +143,42 @@ def ssim_loss(levels: Tensor) -> Tensor:
 
 def local_mean(planes: Tensor) -> Tensor:
     """The mean over SSIM's window around each pixel of (3, H, W), borders repeated."""
+    return _mean_along(_mean_along(planes, -1), -2)
+
+
+def local_mean_adjoint(planes: Tensor) -> Tensor:
+    """What the gradient (3, H, W) by a local mean is by the planes it was taken of."""
+    return _spread_along(_spread_along(planes, -2), -1)
+
+
+def _mean_along(planes: Tensor, dim: int) -> Tensor:
+    # Sums of shifted planes: a convolution of so few channels takes twice as long.
+    length = planes.shape[dim]
+    ends = (planes.narrow(dim, at, 1) for at in (0, length - 1))
+    first, last = (torch.cat([end] * _SSIM_RADIUS, dim) for end in ends)
+    padded = torch.cat((first, planes, last), dim)
+    mean = torch.zeros_like(planes)
+    for offset, weight in enumerate(_ssim_window()):
+        mean.add_(padded.narrow(dim, offset, length), alpha=weight)
+    return mean
+
+
+def _spread_along(planes: Tensor, dim: int) -> Tensor:
+    length = planes.shape[dim]
+    shape = list(planes.shape)
+    shape[dim] += 2 * _SSIM_RADIUS
+    spread = planes.new_zeros(shape)
+    for offset, weight in enumerate(_ssim_window()):
+        spread.narrow(dim, offset, length).add_(planes, alpha=weight)
+    inner = spread.narrow(dim, _SSIM_RADIUS, length)
+    for outside, border in ((0, 0), (length + _SSIM_RADIUS, length - 1)):
+        beyond = spread.narrow(dim, outside, _SSIM_RADIUS)
+        inner.narrow(dim, border, 1).add_(beyond.sum(dim, keepdim=True))
+    return inner
+
+
+def _ssim_window() -> list[float]:
     offsets = torch.arange(-_SSIM_RADIUS, _SSIM_RADIUS + 1)
     window = torch.exp(-offsets.square() / (2.0 * _SSIM_SIGMA**2))
-    window = (window / window.sum()).expand(3, 1, -1)
-    pads = (_SSIM_RADIUS,) * 2
-    planes = F.conv2d(
-        F.pad(planes[None], (*pads, 0, 0), "replicate"), window[:, :, None, :], groups=3
-    )
-    planes = F.conv2d(F.pad(planes, (0, 0, *pads), "replicate"), window[..., None], groups=3)
-    return planes[0]
+    weights: list[float] = (window / window.sum()).tolist()
+    return weights

@@ -11,13 +11,14 @@ import torch
 from conftest import textured_pixels
 from torch import Tensor
 
-from cvpire import random_edits
+from cvpire import random_edits, robust_change
 from cvpire.attack import AttackStep
 from cvpire.conditions import OutOfTop
 from cvpire.random_edits import random_edit, rounded
 from cvpire.robust_change import Bystander, RobustSettings, find_robust_change
 from cvpire.runs import RUNS
 from cvpire.threshold import epsilon_map, threshold_map
+from cvpire.visibility import local_mean
 
 QUICK = RobustSettings(margin=0.5, weight=3.0, round_steps=12, rounds=2)
 
@@ -184,3 +185,22 @@ def test_a_flat_photo_stays() -> None:
     )
     assert torch.equal(result.images, images)
     assert not bool(result.success[0])
+
+
+def test_the_cost_s_gradient_is_that_of_the_cost() -> None:
+    images = image()
+    never = OutOfTop(torch.tensor([0]))
+    search = robust_change._Search(images, bound(images), never, [], None, QUICK, seed=0)
+    change = torch.randn(images.shape, generator=torch.Generator().manual_seed(2))
+    change[..., :5] = 0.0
+    variable = change.clone().requires_grad_(True)
+    (red, green, blue), (rr, gg, bb, rg, rb, gb) = variable[0], search._color
+    squared = rr * red**2 + gg * green**2 + bb * blue**2
+    squared = squared + rg * red * green + rb * red * blue + gb * green * blue
+    delta_e = squared.clamp(min=robust_change._SMOOTHING).sqrt().mean()
+    fine = variable[0] - local_mean(variable[0])
+    lost = (search._structure * fine.square()).mean()
+    cost = delta_e / robust_change._DELTA_E_UNIT + lost / robust_change._SSIM_UNIT
+    (expected,) = torch.autograd.grad(cost, variable)
+    found = search._cost_gradient(change)
+    assert torch.allclose(found, expected, atol=1e-6 * float(expected.abs().max()))

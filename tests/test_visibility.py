@@ -9,10 +9,11 @@ import pytest
 import torch
 from conftest import textured_pixels
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from cvpire.metrics import delta_e_map, ssim
-from cvpire.visibility import measure_visibility
+from cvpire.visibility import local_mean, local_mean_adjoint, measure_visibility
 
 SIDE = 96
 
@@ -71,3 +72,13 @@ def test_black_and_white_have_a_cost(level: int) -> None:
     visibility = measure_visibility(torch.full((3, 12, 12), float(level)), torch.ones(12, 12))
     assert bool((visibility.color[:3] > 0.0).all())
     assert bool((visibility.structure > 0.0).all())
+
+
+def test_the_local_mean_is_that_of_ssim_s_window_with_borders_repeated() -> None:
+    planes = torch.rand(3, 9, 14, generator=torch.Generator().manual_seed(0))
+    expected = gaussian_filter(planes.numpy(), 1.5, mode="nearest", radius=5, axes=(1, 2))
+    assert torch.allclose(local_mean(planes), torch.from_numpy(expected), atol=1e-6)
+    # The adjoint: <mean of x, y> = <x, adjoint of y>.
+    other = torch.rand(3, 9, 14, generator=torch.Generator().manual_seed(1))
+    left, right = (local_mean(planes) * other).sum(), (planes * local_mean_adjoint(other)).sum()
+    assert float(left) == pytest.approx(float(right), rel=1e-5)
