@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from cvpire.color import ciede2000, srgb_to_lab
+from cvpire.color import ciede2000, lab_from_linear, linear_rgb
 
 Pixels = NDArray[np.uint8]
 
@@ -28,6 +28,9 @@ _SSIM_RADIUS = SSIM_MIN_SIDE // 2
 # Pixels that a thread compares at a time: metrics hold dozens of numbers a pixel as they compute.
 # Those of colours stay in cache so; SSIM's have a frame that is measured twice.
 _BAND_PIXELS, _COLOR_BAND_PIXELS = 1 << 18, 1 << 15
+
+# Linear RGB of each grey level.
+_LINEAR: NDArray[np.float64] = linear_rgb(torch.arange(256, dtype=torch.float64) / 255.0).numpy()
 
 _Result = TypeVar("_Result")
 
@@ -150,7 +153,7 @@ def delta_e_map(original: Pixels, changed: Pixels) -> NDArray[np.float32]:
         # Few pixels change at all, and an unchanged one has no difference to compute.
         has_moved = (original[rows] != changed[rows]).any(axis=2)
         first, second = (
-            srgb_to_lab(torch.from_numpy(pixels[rows][has_moved].T[:, None]).double() / 255.0)
+            lab_from_linear(*torch.from_numpy(_LINEAR[pixels[rows][has_moved].T[:, None]]))
             for pixels in (original, changed)
         )
         delta_e[rows][has_moved] = ciede2000(first, second)[0].numpy()

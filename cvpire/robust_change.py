@@ -148,20 +148,40 @@ def find_robust_change(
                 on_step(AttackStep(search.step, most, met, slack.clone()))
             )
 
-        def is_met(share: Tensor, one: slice = one, present: Condition = present) -> bool:
-            changed = images[one].clone()
-            _apply(share, epsilon_map[one][0], changed[0])
+        full = _FullPhoto(images[one], epsilon_map[one], result[one])
+
+        def is_met(share: Tensor, full: _FullPhoto = full, present: Condition = present) -> bool:
+            full.write(share)
             with torch.no_grad():
-                seen = changed if read is None else read(changed)
+                seen = full.changed if read is None else read(full.changed)
                 return bool(present.is_met(model(seen), margin=SAFETY_MARGIN))
 
         stopped = search.run(model, differentiable or model, is_met, tell)
         steps[row] = search.step
-        _apply(search.best, epsilon_map[row], result[row])
+        full.write(search.best)
         success[row] = search.is_met
         if stopped:
             break
     return AttackResult(result, success, steps, stopped)
+
+
+class _FullPhoto:
+    """A photo in its own size, and what it is changed to.
+
+    Attributes:
+        changed: (1, 3, H, W) in [0, 1], the photo as last written.
+    """
+
+    def __init__(self, image: Tensor, epsilon_map: Tensor, changed: Tensor) -> None:
+        self._image, self._bound, self.changed = image, epsilon_map, changed
+        self._share: Tensor | None = None
+
+    def write(self, share: Tensor) -> None:
+        """Change the photo by shares (1, 3, h, w) of its bound."""
+        if share is not self._share:
+            self.changed.copy_(self._image)
+            _apply(share, self._bound[0], self.changed[0])
+            self._share = share
 
 
 class _Moments(NamedTuple):
