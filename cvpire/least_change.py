@@ -199,7 +199,7 @@ class _Search:
         change: (3, H, W), what is tried next, in whole levels.
         best: (3, H, W), the levels of the cheapest change that meets the condition, and until there
             is one, of that with the largest slack.
-        slack: of `best`, by the model.
+        slack: of `best`, by the model, or believed.
         is_met: whether `best` meets the condition.
         believed: (3, H, W), the levels of a still cheaper change that meets it by the fast logits,
             if there is one.
@@ -248,16 +248,21 @@ class _Search:
     def needs_answer(self, slack: float) -> bool:
         """Whether the model's answer on the present change may make it the best.
 
-        Where the fast slack leaves no doubt that it is the best so far, it is believed until the
-        end.
+        Where the fast slack leaves no doubt, it is believed: a change that looks best, until the
+        end, and one that falls short, for good.
         """
-        surplus = slack + self._correction - self._margin
-        if not self.is_met or not surplus > 0.0 or self._cost >= self._best_cost:
-            return not self.is_met
-        if surplus <= _DOUBT * self._error:
-            return True
-        self.believed, self._best_cost = self.levels + self.change, self._cost
-        return False
+        slack += self._correction
+        surplus = slack - self._margin
+        is_sure = math.isfinite(surplus) and abs(surplus) > _DOUBT * self._error
+        if not self.is_met:
+            if is_sure and surplus < 0.0 and slack > self.slack:
+                self.best, self.slack = self.levels + self.change, slack
+            return not is_sure or surplus > 0.0
+        if not surplus > 0.0 or self._cost >= self._best_cost:
+            return False
+        if is_sure:
+            self.believed, self._best_cost = self.levels + self.change, self._cost
+        return not is_sure
 
     def take_answer(self, fast_slack: float, slack: float) -> None:
         """Take in the model's slack at the present change."""

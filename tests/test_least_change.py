@@ -211,6 +211,60 @@ def test_the_model_decides_and_not_its_fast_form() -> None:
         assert SAFETY_MARGIN < slack < 0.03
 
 
+@pytest.mark.parametrize("honest", [3, 6, 9])
+def test_a_fast_form_that_turns_wrong_is_found_out(honest: int) -> None:
+    """It is believed after it proved right, and then calls everything a success."""
+    images = grid_images(1, 40, 36)
+    bound = torch.full((1, 1, 40, 36), 3 / 255)
+    model = linear_model(images, 0.8)
+    calls = 0
+
+    def turning(pixels: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        logits: Tensor = model(pixels)
+        return logits - torch.tensor([0.0, 0.5 if calls > honest else 0.0])
+
+    result = find_least_change(
+        model,
+        images,
+        bound,
+        OutOfTop(LABEL),
+        max_steps=20,
+        refinements=8,
+        differentiable=turning,
+    )
+    slack = float(OutOfTop(LABEL).slack(model(result.images).detach()))
+    assert bool(result.success[0]) == (slack > SAFETY_MARGIN)
+    assert bool(result.success[0])
+
+
+def test_a_fast_form_that_is_right_spares_the_model() -> None:
+    images = grid_images(1, 40, 36)
+    bound = torch.full((1, 1, 40, 36), 3 / 255)
+    model = linear_model(images, 0.8)
+    asked = 0
+
+    def counted(pixels: Tensor) -> Tensor:
+        nonlocal asked
+        asked += 1
+        logits: Tensor = model(pixels)
+        return logits
+
+    result = find_least_change(
+        counted,
+        images,
+        bound,
+        OutOfTop(LABEL),
+        max_steps=20,
+        refinements=20,
+        differentiable=model,
+    )
+    assert bool(result.success[0])
+    assert int(result.steps[0]) > 15
+    assert asked <= 5
+
+
 def test_a_gradient_of_nothing_ends_in_a_failure() -> None:
     class Constant(torch.nn.Module):
         def forward(self, pixels: Tensor) -> Tensor:
