@@ -57,8 +57,8 @@ _SAMPLE_PIXELS, _PRICE_RANGE, _HALVINGS = 1 << 14, 8.0, 9
 # the border than they were ever found to be wrong by.
 _DOUBT = 4.0
 
-# What the first change is to gain at least, in shortfall.
-_LEAST_GOAL = 0.2
+# What the first change is to gain at least, in shortfall, and all of them, in slack.
+_LEAST_GOAL, _LEAST_WANTED = 0.2, 1e-6
 
 
 def find_least_change(
@@ -136,7 +136,7 @@ def _run(
             (gradient,) = torch.autograd.grad(shortfall.sum(), pixels)
         slack = present.slack(logits.detach()).tolist()
         # The model has the last word, and is only asked where its answer may change anything.
-        asked = [i for i, row in enumerate(working) if searches[row].needs_answer(slack[i])]
+        asked = [i for i, row in enumerate(working) if searches[row].take_fast_answer(slack[i])]
         answers = _ask(model, pixels.detach()[asked], present, asked)
         for i, answer in zip(asked, answers, strict=True):
             searches[working[i]].take_answer(slack[i], answer)
@@ -245,11 +245,11 @@ class _Search:
             return 0 if self.steps == 0 else self.refinements - self._refined
         return self.max_steps - self.steps + self.refinements
 
-    def needs_answer(self, slack: float) -> bool:
-        """Whether the model's answer on the present change may make it the best.
+    def take_fast_answer(self, slack: float) -> bool:
+        """Take in the fast slack at the present change; whether the model's is needed as well.
 
-        Where the fast slack leaves no doubt, it is believed: a change that looks best, until the
-        end, and one that falls short, for good.
+        Where the fast one leaves no doubt, it is believed: a change that looks best, until the end,
+        and one that falls short, for good.
         """
         slack += self._correction
         surplus = slack - self._margin
@@ -322,7 +322,8 @@ class _Search:
 
     def _move_price(self, slack: float) -> None:
         # To where the slack is to be the margin.
-        share = (slack - self._first_slack) / (self._margin - self._first_slack)
+        wanted = max(self._margin - self._first_slack, _LEAST_WANTED)
+        share = (slack - self._first_slack) / wanted
         factor = self._factor(share) if 0.0 < share < math.inf else 0.0
         if not self.is_met:
             self._price *= min(max(factor, _LEAST_KEPT), _MOST_KEPT)

@@ -265,6 +265,17 @@ def test_a_fast_form_that_is_right_spares_the_model() -> None:
     assert asked <= 5
 
 
+def test_it_starts_from_the_border_itself() -> None:
+    images = grid_images(1)
+    bound = torch.full((1, 1, 24, 20), 3 / 255)
+    model = linear_model(images, 1.0)
+    border = float(OutOfTop(LABEL).slack(model(images).detach()))
+    result = find_least_change(
+        model, images, bound, OutOfTop(LABEL), max_steps=20, refinements=5, margin=border
+    )
+    assert bool(result.success[0])
+
+
 def test_a_gradient_of_nothing_ends_in_a_failure() -> None:
     class Constant(torch.nn.Module):
         def forward(self, pixels: Tensor) -> Tensor:
