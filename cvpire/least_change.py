@@ -197,12 +197,12 @@ class _Search:
     Attributes:
         levels: (3, H, W), the original in grey levels.
         change: (3, H, W), what is tried next, in whole levels.
-        best: (3, H, W), the levels of the cheapest change that meets the condition, and until there
-            is one, of that with the largest slack.
+        best: (3, H, W) uint8, the levels of the cheapest change that meets the condition, and until
+            there is one, of that with the largest slack.
         slack: of `best`, by the model, or believed.
         is_met: whether `best` meets the condition.
-        believed: (3, H, W), the levels of a still cheaper change that meets it by the fast logits,
-            if there is one.
+        believed: (3, H, W) uint8, the levels of a still cheaper change that meets it by the fast
+            logits, if there is one.
         steps: taken so far.
         is_done: whether there is nothing more to try.
     """
@@ -218,7 +218,7 @@ class _Search:
     ) -> None:
         self.levels = (image * 255.0).round()
         self.change = torch.zeros_like(self.levels)
-        self.best = self.levels.clone()
+        self.best = self.levels.to(torch.uint8)
         self.slack = -math.inf
         self.is_met = False
         self.believed: Tensor | None = None
@@ -256,12 +256,12 @@ class _Search:
         is_sure = math.isfinite(surplus) and abs(surplus) > _DOUBT * self._error
         if not self.is_met:
             if is_sure and surplus < 0.0 and slack > self.slack:
-                self.best, self.slack = self.levels + self.change, slack
+                self.best, self.slack = self._changed(), slack
             return not is_sure or surplus > 0.0
         if not surplus > 0.0 or self._cost >= self._best_cost:
             return False
         if is_sure:
-            self.believed, self._best_cost = self.levels + self.change, self._cost
+            self.believed, self._best_cost = self._changed(), self._cost
         return not is_sure
 
     def take_answer(self, fast_slack: float, slack: float) -> None:
@@ -273,7 +273,7 @@ class _Search:
         self._correction = correction
         is_met = slack > self._margin
         if (is_met and self._cost < self._best_cost) or (not self.is_met and slack > self.slack):
-            self.best, self.slack = self.levels + self.change, slack
+            self.best, self.slack = self._changed(), slack
             self.believed = None
         if is_met:
             self.is_met, self._best_cost = True, min(self._cost, self._best_cost)
@@ -283,6 +283,9 @@ class _Search:
         if self.believed is not None and slack > self._margin:
             self.best, self.slack = self.believed, slack
         self.believed = None
+
+    def _changed(self) -> Tensor:
+        return (self.levels + self.change).to(torch.uint8)
 
     def move(self, gradient: Tensor, slack: float, shortfall: float) -> None:
         """Choose what is tried next.

@@ -44,8 +44,8 @@ class SpeedRow:
         name: of the way.
         megapixels: of the photo.
         kernel_size: side of the neighbourhood.
-        first_seconds: the first call of a process, on a tiny picture: imports, and compilation where
-            no earlier process left it on disk.
+        first_seconds: the first call of a process, on a tiny picture: imports, and compilation
+            where no earlier process left it on disk.
         seconds: the best of the later calls on the photo itself.
         ratio: how many times as long as ours.
         peak_megabytes: memory above the photo's own at the highest, what the first call left
