@@ -2,15 +2,18 @@
 
 Compiling takes a second a loop. What is kept is numba's to keep apart by processor and version; it
 lies beside the module, in `__pycache__`, or in the user's cache folder. numba looks at nothing but
-the loop's own file to see whether it changed: so a constant that a loop uses stands in its file.
+the loop's own file to see whether it changed: so a constant that a loop uses stands in its file,
+and who changes the options below clears these folders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.caching import FunctionCache
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -23,13 +26,25 @@ def compiled(*, fastmath: bool | set[str] = False) -> Callable[[_Function], _Fun
     """
 
     def decorate(function: _Function) -> _Function:
-        def as_loop(*, cache: bool) -> Any:
-            make = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath, cache=cache)
-            return make(function)
-
-        try:
-            return cast(_Function, as_loop(cache=True))
-        except RuntimeError:  # no folder can be written to: it is compiled in each process
-            return cast(_Function, as_loop(cache=False))
+        loop: Any = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
+        with suppress(RuntimeError):  # no folder can be written to: compiled in each process
+            loop._cache = _CarefulCache(function)  # type: ignore[no-untyped-call]
+        return cast(_Function, loop)
 
     return decorate
+
+
+class _CarefulCache(FunctionCache):
+    """numba's own, which does without what cannot be read or written: damage, full disks."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except Exception:  # a damaged pickle may raise anything
+            with suppress(Exception):
+                self.flush()  # type: ignore[no-untyped-call]
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(Exception):
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]

@@ -57,6 +57,12 @@ _SAMPLE_PIXELS, _PRICE_RANGE, _HALVINGS = 1 << 14, 8.0, 9
 # the border than they were ever found to be wrong by.
 _DOUBT = 4.0
 
+# The model's own logits differ by so much from one batch to another: no error is taken as less.
+_LEAST_ERROR = 1e-5
+
+# A price this share of the first leaves no pixel where it could still move.
+_LEAST_PRICE = 1e-12
+
 # What the first change is to gain at least, in shortfall, and all of them, in slack.
 _LEAST_GOAL, _LEAST_WANTED = 0.2, 1e-6
 
@@ -143,7 +149,7 @@ def _run(
         most = step + max(searches[row].steps_left for row in working)
         if on_step is not None and on_step(_report(searches, step, most)):
             return True
-        gradient, falls_short = gradient.cpu() / 255.0, shortfall.tolist()
+        gradient, falls_short = (gradient.cpu() / 255.0).contiguous(), shortfall.tolist()
         for i, row in enumerate(working):
             searches[row].move(gradient[i], slack[i], falls_short[i])
         working = [row for row in working if not searches[row].is_done]
@@ -216,7 +222,7 @@ class _Search:
         margin: float,
         workers: Executor,
     ) -> None:
-        self.levels = (image * 255.0).round()
+        self.levels = (image * 255.0).round().contiguous()
         self.change = torch.zeros_like(self.levels)
         self.best = self.levels.to(torch.uint8)
         self.slack = -math.inf
@@ -232,10 +238,11 @@ class _Search:
         self._gain_power = _GAIN_POWER
         self._last = (0.0, 0.0)  # logarithms of the last price and of the share it gained
         self._correction = 0.0  # the model's slack less the fast one's
-        self._error = math.inf  # the most that the correction was wrong by
-        self._price = 0.0
+        self._error = math.inf  # the most that the correction was seen to be wrong by
+        self._price = self._least_price = 0.0
         self._cost = 0.0
-        self._best_cost = math.inf
+        self._best_cost = self._confirmed_cost = math.inf
+        self._believed_surplus = 0.0
         self._refined = 0
 
     @property
@@ -262,21 +269,31 @@ class _Search:
             return False
         if is_sure:
             self.believed, self._best_cost = self._changed(), self._cost
+            self._believed_surplus = surplus
         return not is_sure
 
     def take_answer(self, fast_slack: float, slack: float) -> None:
         """Take in the model's slack at the present change."""
         correction = slack - fast_slack
-        if self.steps > 0:
-            error = abs(correction - self._correction)
-            self._error = error if self._error == math.inf else max(error, self._error)
-        self._correction = correction
+        if math.isfinite(correction):
+            if self.steps > 0:
+                self._take_error(abs(correction - self._correction))
+            self._correction = correction
         is_met = slack > self._margin
         if (is_met and self._cost < self._best_cost) or (not self.is_met and slack > self.slack):
             self.best, self.slack = self._changed(), slack
             self.believed = None
         if is_met:
-            self.is_met, self._best_cost = True, min(self._cost, self._best_cost)
+            self.is_met = True
+            self._confirmed_cost = min(self._cost, self._confirmed_cost)
+            self._best_cost = min(self._cost, self._best_cost)
+
+    def _take_error(self, error: float) -> None:
+        known = 0.0 if self._error == math.inf else self._error
+        self._error = max(error, known, _LEAST_ERROR)
+        if self._believed_surplus <= _DOUBT * self._error:
+            # It would not have been believed.
+            self.believed, self._best_cost = None, self._confirmed_cost
 
     def take_last_answer(self, slack: float) -> None:
         """Take in the model's slack at the believed change."""
@@ -322,6 +339,7 @@ class _Search:
         self._choices = _Choices(visibility, lower, upper, self._workers)
         self._gain = gain
         self._price = self._choices.price_for(gain, goal)
+        self._least_price = _LEAST_PRICE * self._price
 
     def _move_price(self, slack: float) -> None:
         # To where the slack is to be the margin.
@@ -329,7 +347,8 @@ class _Search:
         share = (slack - self._first_slack) / wanted
         factor = self._factor(share) if 0.0 < share < math.inf else 0.0
         if not self.is_met:
-            self._price *= min(max(factor, _LEAST_KEPT), _MOST_KEPT)
+            kept = min(max(factor, _LEAST_KEPT), _MOST_KEPT)
+            self._price = max(self._price * kept, self._least_price)
             self.is_done = self.steps >= self.max_steps
             return
         way = self._refined / max(1, self.refinements - 1)
@@ -384,9 +403,9 @@ class _Choices:
         table = self._table.every(stride)
         sample = np.ascontiguousarray(_row(gain)[:, ::stride])
         change = np.empty_like(sample)
-        usual = float(
-            np.abs(sample).mean() / (np.sqrt(table.color[:3]).mean() + table.structure.mean())
-        )
+        # The mean over all pixels is 1.
+        gained = float(np.abs(sample).mean()) or 1.0
+        usual = gained / float(np.sqrt(table.color[:3]).mean() + table.structure.mean())
         low, high = -_PRICE_RANGE, _PRICE_RANGE
         for _ in range(_HALVINGS):
             middle = (low + high) / 2.0
@@ -401,5 +420,5 @@ class _Choices:
 
 def _row(planes: Tensor) -> NDArray[np.float32]:
     """(C, H, W) as (C, P), the same memory."""
-    row: NDArray[np.float32] = planes.reshape(len(planes), -1).numpy()
+    row: NDArray[np.float32] = planes.view(len(planes), -1).numpy()
     return row

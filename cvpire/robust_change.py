@@ -316,8 +316,9 @@ class _Search:
             (gradient,) = torch.autograd.grad(weight * shortfall, variable)
         levels = self._bound * 255.0
         gradient += self._cost_gradient(share * levels) * levels
-        moments.step(share, gradient, self._settings.learning_rate)
-        share.clamp_(-1.0, 1.0)
+        if bool(gradient.isfinite().all()):  # else it says nothing, and would never be forgotten
+            moments.step(share, gradient, self._settings.learning_rate)
+            share.clamp_(-1.0, 1.0)
         self.slack = float(condition.slack(logits.detach()).min())
 
     def _written(self, share: Tensor) -> Tensor:

@@ -229,11 +229,14 @@ def _choose_band(
                 if count == _ZERO:
                     continue
                 step = int(t[_DIRECTION + i])
-                gain = _ZERO
                 for c in range(3):
                     change[c, x] = count * _DIRECTIONS[step, c]
-                    gain += gradient[c, x] * change[c, x]
-                total += gain * inverse_price - t[_BEST + i]
+                r, g, b = change[0, x], change[1, x], change[2, x]
+                form = r * r * color[0, x] + g * g * color[1, x] + b * b * color[2, x]
+                form += r * g * color[3, x] + r * b * color[4, x] + g * b * color[5, x]
+                form = max(form, _ZERO)
+                total += math.sqrt(form) + form * curvature
+                total += r * r * structure[0, x] + g * g * structure[1, x] + b * b * structure[2, x]
             waiting -= length
             for i in range(waiting):
                 pixels[i] = pixels[length + i]

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
+from numba.core.caching import FunctionCache
+from numpy.typing import NDArray
 
 from cvpire import compiled
 
@@ -61,20 +62,42 @@ def test_the_next_process_need_not_compile(tmp_path: Path) -> None:
     assert run(tmp_path) == ["450.0", "0", "0"]
 
 
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("left", [0, 40])
+def test_a_damaged_file_is_compiled_anew_and_mended(tmp_path: Path, suffix: str, left: int) -> None:
+    (tmp_path / "loops.py").write_text(_LOOPS.replace("FACTOR", "2"))
+    run(tmp_path)
+    damaged = list((tmp_path / "__pycache__").glob(f"*.{suffix}"))
+    assert len(damaged) == 2
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:left])
+    assert run(tmp_path) == ["30.0", "0", "0"]
+    assert run(tmp_path) == ["30.0", "1", "1"]
+
+
 def test_without_a_place_to_keep_it_a_loop_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
+    def refuse(*_: object) -> None:
+        raise RuntimeError("cannot cache function: no locator available")
 
-    def njit(*, cache: bool, **_options: object) -> object:
-        asked.append(cache)
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: function
-
-    monkeypatch.setattr(numba, "njit", njit)
+    monkeypatch.setattr(compiled._CarefulCache, "__init__", refuse)
 
     @compiled.compiled()
-    def first(plane: np.ndarray) -> float:
+    def first(plane: NDArray[np.float32]) -> float:
         return float(plane[0])
 
-    assert first(np.ones(2)) == 1.0
-    assert asked == [True, False]
+    assert first(np.ones(2, np.float32)) == 1.0
+
+
+def test_a_full_disk_does_not_keep_a_loop_from_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FunctionCache, "save_overload", refuse)
+
+    @compiled.compiled()
+    def last(plane: NDArray[np.float32]) -> float:
+        return float(plane[-1])
+
+    assert last(np.ones(2, np.float32)) == 1.0

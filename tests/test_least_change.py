@@ -265,6 +265,36 @@ def test_a_fast_form_that_is_right_spares_the_model() -> None:
     assert asked <= 5
 
 
+@pytest.mark.parametrize(
+    "lay_out",
+    [
+        lambda images: images.transpose(2, 3).contiguous().transpose(2, 3),
+        lambda images: images.contiguous(memory_format=torch.channels_last),
+    ],
+)
+def test_how_pixels_lie_in_memory_does_not_matter(lay_out: Callable[[Tensor], Tensor]) -> None:
+    images = grid_images(2)
+    bound = torch.full((2, 1, 24, 20), 3 / 255)
+    model = linear_model(images, 1.0)
+    labels = OutOfTop(torch.ones(2, dtype=torch.int64))
+    found, expected = (
+        find_least_change(model, those, bound, labels, max_steps=20, refinements=5)
+        for those in (lay_out(images), images)
+    )
+    assert torch.equal(found.images, expected.images)
+    assert bool(found.success.all())
+
+
+def test_a_sample_without_a_gradient_is_no_obstacle() -> None:
+    images = grid_images(1, 200, 200)
+    bound = torch.full((1, 1, 200, 200), 3 / 255)
+    model = linear_model(images, 3.0)
+    model.weight.data[..., ::2] = 0.0
+    model.offset.data = (images * model.weight).sum(dim=(1, 2, 3)) - 3.0
+    result = find_least_change(model, images, bound, OutOfTop(LABEL), max_steps=20, refinements=5)
+    assert bool(result.success[0])
+
+
 def test_it_starts_from_the_border_itself() -> None:
     images = grid_images(1)
     bound = torch.full((1, 1, 24, 20), 3 / 255)

@@ -187,6 +187,19 @@ def test_a_flat_photo_stays() -> None:
     assert not bool(result.success[0])
 
 
+def test_a_model_that_answers_with_no_number_leaves_an_image() -> None:
+    images = image()
+
+    def nothing(views: Tensor) -> Tensor:
+        return torch.full((len(views), 2), torch.nan) + 0.0 * views.sum()
+
+    result = find_robust_change(
+        nothing, images, bound(images), OutOfTop(torch.tensor([0])), QUICK, seed=0
+    )
+    assert not bool(result.success[0])
+    assert bool(result.images.isfinite().all())
+
+
 def test_the_cost_s_gradient_is_that_of_the_cost() -> None:
     images = image()
     never = OutOfTop(torch.tensor([0]))
