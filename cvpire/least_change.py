@@ -57,7 +57,8 @@ _SAMPLE_PIXELS, _PRICE_RANGE, _HALVINGS = 1 << 14, 8.0, 9
 # the border than they were ever found to be wrong by.
 _DOUBT = 4.0
 
-# The model's own logits differ by so much from one batch to another: no error is taken as less.
+# The same pixels' logits differ by so much from one batch or layout in memory to another: no error
+# is taken as less, and the margin is kept by so much.
 _LEAST_ERROR = 1e-5
 
 # A price this share of the first leaves no pixel where it could still move.
@@ -230,7 +231,8 @@ class _Search:
         self.believed: Tensor | None = None
         self.steps = 0
         self.is_done = False
-        self.max_steps, self.refinements, self._margin = max_steps, refinements, margin
+        self.max_steps, self.refinements = max_steps, refinements
+        self._margin = margin + _LEAST_ERROR
         self._limit = in_levels(epsilon_map)
         self._workers = workers
         self._gain = torch.zeros_like(self.levels)
