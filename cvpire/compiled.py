@@ -8,12 +8,15 @@ and who changes the options below clears these folders.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache
+
+logger = logging.getLogger(__name__)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -35,16 +38,23 @@ def compiled(*, fastmath: bool | set[str] = False) -> Callable[[_Function], _Fun
 
 
 class _CarefulCache(FunctionCache):
-    """numba's own, which does without what cannot be read or written: damage, full disks."""
+    """numba's own, which has no types, and does without what cannot be read or written.
+
+    Nothing is lost but the time to compile: so damaged files and full disks are no user's concern,
+    and only logged.
+    """
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
-        except Exception:  # a damaged pickle may raise anything
-            with suppress(Exception):
+        except Exception as error:  # a damaged pickle may raise anything
+            logger.info("a compiled loop cannot be read and is compiled anew: %r", error)
+            with suppress(OSError):
                 self.flush()  # type: ignore[no-untyped-call]
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        with suppress(Exception):
+        try:
             super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+        except Exception as error:  # the damaged file may still be there
+            logger.info("a compiled loop cannot be kept: %r", error)

@@ -3,8 +3,8 @@
 At a *price*, what a unit of visibility must gain, each pixel's best change of whole grey levels
 follows at once from a gradient (`cvpire.step_kernel`): most pixels do not move at all, and those
 that gain most for what is seen of them do. Two things are found together, with one pass through the
-network a step: the price at which the condition is just met, by how the slack depends on it, and
-the gradient that holds on the way there, a running mean of those at the changes tried (dual
+network a step: the price at which the condition is just met (`cvpire.prices`), and the gradient
+that holds on the way there, a running mean of those at the changes tried (dual
 averaging, Nesterov 2009, doi:10.1007/s10107-007-0149-x). Nothing is ever rounded: what is looked at
 is what a reader of the file gets.
 
@@ -33,21 +33,11 @@ from cvpire.attack import (
     in_levels,
 )
 from cvpire.conditions import Condition
+from cvpire.prices import Price
 from cvpire.visibility import Visibility, measure_visibility
 
 # The most of the running gradient that a step keeps; until then it is the mean of all gradients.
 _MEMORY = 0.95
-
-# The slack that is gained goes about with this power of 1 / price, or a higher one: as the price
-# falls, more pixels move, and each of them further. What is seen of it counts where the price moved
-# by a hundredth or more, since the gradient gets better meanwhile.
-_GAIN_POWER, _LEAST_MOVE = 1.6, 0.01
-
-# Until the first success, a step leaves between so much and so much of the price.
-_LEAST_KEPT, _MOST_KEPT = 0.5, 0.95
-
-# Afterwards it raises or lowers the price by a share of at most the first, at the end the second.
-_FIRST_SHARE, _LAST_SHARE = 0.5, 0.03
 
 # The first price is sought on about so many pixels, evenly spread, this many powers of e around the
 # ratio of the mean gain to the mean cost.
@@ -61,11 +51,8 @@ _DOUBT = 4.0
 # is taken as less, and the margin is kept by so much.
 _LEAST_ERROR = 1e-5
 
-# A price this share of the first leaves no pixel where it could still move.
-_LEAST_PRICE = 1e-12
-
-# What the first change is to gain at least, in shortfall, and all of them, in slack.
-_LEAST_GOAL, _LEAST_WANTED = 0.2, 1e-6
+# What the first change is to gain at least, in shortfall.
+_LEAST_GOAL = 0.2
 
 
 def find_least_change(
@@ -236,22 +223,17 @@ class _Search:
         self._limit = in_levels(epsilon_map)
         self._workers = workers
         self._gain = torch.zeros_like(self.levels)
-        self._first_slack = 0.0
-        self._gain_power = _GAIN_POWER
-        self._last = (0.0, 0.0)  # logarithms of the last price and of the share it gained
         self._correction = 0.0  # the model's slack less the fast one's
         self._error = math.inf  # the most that the correction was seen to be wrong by
-        self._price = self._least_price = 0.0
         self._cost = 0.0
         self._best_cost = self._confirmed_cost = math.inf
         self._believed_surplus = 0.0
-        self._refined = 0
 
     @property
     def steps_left(self) -> int:
         """The most that will follow, the present change looked at."""
         if self.is_met:
-            return 0 if self.steps == 0 else self.refinements - self._refined
+            return 0 if self.steps == 0 else self.refinements - self._price.refined
         return self.max_steps - self.steps + self.refinements
 
     def take_fast_answer(self, slack: float) -> bool:
@@ -317,20 +299,25 @@ class _Search:
         scale = float(gradient.abs().mean())
         # A gradient that is 0 or none says nothing of where to go: the one before stays.
         weight = -1.0 / scale if 0.0 < scale < math.inf else 0.0
+        slack += self._correction
         if self.steps == 0:
-            self._first_slack = slack + self._correction
             self.is_done = weight == 0.0
-            self._begin(gradient * weight, -weight * max(shortfall, _LEAST_GOAL))
+            self._begin(gradient * weight, -weight * max(shortfall, _LEAST_GOAL), slack)
         else:
             if weight != 0.0:
                 kept = min(_MEMORY, self.steps / (self.steps + 1.0))
                 self._gain.mul_(kept).add_(gradient, alpha=weight * (1.0 - kept))
-            self._move_price(slack + self._correction)
+            if self.is_met:
+                self.is_done = self._price.refined >= self.refinements
+                self._price.refine(slack)
+            else:
+                self.is_done = self.steps >= self.max_steps
+                self._price.lower(slack)
         if not self.is_done:
             self.steps += 1
-            self._cost = self._choices.choose(self._gain, self._price, self.change)
+            self._cost = self._choices.choose(self._gain, self._price.value, self.change)
 
-    def _begin(self, gain: Tensor, goal: float) -> None:
+    def _begin(self, gain: Tensor, goal: float, slack: float) -> None:
         lower, upper = bounds(self.levels, self._limit)
         lower, upper = lower.ceil(), upper.floor()
         can_change = bool((lower < 0.0).any() or (upper > 0.0).any())
@@ -340,34 +327,8 @@ class _Search:
         visibility = measure_visibility(self.levels, self._limit[0])
         self._choices = _Choices(visibility, lower, upper, self._workers)
         self._gain = gain
-        self._price = self._choices.price_for(gain, goal)
-        self._least_price = _LEAST_PRICE * self._price
-
-    def _move_price(self, slack: float) -> None:
-        # To where the slack is to be the margin.
-        wanted = max(self._margin - self._first_slack, _LEAST_WANTED)
-        share = (slack - self._first_slack) / wanted
-        factor = self._factor(share) if 0.0 < share < math.inf else 0.0
-        if not self.is_met:
-            kept = min(max(factor, _LEAST_KEPT), _MOST_KEPT)
-            self._price = max(self._price * kept, self._least_price)
-            self.is_done = self.steps >= self.max_steps
-            return
-        way = self._refined / max(1, self.refinements - 1)
-        most = 1.0 + _FIRST_SHARE * (_LAST_SHARE / _FIRST_SHARE) ** way
-        self._price *= min(max(factor, 1.0 / most), most)
-        self.is_done = self._refined >= self.refinements
-        self._refined += 1
-
-    def _factor(self, share: float) -> float:
-        """By how much the price is to change, after it gained such a share of what is wanted."""
-        price, gained = math.log(self._price), math.log(share)
-        price_before, gained_before = self._last
-        if gained_before != 0.0 and abs(price - price_before) > _LEAST_MOVE:
-            seen = (gained - gained_before) / (price_before - price)
-            self._gain_power = max(_GAIN_POWER, (self._gain_power + seen) / 2.0)
-        self._last = price, gained
-        return math.exp(gained / self._gain_power)
+        first = self._choices.price_for(gain, goal)
+        self._price = Price(first, slack, self._margin, self.refinements)
 
 
 class _Choices:

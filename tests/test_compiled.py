@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -41,7 +42,9 @@ def total(planes):
 
 def run(folder: Path) -> list[str]:
     """The total, and how many forms of each loop came from disk."""
-    environment = {**os.environ, "PYTHONPATH": f"{folder}:{Path(__file__).parents[1]}"}
+    places = (str(folder), str(Path(__file__).parents[1]))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    environment.pop("NUMBA_CACHE_DIR", None)
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM],
         env=environment,
@@ -76,7 +79,10 @@ def test_a_damaged_file_is_compiled_anew_and_mended(tmp_path: Path, suffix: str,
 
 
 def test_without_a_place_to_keep_it_a_loop_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = []
+
     def refuse(*_: object) -> None:
+        refused.append("place")
         raise RuntimeError("cannot cache function: no locator available")
 
     monkeypatch.setattr(compiled._CarefulCache, "__init__", refuse)
@@ -86,10 +92,11 @@ def test_without_a_place_to_keep_it_a_loop_still_runs(monkeypatch: pytest.Monkey
         return float(plane[0])
 
     assert first(np.ones(2, np.float32)) == 1.0
+    assert refused == ["place"]
 
 
 def test_a_full_disk_does_not_keep_a_loop_from_running(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -100,4 +107,6 @@ def test_a_full_disk_does_not_keep_a_loop_from_running(
     def last(plane: NDArray[np.float32]) -> float:
         return float(plane[-1])
 
-    assert last(np.ones(2, np.float32)) == 1.0
+    with caplog.at_level(logging.INFO):
+        assert last(np.ones(2, np.float32)) == 1.0
+    assert "No space left on device" in caplog.text

@@ -12,7 +12,7 @@ from conftest import textured_pixels
 from test_algorithm1 import TwoClasses, grid_images, levels
 from torch import Tensor
 
-from cvpire.attack import SAFETY_MARGIN, AttackStep, StepCallback
+from cvpire.attack import SAFETY_MARGIN, AttackResult, AttackStep, StepCallback
 from cvpire.conditions import OutOfTop
 from cvpire.least_change import find_least_change
 from cvpire.metrics import delta_e_map, ssim
@@ -34,6 +34,12 @@ def stop_at(last: int) -> StepCallback:
 
 def biased(model: TwoClasses, error: float) -> Callable[[Tensor], Tensor]:
     return lambda pixels: model(pixels) + torch.tensor([0.0, error])
+
+
+def search_one(model: Callable[[Tensor], Tensor], **options: Any) -> AttackResult:
+    """The search on one image within a bound of three levels."""
+    images, bound = grid_images(1, 40, 36), torch.full((1, 1, 40, 36), 3 / 255)
+    return find_least_change(model, images, bound, OutOfTop(LABEL), max_steps=20, **options)
 
 
 def visibility(original: Tensor, changed: Tensor) -> float:
@@ -193,19 +199,9 @@ def test_images_do_not_depend_on_their_batch() -> None:
 
 def test_the_model_decides_and_not_its_fast_form() -> None:
     """Gradients of a form whose logits are off by more than the margin."""
-    images = grid_images(1, 40, 36)
-    bound = torch.full((1, 1, 40, 36), 3 / 255)
-    model = linear_model(images, 0.8)
+    model = linear_model(grid_images(1, 40, 36), 0.8)
     for error in (-0.05, 0.05):
-        result = find_least_change(
-            model,
-            images,
-            bound,
-            OutOfTop(LABEL),
-            max_steps=20,
-            refinements=20,
-            differentiable=biased(model, error),
-        )
+        result = search_one(model, refinements=20, differentiable=biased(model, error))
         slack = float(OutOfTop(LABEL).slack(model(result.images).detach()))
         assert bool(result.success[0])
         assert SAFETY_MARGIN < slack < 0.03
@@ -214,9 +210,7 @@ def test_the_model_decides_and_not_its_fast_form() -> None:
 @pytest.mark.parametrize("honest", [3, 6, 9])
 def test_a_fast_form_that_turns_wrong_is_found_out(honest: int) -> None:
     """It is believed after it proved right, and then calls everything a success."""
-    images = grid_images(1, 40, 36)
-    bound = torch.full((1, 1, 40, 36), 3 / 255)
-    model = linear_model(images, 0.8)
+    model = linear_model(grid_images(1, 40, 36), 0.8)
     calls = 0
 
     def turning(pixels: Tensor) -> Tensor:
@@ -225,24 +219,13 @@ def test_a_fast_form_that_turns_wrong_is_found_out(honest: int) -> None:
         logits: Tensor = model(pixels)
         return logits - torch.tensor([0.0, 0.5 if calls > honest else 0.0])
 
-    result = find_least_change(
-        model,
-        images,
-        bound,
-        OutOfTop(LABEL),
-        max_steps=20,
-        refinements=8,
-        differentiable=turning,
-    )
-    slack = float(OutOfTop(LABEL).slack(model(result.images).detach()))
-    assert bool(result.success[0]) == (slack > SAFETY_MARGIN)
+    result = search_one(model, refinements=8, differentiable=turning)
     assert bool(result.success[0])
+    assert float(OutOfTop(LABEL).slack(model(result.images).detach())) > SAFETY_MARGIN
 
 
 def test_a_fast_form_that_is_right_spares_the_model() -> None:
-    images = grid_images(1, 40, 36)
-    bound = torch.full((1, 1, 40, 36), 3 / 255)
-    model = linear_model(images, 0.8)
+    model = linear_model(grid_images(1, 40, 36), 0.8)
     asked = 0
 
     def counted(pixels: Tensor) -> Tensor:
@@ -251,18 +234,12 @@ def test_a_fast_form_that_is_right_spares_the_model() -> None:
         logits: Tensor = model(pixels)
         return logits
 
-    result = find_least_change(
-        counted,
-        images,
-        bound,
-        OutOfTop(LABEL),
-        max_steps=20,
-        refinements=20,
-        differentiable=model,
-    )
+    result = search_one(counted, refinements=20, differentiable=model)
     assert bool(result.success[0])
     assert int(result.steps[0]) > 15
     assert asked <= 5
+    # What it finds is what the model would have, asked each time.
+    assert torch.equal(result.images, search_one(model, refinements=20).images)
 
 
 @pytest.mark.parametrize(

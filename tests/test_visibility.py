@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from cvpire import visibility
 from cvpire.metrics import delta_e_map, ssim
 from cvpire.visibility import local_mean, local_mean_adjoint, measure_visibility
 
@@ -36,8 +37,8 @@ def test_the_form_is_ciede2000_of_small_changes(most: int) -> None:
     random = np.random.default_rng(0)
     change = random.integers(-most, most + 1, pixels.shape)
     change = np.clip(pixels + change, 0, 255) - pixels
-    visibility = measure_visibility(as_levels(pixels), torch.ones(SIDE, SIDE))
-    cost = color_cost(visibility.color, as_levels(change)) * (0.026 * SIDE * SIDE)
+    found = measure_visibility(as_levels(pixels), torch.ones(SIDE, SIDE))
+    cost = color_cost(found.color, as_levels(change)) * (visibility._DELTA_E_UNIT * SIDE * SIDE)
     expected = delta_e_map(pixels, (pixels + change).astype(np.uint8))
     assert float(cost.mean()) == pytest.approx(float(expected.mean()), rel=0.02)
     is_changed = expected > 0.0
@@ -50,8 +51,8 @@ def test_the_squares_are_what_ssim_loses() -> None:
     random = np.random.default_rng(1)
     change = random.integers(-1, 2, pixels.shape) * (random.random(pixels.shape) < 0.3)
     change = np.clip(pixels + change, 0, 255) - pixels
-    visibility = measure_visibility(as_levels(pixels), torch.ones(SIDE, SIDE))
-    cost = float((visibility.structure * as_levels(change).square()).sum()) * 1.5e-4
+    found = measure_visibility(as_levels(pixels), torch.ones(SIDE, SIDE))
+    cost = float((found.structure * as_levels(change).square()).sum()) * 1.5e-4
     expected = 1.0 - ssim(pixels, (pixels + change).astype(np.uint8))
     assert cost == pytest.approx(expected, rel=0.1)
 
@@ -61,7 +62,11 @@ def test_change_is_cheap_where_the_bound_is_wide() -> None:
     bound = torch.full((20, 20), 0.1)
     bound[:, 10:] = 0.9
     color = measure_visibility(levels, bound).color
-    assert float(color[0, 0, 0] / color[0, 0, 19]) > 1.3
+    # A fifth of the mean bound on the left, nine fifths on the right; the form is of squares.
+    rise = visibility._FLAT_WEIGHT - 1.0
+    dearer = ((1.0 + 1.8 * rise) / (1.0 + 0.2 * rise)) ** 2
+    assert dearer > 1.0
+    assert float(color[0, 0, 0] / color[0, 0, 19]) == pytest.approx(dearer, rel=1e-4)
     # Its unit does not count, nor a bound of 0 everywhere.
     assert torch.allclose(color, measure_visibility(levels, 255.0 * bound).color)
     assert bool(measure_visibility(levels, torch.zeros(20, 20)).color.isfinite().all())
@@ -69,9 +74,9 @@ def test_change_is_cheap_where_the_bound_is_wide() -> None:
 
 @pytest.mark.parametrize("level", [0, 255])
 def test_black_and_white_have_a_cost(level: int) -> None:
-    visibility = measure_visibility(torch.full((3, 12, 12), float(level)), torch.ones(12, 12))
-    assert bool((visibility.color[:3] > 0.0).all())
-    assert bool((visibility.structure > 0.0).all())
+    found = measure_visibility(torch.full((3, 12, 12), float(level)), torch.ones(12, 12))
+    assert bool((found.color[:3] > 0.0).all())
+    assert bool((found.structure > 0.0).all())
 
 
 def test_the_local_mean_is_that_of_ssim_s_window_with_borders_repeated() -> None:

@@ -1,0 +1,75 @@
+"""The price of a search for the least change: where the condition is about to be just met.
+
+A price is what a unit of visibility must gain (see `cvpire.least_change`). The lower it is, the
+more is changed, and the more slack is gained.
+"""
+
+from __future__ import annotations
+
+import math
+
+# The slack that is gained goes about with this power of 1 / price, or a higher one: as the price
+# falls, more pixels move, and each of them further. What is seen of it counts where the price moved
+# by a hundredth or more, since the gradient gets better meanwhile.
+_GAIN_POWER, _LEAST_MOVE = 1.6, 0.01
+
+# Until the first success, a step leaves between so much and so much of the price.
+_LEAST_KEPT, _MOST_KEPT = 0.5, 0.95
+
+# Afterwards it raises or lowers the price by a share of at most the first, at the end the second.
+_FIRST_SHARE, _LAST_SHARE = 0.5, 0.03
+
+# A price this share of the first leaves no pixel where it could still move.
+_LEAST_PRICE = 1e-12
+
+# What is to be gained, in slack, is taken as no less than this.
+_LEAST_WANTED = 1e-6
+
+
+class Price:
+    """The price of one search, moved after each step by what the step gained.
+
+    Args:
+        first: what the first change is looked for at, above 0.
+        start: slack of the unchanged image.
+        margin: slack to reach.
+        refinements: steps after the first success.
+
+    Attributes:
+        value: the price now.
+        refined: steps after the first success so far.
+    """
+
+    def __init__(self, first: float, start: float, margin: float, refinements: int) -> None:
+        self.value = first
+        self.refined = 0
+        self._least = _LEAST_PRICE * first
+        self._start, self._wanted = start, max(margin - start, _LEAST_WANTED)
+        self._refinements = refinements
+        self._power = _GAIN_POWER
+        self._last = (0.0, 0.0)  # logarithms of the last price and of the share it gained
+
+    def lower(self, slack: float) -> None:
+        """Go on to the first success, after a change that has this slack."""
+        kept = min(max(self._factor(slack), _LEAST_KEPT), _MOST_KEPT)
+        self.value = max(self.value * kept, self._least)
+
+    def refine(self, slack: float) -> None:
+        """Go on after the first success, up or down."""
+        way = self.refined / max(1, self._refinements - 1)
+        most = 1.0 + _FIRST_SHARE * (_LAST_SHARE / _FIRST_SHARE) ** way
+        self.value *= min(max(self._factor(slack), 1.0 / most), most)
+        self.refined += 1
+
+    def _factor(self, slack: float) -> float:
+        """By how much the price is to change, for the slack to be the margin; 0 if unknown."""
+        share = (slack - self._start) / self._wanted
+        if not 0.0 < share < math.inf:
+            return 0.0
+        price, gained = math.log(self.value), math.log(share)
+        price_before, gained_before = self._last
+        if gained_before != 0.0 and abs(price - price_before) > _LEAST_MOVE:
+            seen = (gained - gained_before) / (price_before - price)
+            self._power = max(_GAIN_POWER, (self._power + seen) / 2.0)
+        self._last = price, gained
+        return math.exp(gained / self._power)
