@@ -9,6 +9,7 @@ with, from RGB end to end.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -22,11 +23,17 @@ _XYZ_FROM_LINEAR_RGB = (
 )
 _WHITE = (0.95047, 1.0, 1.08883)
 
+# Where CIELAB's cube root ends near black, and the slope of the line that goes on from there.
+_LINE_END, _LINE_SLOPE = 0.008856, 7.787
+
 _25_TO_THE_7 = 25.0**7
 
 # Colours closer than this, in dE00, are taken as equal: vector and scalar code round powers
 # differently, by up to some 1e-6. The least that two 8-bit colours differ by is 0.02.
 SAME_COLOR = 1e-4
+
+# A chroma below this is grey: it counts for less than rounding does.
+_GREY = 1e-3
 
 
 def srgb_to_lab(images: Tensor) -> Tensor:
@@ -51,15 +58,24 @@ def linear_rgb(images: Tensor) -> Tensor:
 
 def lab_from_linear(red: Tensor, green: Tensor, blue: Tensor) -> Tensor:
     """CIELAB (..., 3, H, W) of linear RGB, each channel (..., H, W)."""
-    # f is the cube root, continued as a straight line near black.
-    fx, fy, fz = (
-        torch.where(t > 0.008856, t.clamp(min=0.008856) ** (1.0 / 3.0), 7.787 * t + 16.0 / 116.0)
-        for t in (
-            (r * red + g * green + b * blue) / white
-            for (r, g, b), white in zip(_XYZ_FROM_LINEAR_RGB, _WHITE, strict=True)
-        )
-    )
-    return torch.stack((116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)), dim=-3)
+    roots = (_root(t) for t in _relative_xyz(red, green, blue))
+    return torch.stack(_lab_from_roots(*roots), dim=-3)
+
+
+def _relative_xyz(red: Tensor, green: Tensor, blue: Tensor) -> Iterator[Tensor]:
+    """X, Y and Z as shares of the white point's."""
+    for (r, g, b), white in zip(_XYZ_FROM_LINEAR_RGB, _WHITE, strict=True):
+        yield (r * red + g * green + b * blue) / white
+
+
+def _root(t: Tensor) -> Tensor:
+    """The cube root, continued as a straight line near black."""
+    curved = t.clamp(min=_LINE_END) ** (1.0 / 3.0)
+    return torch.where(t > _LINE_END, curved, _LINE_SLOPE * t + 16.0 / 116.0)
+
+
+def _lab_from_roots(fx: Tensor, fy: Tensor, fz: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return 116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)
 
 
 class LabPlanes(NamedTuple):
@@ -82,6 +98,14 @@ class LabPlanes(NamedTuple):
     def window(self, rows: slice, columns: slice) -> LabPlanes:
         """The part of each plane in these rows and columns (views, nothing is copied)."""
         return LabPlanes(*(plane[..., rows, columns] for plane in self))
+
+
+class Terms(NamedTuple):
+    """The three weighted differences of CIEDE2000, each of one shape."""
+
+    lightness: Tensor
+    chroma: Tensor
+    hue: Tensor
 
 
 def ciede2000(lab1: Tensor, lab2: Tensor) -> Tensor:
@@ -143,6 +167,60 @@ def squared_ciede2000(first: LabPlanes, second: LabPlanes) -> Tensor:
     )
     # |rotation| <= 2 makes this a square in theory; rounding may leave it a hair below zero.
     return squared.clamp(min=0.0)
+
+
+def small_change_terms(red: Tensor, green: Tensor, blue: Tensor) -> tuple[list[Terms], Tensor]:
+    """What CIEDE2000 makes of a small change of each channel, to first order.
+
+    With r, g and b in [0, 1] units, and each term summed over the channels (`lightness` = r times
+    the red one's plus g times the green one's and so on), dE00^2 is lightness^2 + chroma^2 + hue^2
+    + rotation * chroma * hue.
+
+    Args:
+        red: sRGB in [0, 1], of any shape.
+        green: of the same shape.
+        blue: of the same shape.
+
+    Returns:
+        The terms of each channel, and the rotation.
+    """
+    channels = (red, green, blue)
+    linear = [linear_rgb(channel) for channel in channels]
+    ratios = list(_relative_xyz(*linear))
+    roots = [_root(t) for t in ratios]
+    lightness, a, b = _lab_from_roots(*roots)
+    stretch = 1.5 - 0.5 * _chroma_saturation(_norm(a, b))
+    a = a * stretch
+    chroma = _norm(a, b)
+    # A grey has no hue: any will do, and its three weights are the same for all.
+    is_grey, inverse = chroma < _GREY, 1.0 / chroma.clamp(min=_GREY)
+    cosine = torch.where(is_grey, 1.0, a * inverse)
+    sine = torch.where(is_grey, 0.0, b * inverse)
+    offset = (lightness - 50.0).square()
+    of_lightness = 1.0 / (1.0 + 0.015 * offset / (20.0 + offset).sqrt())
+    of_chroma = 1.0 / (1.0 + 0.045 * chroma)
+    of_hue = 1.0 / (1.0 + 0.015 * chroma * _hue_weighting(cosine, sine))
+    # Along a channel, linear light has the gamma's slope, and a root that of the cube root.
+    slopes = [
+        torch.where(t > _LINE_END, root / (3.0 * t.clamp(min=_LINE_END)), _LINE_SLOPE) / white
+        for t, root, white in zip(ratios, roots, _WHITE, strict=True)
+    ]
+    terms = []
+    for position, (channel, light) in enumerate(zip(channels, linear, strict=True)):
+        gamma = torch.where(channel > 0.04045, 2.4 * light / (channel + 0.055), 1.0 / 12.92)
+        fx, fy, fz = (
+            slope * row[position] * gamma
+            for slope, row in zip(slopes, _XYZ_FROM_LINEAR_RGB, strict=True)
+        )
+        across, along = 500.0 * (fx - fy) * stretch, 200.0 * (fy - fz)
+        terms.append(
+            Terms(
+                116.0 * fy * of_lightness,
+                (cosine * across + sine * along) * of_chroma,
+                (cosine * along - sine * across) * of_hue,
+            )
+        )
+    return terms, _blue_rotation(cosine, sine) * _chroma_saturation(chroma)
 
 
 def _norm(x: Tensor, y: Tensor) -> Tensor:

@@ -6,18 +6,12 @@ and cheap enough to weigh every pixel of a photo anew in each step of a search.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from cvpire.color import LabPlanes, lab_from_linear, linear_rgb
-
-if TYPE_CHECKING:
-    from cvpire.variance_kernel import Planes
+from cvpire.color import Terms, small_change_terms
 
 # So much mean CIEDE2000 weighs as much as so much lost SSIM: the two are seen about equally, and a
 # change of grey levels that is as small as can be has about that much of both.
@@ -35,8 +29,8 @@ _STRONG = 1.0
 # SSIM's own weights say already that busy places hide a change.
 _FLAT_WEIGHT = 1.1
 
-# dE00^2 of one level's change, below which it is taken as this: some steps along which CIEDE2000 is
-# almost flat would else look free.
+# dE00^2 of one level's change, below which it is taken as this: where CIEDE2000 is almost flat, a
+# change would else look free.
 _LEAST_SQUARED = 0.02**2
 
 # Pixels that are weighed at a time, so that intermediate planes stay in cache.
@@ -80,7 +74,7 @@ def measure_visibility(levels: Tensor, bound: Tensor) -> Visibility:
 
 
 def color_form(levels: Tensor) -> Tensor:
-    """The square of CIEDE2000 as a quadratic form of a pixel's change, from steps of one level.
+    """The square of CIEDE2000 as a quadratic form of a pixel's change in grey levels.
 
     Args:
         levels: (3, H, W) float32 on the CPU, sRGB, grey levels from 0 to 255.
@@ -97,33 +91,16 @@ def color_form(levels: Tensor) -> Tensor:
 
 
 def _tile_form(levels: Tensor) -> Tensor:
-    # Imported late: numba takes half a second, which a page's start need not wait for.
-    from cvpire.variance_kernel import squared_differences
+    terms, rotation = small_change_terms(*(levels / 255.0))
 
-    # A step stays inside the gamut: down from white, else up.
-    sense = torch.where(levels < 255.0, 1.0, -1.0)
-    still, moved = (linear_rgb(those / 255.0)[:, None] for those in (levels, levels + sense))
-    start = _lab_rows(still)
+    def product(one: Terms, other: Terms) -> Tensor:
+        mixed = one.chroma * other.hue + other.chroma * one.hue
+        straight = one.lightness * other.lightness + one.chroma * other.chroma
+        return straight + one.hue * other.hue + 0.5 * rotation * mixed
 
-    def squared(*channels: int) -> Tensor:
-        rows = [moved[c] if c in channels else still[c] for c in range(3)]
-        difference = torch.empty(levels.shape[1])
-        squared_differences(*start, *_lab_rows(rows), np.float32(1.0), difference.numpy())
-        return difference
-
-    alone = [squared(channel).clamp_min_(_LEAST_SQUARED) for channel in range(3)]
-    mixed = []
-    for first, second in ((0, 1), (0, 2), (1, 2)):
-        both = squared(first, second) - alone[first] - alone[second]
-        mixed.append(both * sense[first] * sense[second])
-    return torch.stack((*alone, *mixed))
-
-
-def _lab_rows(channels: Iterable[Tensor]) -> Planes:
-    """L*, a*, b* and chroma, each (P,), of colours in linear RGB, each channel (1, P)."""
-    planes = LabPlanes.from_lab(lab_from_linear(*channels))
-    lightness, a, b, chroma = (plane[0].numpy() for plane in planes)
-    return lightness, a, b, chroma
+    alone = [product(term, term).clamp_min_(255.0**2 * _LEAST_SQUARED) for term in terms]
+    mixed = [2.0 * product(terms[one], terms[other]) for one, other in ((0, 1), (0, 2), (1, 2))]
+    return torch.stack((*alone, *mixed)).div_(255.0**2)
 
 
 def ssim_loss(levels: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from skimage.color import deltaE_ciede2000, rgb2lab
 from torch import Tensor
 
-from cvpire.color import ciede2000, srgb_to_lab
+from cvpire.color import ciede2000, small_change_terms, srgb_to_lab
 
 PAIRS = Path(__file__).parent / "data" / "ciede2000_sharma_pairs.csv"
 
@@ -76,3 +76,22 @@ def test_greys_differ_in_lightness_only_and_are_finite() -> None:
     assert bool(torch.isfinite(difference).all())
     assert bool((difference > 0.0).all())
     assert torch.equal(ciede2000(lab, lab), torch.zeros(1, 1, 256))
+
+
+def test_the_terms_of_a_small_change_give_its_ciede2000() -> None:
+    random = np.random.default_rng(3)
+    steps = np.linspace(0.02, 0.98, 9)
+    grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)  # greys among them
+    dark = random.random((200, 3)) * 0.06
+    start = torch.from_numpy(np.concatenate((grid, dark)))
+    change = torch.from_numpy(random.normal(size=start.shape) * 1e-4)
+    first, second = (srgb_to_lab(as_image(rgb)) for rgb in (start - change / 2, start + change / 2))
+    expected = ciede2000(first, second).flatten()
+    terms, rotation = small_change_terms(*start.T)
+    lightness, chroma, hue = (
+        sum(amount * part for amount, part in zip(change.T, parts, strict=True))
+        for parts in zip(*terms, strict=True)
+    )
+    squared = lightness**2 + chroma**2 + hue**2 + rotation * chroma * hue
+    assert bool((rotation < -0.1).any())  # the blues are among them
+    assert float((squared.sqrt() / expected - 1.0).abs().max()) < 2e-3
