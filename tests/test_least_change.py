@@ -43,10 +43,16 @@ def search_one(model: Callable[[Tensor], Tensor], **options: Any) -> AttackResul
 
 
 def visibility(original: Tensor, changed: Tensor) -> float:
+    delta_e, lost = parts_seen(original, changed)
+    return delta_e / 0.026 + lost / 1.5e-4
+
+
+def parts_seen(original: Tensor, changed: Tensor) -> tuple[float, float]:
+    """The mean dE00, and what SSIM loses."""
     first, second = (
         levels(images[0]).permute(1, 2, 0).to(torch.uint8).numpy() for images in (original, changed)
     )
-    return float(delta_e_map(first, second).mean() / 0.026 + (1.0 - ssim(first, second)) / 1.5e-4)
+    return float(delta_e_map(first, second).mean()), 1.0 - ssim(first, second)
 
 
 def test_a_linear_goal_is_met_by_next_to_the_least_visible_change() -> None:
@@ -62,6 +68,18 @@ def test_a_linear_goal_is_met_by_next_to_the_least_visible_change() -> None:
 
     best = greedy(images, model)
     assert visibility(images, result.images) < 1.1 * visibility(images, best)
+
+
+def test_where_structure_weighs_more_less_of_ssim_is_lost_for_more_change_of_colour() -> None:
+    model = linear_model(grid_images(1, 40, 36), 0.8)
+    seen = []
+    for weight in (0.5, 4.0):
+        result = search_one(model, refinements=15, structure_weight=weight)
+        assert bool(result.success[0])
+        seen.append(parts_seen(grid_images(1, 40, 36), result.images))
+    (color, lost), (more_color, less_lost) = seen
+    assert less_lost < 0.98 * lost
+    assert more_color > 1.02 * color
 
 
 def greedy(images: Tensor, model: TwoClasses) -> Tensor:
