@@ -13,6 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# The shortest way to go, in logits, that the breadth of a shortfall is a share of.
+_LEAST_TO_GO = 0.05
+
 
 class Condition(ABC):
     """A condition that an attack tries to meet, for each image by itself."""
@@ -34,10 +37,17 @@ class Condition(ABC):
         """The quantity, (N,), whose descent leads to the condition."""
 
     @abstractmethod
-    def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
-        """How far from the condition with this margin of slack, (N,), smooth: 0 at its border, and
-        its descent leads there by a shorter way than that of `loss`, which goes on to make the
-        label as improbable as can be.
+    def shortfall(self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0) -> Tensor:
+        """How far from the condition, (N,): 0 at its border, and its descent leads there by a
+        shorter way than that of `loss`, which goes on to make the label as improbable as can be.
+
+        Args:
+            logits: (N, classes).
+            margin: of slack that is to be reached.
+            breadth: 0 where only the highest other classes count. Above 0, others count as well
+                while they are behind those by no more than about this share of the way that is
+                left: the class that is the nearest rival at first is often not the one that is
+                reached by the least change.
         """
 
     @abstractmethod
@@ -99,11 +109,9 @@ class OutOfTop(Condition):
         own, others = self._split(logits)
         return -F.softplus(others.logsumexp(dim=1) - own)
 
-    def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
-        # Each of the k highest others counts, the more, the further it is below the label.
+    def shortfall(self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0) -> Tensor:
         own, others = self._split(logits)
-        rivals = others.topk(self.k, dim=1).values + math.log(self.share) - margin
-        return (F.softplus(own[:, None] - rivals) - math.log(2.0)).sum(dim=1)
+        return _shortfall(own + margin - math.log(self.share), others, self.k, breadth)
 
     def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """The label's logit (N,), and the logits (N, classes) with the label's at -infinity."""
@@ -147,10 +155,9 @@ class GroupOutOfTop(Condition):
     def loss(self, logits: Tensor) -> Tensor:
         return -F.softplus(-_group_log_odds(logits, self.labels, self.groups))
 
-    def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
+    def shortfall(self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0) -> Tensor:
         own, others = _split_group(logits, self.labels, self.groups)
-        rivals = others.topk(self.k, dim=1).values - margin
-        return (F.softplus(own.amax(dim=1, keepdim=True) - rivals) - math.log(2.0)).sum(dim=1)
+        return _shortfall(own.amax(dim=1) + margin, others, self.k, breadth)
 
     def select(self, images: Tensor) -> GroupOutOfTop:
         return GroupOutOfTop(self.labels[images], self.groups, self.k)
@@ -186,7 +193,8 @@ class GroupBelow(Condition):
     def loss(self, logits: Tensor) -> Tensor:
         return -F.softplus(-_group_log_odds(logits, self.labels, self.groups))
 
-    def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
+    def shortfall(self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0) -> Tensor:
+        # All others count together already: there is no rival to choose.
         return F.softplus(self._excess(logits) + margin) - math.log(2.0)
 
     def _excess(self, logits: Tensor) -> Tensor:
@@ -196,6 +204,33 @@ class GroupBelow(Condition):
 
     def select(self, images: Tensor) -> GroupBelow:
         return GroupBelow(self.labels[images], self.groups, self.share)
+
+
+def _shortfall(own: Tensor, others: Tensor, k: int, breadth: float) -> Tensor:
+    """How far the k highest others are below `own`, (N,): each counts, the more, the further it is.
+
+    Args:
+        own: (N,), what they are to reach.
+        others: (N, classes), with -infinity where a class is none of them.
+        k: how many are to reach it.
+        breadth: see `Condition.shortfall`.
+    """
+    rivals = others.topk(k, dim=1).values
+    if breadth > 0.0:
+        rivals = _broad_rivals(own, others, rivals, breadth)
+    return (F.softplus(own[:, None] - rivals) - math.log(2.0)).sum(dim=1)
+
+
+def _broad_rivals(own: Tensor, others: Tensor, rivals: Tensor, breadth: float) -> Tensor:
+    """(N, k): in the place of each rival, a soft maximum of it and of all others below it."""
+    ordered = others.sort(dim=1, descending=True).values
+    # On the border only the highest count: a soft maximum would lie above them.
+    to_go = (own[:, None] - rivals).detach().clamp(min=_LEAST_TO_GO)
+    soft = []
+    for rank in range(rivals.shape[1]):
+        scale = breadth * to_go[:, rank]
+        soft.append(scale * (ordered[:, rank:] / scale[:, None]).logsumexp(dim=1))
+    return torch.stack(soft, dim=1)
 
 
 def _group_log_odds(logits: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
@@ -227,9 +262,9 @@ class Both(Condition):
     def loss(self, logits: Tensor) -> Tensor:
         return self.first.loss(logits) + self.second.loss(logits)
 
-    def shortfall(self, logits: Tensor, *, margin: float = 0.0) -> Tensor:
-        first = self.first.shortfall(logits, margin=margin)
-        return first + self.second.shortfall(logits, margin=margin)
+    def shortfall(self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0) -> Tensor:
+        first = self.first.shortfall(logits, margin=margin, breadth=breadth)
+        return first + self.second.shortfall(logits, margin=margin, breadth=breadth)
 
     def select(self, images: Tensor) -> Both:
         return Both(self.first.select(images), self.second.select(images))

@@ -51,6 +51,9 @@ _DOUBT = 4.0
 # is taken as less, and the margin is kept by so much.
 _LEAST_ERROR = 1e-5
 
+# Classes behind the highest others by about this share of the way left may become rivals too.
+_BREADTH = 0.25
+
 # What the first change is to gain at least, in shortfall.
 _LEAST_GOAL = 0.2
 
@@ -128,7 +131,7 @@ def _run(
         present, pixels = condition.select(rows), _pixels(searches, working, images)
         with torch.enable_grad():
             logits = differentiable(pixels.requires_grad_(True))
-            shortfall = present.shortfall(logits)
+            shortfall = present.shortfall(logits, breadth=_BREADTH)
             (gradient,) = torch.autograd.grad(shortfall.sum(), pixels)
         slack = present.slack(logits.detach()).tolist()
         # The model has the last word, and is only asked where its answer may change anything.

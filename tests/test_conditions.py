@@ -113,10 +113,35 @@ def test_the_shortfall_is_0_at_the_border_and_its_descent_leads_there(k: int, sh
     assert torch.equal(logits[0, k + 1 :], LOGITS[0, k + 1 :])
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_broad_shortfall_counts_others_while_there_is_far_to_go(k: int) -> None:
+    condition = OutOfTop(torch.tensor([0]), k)
+
+    def share_of_the_last(logits: torch.Tensor, breadth: float) -> float:
+        logits = logits.clone().requires_grad_(True)
+        shortfall = condition.shortfall(logits, breadth=breadth)
+        (gradient,) = torch.autograd.grad(shortfall.sum(), logits)
+        return float(gradient[0, -1] / gradient[0, 0])
+
+    far = torch.tensor([[8.0, 4.0, 4.0, 4.0, 3.0]])
+    assert share_of_the_last(far, 0.0) == 0.0
+    assert share_of_the_last(far, 0.1) == pytest.approx(0.0, abs=0.05)
+    assert 0.0 > share_of_the_last(far, 0.25) > share_of_the_last(far, 0.5)
+    # The last class is as far behind as before, but there is hardly any way left.
+    near = torch.tensor([[4.02, 4.0, 4.0, 4.0, 3.0]])
+    assert share_of_the_last(near, 0.25) == pytest.approx(0.0, abs=1e-6)
+    border = torch.tensor([[4.0, 4.0, 4.0, 4.0, 3.0]])[:, [0, *range(1, k + 1), 4]]
+    assert float(condition.shortfall(border, breadth=0.25)) == pytest.approx(0.0, abs=0.02 * k)
+    assert float(condition.shortfall(far, breadth=1e-3)) == pytest.approx(
+        float(condition.shortfall(far)), abs=0.01
+    )
+
+
 def test_the_shortfall_of_both_is_their_sum() -> None:
     first, second = OutOfTop(torch.tensor([0])), OutOfTop(torch.tensor([1]), k=3)
-    both = (first & second).shortfall(LOGITS)
-    assert torch.equal(both, first.shortfall(LOGITS) + second.shortfall(LOGITS))
+    for breadth in (0.0, 0.5):
+        one, other = (each.shortfall(LOGITS, breadth=breadth) for each in (first, second))
+        assert torch.equal((first & second).shortfall(LOGITS, breadth=breadth), one + other)
 
 
 def test_the_shortfall_with_a_margin_is_0_where_the_slack_is_the_margin() -> None:

@@ -82,6 +82,24 @@ def test_where_structure_weighs_more_less_of_ssim_is_lost_for_more_change_of_col
     assert more_color > 1.02 * color
 
 
+def test_the_rival_is_the_class_that_is_reached_by_less_not_the_nearest() -> None:
+    images, (twin, own, other) = (
+        grid_images(1, 40, 36),
+        torch.randn(3, 3, 40, 36, generator=torch.Generator().manual_seed(3)),
+    )
+    # What lowers the label lowers the nearest class, too.
+    weight = torch.stack((0.92 * own + 0.39 * twin, own, other))
+    at_rest = torch.einsum("khw...,nhw...->nk", weight, images)
+    bias = torch.tensor([-1.0, 0.0, -1.3]) - at_rest
+
+    def model(pixels: Tensor) -> Tensor:
+        return torch.einsum("khw...,nhw...->nk", weight, pixels) + bias
+
+    result = search_one(model, refinements=10)
+    assert bool(result.success[0])
+    assert int(model(result.images).argmax()) == 2
+
+
 def greedy(images: Tensor, model: TwoClasses) -> Tensor:
     """Move single channels by a level, those of the largest weight for their dE00 first."""
     pixels = levels(images[0]).permute(1, 2, 0).to(torch.uint8).numpy()
