@@ -16,6 +16,7 @@ import gradio as gr
 from cvpire.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.classifiers import CLASSIFIERS, ClassifierSpec, find_spec
 from cvpire.formats import KINDS
+from cvpire.memory import keep_freed_memory
 from cvpire.runs import DEFAULT_RUN, RUNS
 from cvpire.views import MAX_NATIVE_PIXELS
 from page import handlers, render
@@ -265,4 +266,5 @@ def _metric_choices() -> list[tuple[str, str]]:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     build_page().launch(**LAUNCH)

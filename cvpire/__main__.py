@@ -21,6 +21,7 @@ from cvpire.aesthetics import NIMA_WEIGHTS
 from cvpire.attack import AttackStep
 from cvpire.classifiers import CLASSIFIERS, Classifier, DownloadedWeights, load_classifier
 from cvpire.formats import KINDS, FileFormat
+from cvpire.memory import keep_freed_memory
 from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
 from cvpire.protect import protect
 from cvpire.rehearsal import Outcome, find_scenes, rehearse
@@ -47,6 +48,7 @@ _EPILOG = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    keep_freed_memory()
     try:
         code = _carry_out(arguments)
         sys.stdout.flush()  # else a reader who left is noticed when nobody can answer any more

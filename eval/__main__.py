@@ -10,9 +10,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     # Importing torch takes seconds, in which an impatient user may well press Ctrl-C.
     try:
+        from cvpire.memory import keep_freed_memory
         from eval.commands import make_parser
         from eval.errors import EvaluationError
 
+        keep_freed_memory()
         options = make_parser().parse_args(arguments)
         try:
             code: int = options.command(options)

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.classifiers import CLASSIFIERS, Classifier, load_network
+from cvpire.memory import keep_freed_memory
 from cvpire.networks import EfficientNetLite0
 from cvpire.photo import PhotoError, write_bytes
 from cvpire.weights import WeightsError, file_sha256
@@ -35,7 +36,6 @@ from training.evaluate import measure, summary
 from training.fitting import Fitting, Recipe
 from training.heads import fit_head, frozen_features, soft_labels
 from training.helpers import HELPERS
-from training.memory import keep_freed_memory
 from training.photos import find_photos, read_squares
 from training.teacher import load_teacher, teacher_logits
 
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     sources = Sources(options.images, options.teacher, options.validation)
     line = ProgressLine(sys.stderr)
-    keep_freed_memory()
+    keep_freed_memory(without_limit=True)
     try:
         with sole_user(options.out, []):
             train(sources, Recipe(epochs=options.epochs), options.out, line)
