@@ -38,7 +38,7 @@ def _add_speed(subcommands: Subcommands) -> None:
         "colour-science (`requirements-dev.txt`) and a double loop, and how ours grows with the "
         "photo and the neighbourhood. Takes some minutes.",
     )
-    parser.set_defaults(command=_speed)
+    parser.set_defaults(command=_speed, is_benchmark=True)
     parser.add_argument(
         "--megapixels",
         type=numbers,
@@ -96,7 +96,7 @@ def _add_gradients(subcommands: Subcommands) -> None:
         "search does, and what the search adds to its passes. The weights are random: time does "
         "not depend on them.",
     )
-    parser.set_defaults(command=_gradients)
+    parser.set_defaults(command=_gradients, is_benchmark=True)
     parser.add_argument(
         "--classifier",
         choices=CLASSIFIERS,
