@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         options = make_parser().parse_args(arguments)
         # Benchmarks compare with programs that leave memory as it is.
-        if not getattr(options, "is_benchmark", False):
+        if not options.is_benchmark:
             keep_freed_memory()
         try:
             code: int = options.command(options)

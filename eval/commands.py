@@ -39,6 +39,7 @@ from eval.transfer import TransferOptions, measure_transfer
 def make_parser() -> Parser:
     """The whole command line; `options.command(options)` runs what was asked for."""
     parser = Parser(prog="python -m eval", description="Measure what protection does to photos.")
+    parser.set_defaults(is_benchmark=False)
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_table1(subcommands)
     _add_peers(subcommands)

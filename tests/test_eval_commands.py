@@ -58,3 +58,26 @@ def test_a_format_that_cannot_be_is_one_sentence(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit, match="2"):
         main(words)
     assert "argument --format: expected a file format such as PNG" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "is_kept"),
+    [
+        (["gradients"], "eval.benchmarks._gradients", False),
+        (["speed"], "eval.benchmarks._speed", False),
+        (["table1", "--images", "photos", "--classifier", "scenes"], "eval.commands._table1", True),
+    ],
+)
+def test_only_benchmarks_leave_memory_as_it_is(
+    words: list[str], command: str, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def carry_out(_: object) -> int:
+        calls.append("command")
+        return 0
+
+    monkeypatch.setattr("cvpire.memory.keep_freed_memory", lambda: calls.append("keep"))
+    monkeypatch.setattr(command, carry_out)
+    assert main(words) == 0
+    assert calls == (["keep", "command"] if is_kept else ["command"])
