@@ -228,7 +228,7 @@ def _add_sweep(subcommands: Subcommands) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    values = {name: value for name, value in vars(options).items() if name != "command"}
+    values = _asked(options)
     line = ProgressLine(sys.stderr)
     try:
         for row in sweep(SweepOptions(**values), line):
@@ -259,11 +259,20 @@ def _measured(measure: Callable[[ProgressLine], Measured], out: Path) -> int:
     return 1 if result.missing or result.unreadable else 0
 
 
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """What was asked, by name, without what the parser says of the command."""
+    return {
+        name: value
+        for name, value in vars(options).items()
+        if name not in ("command", "is_benchmark")
+    }
+
+
 def _values(options: argparse.Namespace, prefix: str) -> dict[str, Any]:
     """What was asked, by name; without a folder for the results, one by the names of the images and
     the classifier.
     """
-    values = {name: value for name, value in vars(options).items() if name != "command"}
+    values = _asked(options)
     if options.out is None:
         name = f"{prefix}{options.images.resolve().name}-{options.classifier}"
         values["out"] = Path("results") / name
