@@ -35,7 +35,7 @@ def fast_form(
     folded = fold_batch_norm(network).to(memory_format=torch.channels_last)
     is_bfloat16 = mean.device.type == "cpu" and has_fast_bfloat16()
     if is_bfloat16:
-        _round_weights(folded)
+        folded = _in_bfloat16(folded)
 
     def logits(images: Tensor) -> Tensor:
         seen = (VIEWS[view](images) - mean) / std
@@ -47,12 +47,50 @@ def fast_form(
     return logits
 
 
-def _round_weights(network: nn.Module) -> None:
-    """Keep in bfloat16, in place, what autocast would else round anew in each pass."""
+class _InFloat32(nn.Module):
+    """A layer that takes no part in autocast.
+
+    Args:
+        layer: of float32 weights.
+    """
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, features: Tensor, *others: nn.Module) -> Tensor:
+        """What the layer makes of the features, in float32."""
+        with torch.autocast("cpu", enabled=False):
+            answer: Tensor = self.layer(features.float(), *others)
+        return answer
+
+
+def _in_bfloat16(network: nn.Module) -> nn.Module:
+    """The network, changed in place, as autocast is to run it in bfloat16.
+
+    Convolutions keep the rounded weights that autocast would else make anew in each pass; depthwise
+    ones stay float32 (see `cvpire.networks`). So do the layers at both ends, which take little
+    time: what the first ones round is most of what is wrong with a gradient, and logits of two or
+    three digits leave a search in doubt at the border.
+    """
+    exact = {name: network.get_submodule(name) for name in _ends(network)}
+    kept = {module for layer in exact.values() for module in layer.modules()}
     for module in network.modules():
-        # Depthwise convolutions stay float32: see `cvpire.networks`.
-        if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1):
+        if isinstance(module, nn.Conv2d) and module.groups == 1 and module not in kept:
             module.to(torch.bfloat16)
+    for name, layer in exact.items():
+        network.set_submodule(name, _InFloat32(layer))
+    return network
+
+
+def _ends(network: nn.Module) -> list[str]:
+    """Names of the first layers, and of the last one if it is linear."""
+    modules = dict(network.named_modules())
+    if isinstance(network, EfficientNetLite):
+        first = list(network.FIRST_LAYERS)
+    else:
+        first = [name for name, module in modules.items() if isinstance(module, nn.Conv2d)][:1]
+    return first + [name for name, module in modules.items() if isinstance(module, nn.Linear)][-1:]
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:

@@ -17,6 +17,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -156,9 +157,8 @@ def _confirm(
     searches: Sequence[_Search],
 ) -> None:
     """Have the model's word on the changes that only the fast logits were asked about."""
-    rows = [row for row, search in enumerate(searches) if search.believed is not None]
-    levels = [search.believed for search in searches if search.believed is not None]
-    if rows:
+    while rows := [row for row, search in enumerate(searches) if search.believed]:
+        levels = [searches[row].believed[-1].levels for row in rows]
         pixels = torch.stack(levels).to(images) / 255.0
         for row, slack in zip(rows, _ask(model, pixels, condition, rows), strict=True):
             searches[row].take_last_answer(slack)
@@ -190,6 +190,20 @@ def _report(searches: Sequence[_Search], step: int, most: int) -> AttackStep:
     )
 
 
+class _Believed(NamedTuple):
+    """A change that meets the condition by the fast logits.
+
+    Attributes:
+        levels: (3, H, W) uint8, of the changed image.
+        cost: what is seen of it.
+        surplus: its slack beyond the margin.
+    """
+
+    levels: Tensor
+    cost: float
+    surplus: float
+
+
 class _Search:
     """The search on one image: its price, its running gradient, and the best change so far.
 
@@ -200,8 +214,8 @@ class _Search:
             there is one, of that with the largest slack.
         slack: of `best`, by the model, or believed.
         is_met: whether `best` meets the condition.
-        believed: (3, H, W) uint8, the levels of a still cheaper change that meets it by the fast
-            logits, if there is one.
+        believed: still cheaper changes that meet it by the fast logits, the cheapest last: that it
+            be confirmed in the end, or else one of those before it, which have more slack.
         steps: taken so far.
         is_done: whether there is nothing more to try.
     """
@@ -221,7 +235,7 @@ class _Search:
         self.best = self.levels.to(torch.uint8)
         self.slack = -math.inf
         self.is_met = False
-        self.believed: Tensor | None = None
+        self.believed: list[_Believed] = []
         self.steps = 0
         self.is_done = False
         self.max_steps, self.refinements = max_steps, refinements
@@ -234,7 +248,6 @@ class _Search:
         self._error = math.inf  # the most that the correction was seen to be wrong by
         self._cost = 0.0
         self._best_cost = self._confirmed_cost = math.inf
-        self._believed_surplus = 0.0
 
     @property
     def steps_left(self) -> int:
@@ -259,9 +272,20 @@ class _Search:
         if not surplus > 0.0 or self._cost >= self._best_cost:
             return False
         if is_sure:
-            self.believed, self._best_cost = self._changed(), self._cost
-            self._believed_surplus = surplus
+            self._believe(surplus)
         return not is_sure
+
+    def _believe(self, surplus: float) -> None:
+        """Take the present change, the cheapest so far, for one that meets the condition.
+
+        Of those before it, few are kept: with at least its surplus, every other twice as far from
+        the border.
+        """
+        kept = [change for change in self.believed if change.surplus > surplus]
+        if len(kept) > 1 and kept[-2].surplus <= 2.0 * surplus:
+            del kept[-1]
+        self.believed = [*kept, _Believed(self._changed(), self._cost, surplus)]
+        self._best_cost = self._cost
 
     def take_answer(self, fast_slack: float, slack: float) -> None:
         """Take in the model's slack at the present change."""
@@ -273,7 +297,7 @@ class _Search:
         is_met = slack > self._margin
         if (is_met and self._cost < self._best_cost) or (not self.is_met and slack > self.slack):
             self.best, self.slack = self._changed(), slack
-            self.believed = None
+            self.believed = []
         if is_met:
             self.is_met = True
             self._confirmed_cost = min(self._cost, self._confirmed_cost)
@@ -282,15 +306,23 @@ class _Search:
     def _take_error(self, error: float) -> None:
         known = 0.0 if self._error == math.inf else self._error
         self._error = max(error, known, _LEAST_ERROR)
-        if self._believed_surplus <= _DOUBT * self._error:
-            # It would not have been believed.
-            self.believed, self._best_cost = None, self._confirmed_cost
+        # The others would not have been believed.
+        self._believe_beyond(_DOUBT * self._error)
+
+    def _believe_beyond(self, surplus: float) -> None:
+        """Believe only those with more surplus."""
+        self.believed = [change for change in self.believed if change.surplus > surplus]
+        self._best_cost = self.believed[-1].cost if self.believed else self._confirmed_cost
 
     def take_last_answer(self, slack: float) -> None:
-        """Take in the model's slack at the believed change."""
-        if self.believed is not None and slack > self._margin:
-            self.best, self.slack = self.believed, slack
-        self.believed = None
+        """Take in the model's slack at the cheapest believed change."""
+        cheapest = self.believed.pop()
+        surplus = slack - self._margin
+        if surplus > 0.0:
+            self.best, self.slack = cheapest.levels, slack
+            self.believed = []
+        else:
+            self._believe_beyond(cheapest.surplus - surplus)
 
     def _changed(self) -> Tensor:
         return (self.levels + self.change).to(torch.uint8)

@@ -34,21 +34,17 @@ _BATCH_NORM_EPS = 1e-3
 class _SamePadConv2d(nn.Conv2d):
     """A convolution padded as TensorFlow's "same": the odd pixel goes to the right and below."""
 
-    def normalised(self, norm: nn.BatchNorm2d, images: Tensor) -> Tensor:
-        """The convolution followed by a batch norm with its stored statistics, in one pass.
+    def forward(self, images: Tensor, norm: nn.BatchNorm2d | None = None) -> Tensor:
+        """The convolution, followed by a batch norm with its stored statistics if there is one.
 
         The norm's scale goes into the weights, so the feature maps are read and written once.
         """
-        weight, bias = self._with(norm)
+        weight, bias = (self.weight, self.bias) if norm is None else self._with(norm)
         if self.groups > 1 and torch.is_autocast_enabled("cpu"):
             # oneDNN's bf16 gradients of depthwise convolutions take ten times as long.
             with torch.autocast("cpu", enabled=False):
                 return self._convolve(images.float(), weight, bias)
         return self._convolve(images, weight, bias)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """The convolution alone."""
-        return self._convolve(images, self.weight, None)
 
     def fold(self, norm: nn.BatchNorm2d) -> None:
         """Take a batch norm's scale and shift into the weights for good (in place)."""
@@ -107,9 +103,9 @@ class _InvertedResidual(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         hidden = features
         if self._expand_conv is not None and self._bn0 is not None:
-            hidden = F.relu6(self._expand_conv.normalised(self._bn0, hidden), inplace=True)
-        hidden = F.relu6(self._depthwise_conv.normalised(self._bn1, hidden), inplace=True)
-        projected = self._project_conv.normalised(self._bn2, hidden)
+            hidden = F.relu6(self._expand_conv(hidden, self._bn0), inplace=True)
+        hidden = F.relu6(self._depthwise_conv(hidden, self._bn1), inplace=True)
+        projected: Tensor = self._project_conv(hidden, self._bn2)
         return features + projected if self._is_residual else projected
 
 
@@ -120,7 +116,12 @@ class EfficientNetLite(nn.Module):
         num_classes: number of logits.
         width: factor of the channels: 1 for Lite0 and Lite1, 1.1 for Lite2.
         depth: factor of the blocks: 1 for Lite0, 1.1 for Lite1, 1.2 for Lite2.
+
+    Attributes:
+        FIRST_LAYERS: names of those whose feature maps are the largest.
     """
+
+    FIRST_LAYERS = ("_conv_stem", "_blocks.0", "_blocks.1")
 
     def __init__(self, num_classes: int = 1000, *, width: float = 1.0, depth: float = 1.0) -> None:
         super().__init__()
@@ -142,17 +143,18 @@ class EfficientNetLite(nn.Module):
 
     def maps(self, images: Tensor) -> Iterator[Tensor]:
         """The feature maps (N, C, H', W') of each block, in order, and of the last convolution."""
-        hidden = F.relu6(self._conv_stem.normalised(self._bn0, images), inplace=True)
+        hidden = F.relu6(self._conv_stem(images, self._bn0), inplace=True)
         for block in self._blocks:
             hidden = block(hidden)
             yield hidden
-        yield F.relu6(self._conv_head.normalised(self._bn1, hidden), inplace=True)
+        yield F.relu6(self._conv_head(hidden, self._bn1), inplace=True)
 
     def features(self, images: Tensor) -> Tensor:
         """(N, 1280): the pooled features that the last layer reads."""
         for last in self.maps(images):  # noqa: B007 - one map at a time in memory
             pass
-        pooled: Tensor = last.mean(dim=(-2, -1))
+        # In float32 even where the convolutions were not: logits are compared closely.
+        pooled: Tensor = last.mean(dim=(-2, -1), dtype=torch.float32)
         return pooled
 
     def folded(self) -> EfficientNetLite:

@@ -57,5 +57,7 @@ class SqueezeNet(nn.Module):
             if number in _POOLED:
                 features = F.max_pool2d(features, 3, 2)
             features = self.get_submodule(f"fire{number}")(features)
-        logits: Tensor = F.leaky_relu(self.conv10(features), _SLOPE).mean(dim=(-2, -1))
+        found = F.leaky_relu(self.conv10(features), _SLOPE)
+        # In float32 even where the convolutions were not: logits are compared closely.
+        logits: Tensor = found.mean(dim=(-2, -1), dtype=torch.float32)
         return logits

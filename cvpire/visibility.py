@@ -27,7 +27,7 @@ _STRONG = 1.0
 
 # How much more a change of colour weighs where the bound is 0 than where it is at its mean. Little:
 # SSIM's own weights say already that busy places hide a change.
-_FLAT_WEIGHT = 1.1
+_FLAT_WEIGHT = 1.03
 
 # dE00^2 of one level's change, below which it is taken as this: where CIEDE2000 is almost flat, a
 # change would else look free.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from skimage import data
 from torch import nn
 
 from cvpire import fast_gradients
@@ -74,17 +77,31 @@ def test_logits_and_gradients_are_near_the_classifier_s(
 ) -> None:
     monkeypatch.setattr(fast_gradients, "has_fast_bfloat16", lambda: has_bfloat16)
     classifier = load_classifier("scenes")
+    images = torch.from_numpy(data.astronaut()).permute(2, 0, 1)[None] / 255.0
     fast = fast_gradients.fast_form(
         classifier.network, classifier.view, classifier.mean, classifier.std
     )
-    condition = OutOfTop(classifier(IMAGES).argmax(dim=1))
+    condition = OutOfTop(classifier(images).argmax(dim=1))
     found = []
     for ask in (classifier, fast):
-        pixels = IMAGES.clone().requires_grad_(True)
+        pixels = images.clone().requires_grad_(True)
         slack = condition.slack(ask(pixels))
         (gradient,) = torch.autograd.grad(slack.sum(), pixels)
         found.append((slack.detach(), gradient.flatten()))
     (slack, gradient), (fast_slack, fast_gradient) = found
-    assert torch.allclose(slack, fast_slack, atol=0.2 if has_bfloat16 else 1e-3)
+    assert torch.allclose(slack, fast_slack, atol=0.1 if has_bfloat16 else 1e-3)
     cosine = float(torch.cosine_similarity(gradient, fast_gradient, dim=0))
-    assert cosine > (0.9 if has_bfloat16 else 0.999)
+    # With the first layers in bfloat16 it is 0.83.
+    assert cosine > (0.95 if has_bfloat16 else 0.999)
+
+
+@pytest.mark.parametrize("build", [lambda: EfficientNetLite0(365), lambda: resnet50(365)])
+def test_logits_have_more_digits_than_bfloat16(
+    build: Callable[[], nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_gradients, "has_fast_bfloat16", lambda: True)
+    network = with_statistics(build())
+    mean, std = torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)
+    logits = fast_gradients.fast_form(network, "native", mean, std)(IMAGES)
+    assert logits.dtype == torch.float32
+    assert int((logits == logits.bfloat16()).sum()) < 0.1 * logits.numel()

@@ -260,6 +260,24 @@ def test_a_fast_form_that_turns_wrong_is_found_out(honest: int) -> None:
     assert float(OutOfTop(LABEL).slack(model(result.images).detach())) > SAFETY_MARGIN
 
 
+def test_where_the_fast_form_is_wrong_only_at_the_border_little_is_lost() -> None:
+    """The cheapest change it is believed about fails in the end, those before it do not."""
+    model = linear_model(grid_images(1, 40, 36), 0.8)
+
+    def blind_at_the_border(pixels: Tensor) -> Tensor:
+        logits: Tensor = model(pixels)
+        slack = OutOfTop(LABEL).slack(logits.detach())
+        return logits + torch.stack((0.0 * slack, -0.1 * (slack.abs() < 0.05)), dim=1)
+
+    images = grid_images(1, 40, 36)
+    honest = search_one(model, refinements=20)
+    result = search_one(model, refinements=20, differentiable=blind_at_the_border)
+    assert bool(result.success[0])
+    assert float(OutOfTop(LABEL).slack(model(result.images).detach())) > SAFETY_MARGIN
+    least, found = (visibility(images, found.images) for found in (honest, result))
+    assert least < found < 1.25 * least
+
+
 def test_a_fast_form_that_is_right_spares_the_model() -> None:
     model = linear_model(grid_images(1, 40, 36), 0.8)
     asked = 0

@@ -64,14 +64,14 @@ def test_the_norm_is_folded_exactly(network: EfficientNetLite0, size: tuple[int,
         with torch.no_grad():
             apart = same_padded(conv, images)
             assert torch.allclose(conv(images), apart, atol=1e-5)
-            assert torch.allclose(conv.normalised(norm, images), norm(apart), atol=1e-5)
+            assert torch.allclose(conv(images, norm), norm(apart), atol=1e-5)
 
 
 def test_folding_trains_the_norm_s_own_weights(network: EfficientNetLite0) -> None:
     conv, norm, images = network._conv_stem, network._bn0, torch.randn(2, 3, 32, 32)
     weights = (conv.weight, norm.weight, norm.bias)
     goal = torch.randn(2, 32, 16, 16)
-    folded = torch.autograd.grad((conv.normalised(norm, images) * goal).sum(), weights)
+    folded = torch.autograd.grad((conv(images, norm) * goal).sum(), weights)
     apart = torch.autograd.grad((norm(same_padded(conv, images)) * goal).sum(), weights)
     for one, other in zip(folded, apart, strict=True):
         assert torch.allclose(one, other, rtol=1e-3, atol=1e-3)
@@ -85,7 +85,7 @@ def test_same_padding_is_tensorflow_s(size: tuple[int, int]) -> None:
     with torch.no_grad():
         conv.weight.zero_()
         conv.weight[0, 0, 0, 0] = 1.0
-        answer = conv.normalised(norm, torch.ones(1, 3, *size))
+        answer = conv(torch.ones(1, 3, *size), norm)
     assert answer.shape[-2:] == tuple(-(-side // 2) for side in size)
     before = [side % 2 == 1 for side in size]
     assert float(answer[0, 0, 0, 0]) == (0.0 if any(before) else 1.0)
@@ -95,10 +95,10 @@ def test_depthwise_convolutions_stay_in_float32(network: EfficientNetLite0) -> N
     block = second_block(network)
     images = torch.randn(1, 96, 16, 16)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        depthwise = block._depthwise_conv.normalised(block._bn1, images)
-        pointwise = block._project_conv.normalised(block._bn2, images)
+        depthwise = block._depthwise_conv(images, block._bn1)
+        pointwise = block._project_conv(images, block._bn2)
     assert (depthwise.dtype, pointwise.dtype) == (torch.float32, torch.bfloat16)
-    assert torch.equal(depthwise, block._depthwise_conv.normalised(block._bn1, images))
+    assert torch.equal(depthwise, block._depthwise_conv(images, block._bn1))
 
 
 @pytest.mark.parametrize(
