@@ -10,11 +10,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from cvpire.attack import SAFETY_MARGIN
 from cvpire.classifiers import Classifier, classify
@@ -35,6 +36,8 @@ from eval.peers_table import PERCEPTUAL, draw, make_row, markdown, to_csv
 from eval.progress import Progress, ProgressCallback
 from eval.protection import written_path
 from eval.records import Record, RecordStore
+
+_WARM_UP_SIDE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +74,8 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Measured
     perceptual = _load_perceptual(options)
     with clean_photos(options, [method.name for method in methods], progress) as clean:
         chosen, store = clean.right, clean.store
+        if any(store.find(method.name, one.file) is None for method in methods for one in chosen):
+            _warm_up(options, methods, clean.classifier, progress)
         total, done = len(methods) * len(chosen), 0
         # Photo by photo, so that what slows the machine down for a while slows all methods.
         for original in chosen:
@@ -120,6 +125,24 @@ def _select(options: PeersOptions) -> tuple[list[Method], tuple[str, ...]]:
     return methods, missing
 
 
+def _warm_up(
+    options: PeersOptions,
+    methods: Sequence[Method],
+    classifier: Classifier,
+    progress: ProgressCallback,
+) -> None:
+    """Let each method change a small picture: what a process does once, such as compiling, is not
+    the first photo's time.
+    """
+    generator = torch.Generator().manual_seed(options.seed)
+    levels = torch.randint(256, (1, 3, _WARM_UP_SIDE, _WARM_UP_SIDE), generator=generator)
+    for done, method in enumerate(methods):
+        progress(Progress("Warming up", method.name, done, len(methods)))
+        image = levels / 255.0
+        label = classifier(image).argmax(dim=1)
+        _timed(options, method, image, label, classifier)
+
+
 def _measure(
     options: PeersOptions,
     method: Method,
@@ -162,22 +185,14 @@ def _change(
     # Channels apart in memory: FMN's projections change a flattened view, which is else a copy.
     image = torch.from_numpy(photo.pixels).permute(2, 0, 1)[None].contiguous().float() / 255.0
     label = torch.tensor([original.label_position])
-    condition = CONDITIONS[options.condition](label, classifier.labels)
-    counted = CountedClassifier(classifier).eval()
-    magnitude = RUNS[method.name].magnitude if method.is_ours else 1.0
-    started = time.monotonic()
-    # Peers keep no bound of ours: they need not wait for one, and none of their pixels is beyond.
-    relative = threshold_map(image) if method.is_ours else torch.ones_like(image[:, :1])
-    task = Task(counted, image, label, condition, epsilon_map(relative, magnitude), options.seed)
-    changed = method.change(task).detach()
-    seconds = time.monotonic() - started
+    changed, bound, counted, seconds = _timed(options, method, image, label, classifier)
     pixels = (changed[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).permute(1, 2, 0).numpy()
     png = encode_png(photo.with_pixels(np.ascontiguousarray(pixels)))
     write_bytes(path, png)
     written = read_photo(path)
-    bound = relative[0, 0].double().numpy() * magnitude
     difference = compare(photo.pixels, written.pixels, bound)
     margin = SAFETY_MARGIN if method.is_ours else 0.0
+    condition = CONDITIONS[options.condition](label, classifier.labels)
     is_met = bool(condition.is_met(classify(written, classifier)[None], margin=margin))
     return {
         "verdict": (Verdict.PROTECTED if is_met else Verdict.NOT_PROTECTED).value,
@@ -190,6 +205,37 @@ def _change(
         "seconds": seconds,
         "file_sha256": file_sha256(path),
     }
+
+
+class _Timed(NamedTuple):
+    """What a method made of an image.
+
+    Attributes:
+        changed: (1, 3, H, W), of whatever precision.
+        bound: (H, W), what ours kept; 1 for peers, which keep none.
+        counted: how often the classifier was asked.
+        seconds: the map included.
+    """
+
+    changed: Tensor
+    bound: NDArray[np.float64]
+    counted: CountedClassifier
+    seconds: float
+
+
+def _timed(
+    options: PeersOptions, method: Method, image: Tensor, label: Tensor, classifier: Classifier
+) -> _Timed:
+    condition = CONDITIONS[options.condition](label, classifier.labels)
+    counted = CountedClassifier(classifier).eval()
+    magnitude = RUNS[method.name].magnitude if method.is_ours else 1.0
+    started = time.monotonic()
+    # Peers keep no bound of ours: they need not wait for one, and none of their pixels is beyond.
+    relative = threshold_map(image) if method.is_ours else torch.ones_like(image[:, :1])
+    task = Task(counted, image, label, condition, epsilon_map(relative, magnitude), options.seed)
+    changed = method.change(task).detach()
+    seconds = time.monotonic() - started
+    return _Timed(changed, relative[0, 0].double().numpy() * magnitude, counted, seconds)
 
 
 def _load_perceptual(options: PeersOptions) -> dict[str, nn.Module]:

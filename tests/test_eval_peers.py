@@ -158,6 +158,26 @@ def test_what_was_finished_before_a_kill_is_kept(options: PeersOptions) -> None:
     assert len(after) == 3 + 4 * 3
 
 
+def test_what_is_done_once_is_no_photo_s_time(
+    options: PeersOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each method's first call, in which it may compile, is for a picture that does not count."""
+    seen: list[tuple[int, ...]] = []
+
+    def note(task: Task) -> Tensor:
+        seen.append(tuple(task.image.shape))
+        return task.image
+
+    monkeypatch.setattr(peers, "methods_for", lambda condition: (Method("note", "", note),))
+    measure(options)
+    photos = [(1, 3, *read_photo(options.images / f"{n}.png").pixels.shape[:2]) for n in range(3)]
+    assert seen[0] == (1, 3, 64, 64)
+    assert seen[1:] == photos
+    # Nothing is left to be timed.
+    measure(options)
+    assert len(seen) == 4
+
+
 def test_what_knows_no_grey_levels_is_shown_what_is_written() -> None:
     images = torch.tensor([0.1004, 0.5]).view(2, 1, 1, 1).expand(2, 3, 4, 4).clone()
     images.requires_grad_(True)
