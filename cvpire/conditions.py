@@ -37,7 +37,9 @@ class Condition(ABC):
         """The quantity, (N,), whose descent leads to the condition."""
 
     @abstractmethod
-    def shortfall(self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0) -> Tensor:
+    def shortfall(
+        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
+    ) -> Tensor:
         """How far from the condition, (N,): 0 at its border, and its descent leads there by a
         shorter way than that of `loss`, which goes on to make the label as improbable as can be.
 
@@ -48,6 +50,8 @@ class Condition(ABC):
                 while they are behind those by no more than about this share of the way that is
                 left: the class that is the nearest rival at first is often not the one that is
                 reached by the least change.
+            softness: within about so many logits of the border, on either side, the rivals count
+                in part; those further beyond it need nothing more.
         """
 
     @abstractmethod
@@ -109,9 +113,11 @@ class OutOfTop(Condition):
         own, others = self._split(logits)
         return -F.softplus(others.logsumexp(dim=1) - own)
 
-    def shortfall(self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0) -> Tensor:
+    def shortfall(
+        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
+    ) -> Tensor:
         own, others = self._split(logits)
-        return _shortfall(own + margin - math.log(self.share), others, self.k, breadth)
+        return _shortfall(own + margin - math.log(self.share), others, self.k, breadth, softness)
 
     def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """The label's logit (N,), and the logits (N, classes) with the label's at -infinity."""
@@ -155,9 +161,11 @@ class GroupOutOfTop(Condition):
     def loss(self, logits: Tensor) -> Tensor:
         return -F.softplus(-_group_log_odds(logits, self.labels, self.groups))
 
-    def shortfall(self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0) -> Tensor:
+    def shortfall(
+        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
+    ) -> Tensor:
         own, others = _split_group(logits, self.labels, self.groups)
-        return _shortfall(own.amax(dim=1) + margin, others, self.k, breadth)
+        return _shortfall(own.amax(dim=1) + margin, others, self.k, breadth, softness)
 
     def select(self, images: Tensor) -> GroupOutOfTop:
         return GroupOutOfTop(self.labels[images], self.groups, self.k)
@@ -193,9 +201,11 @@ class GroupBelow(Condition):
     def loss(self, logits: Tensor) -> Tensor:
         return -F.softplus(-_group_log_odds(logits, self.labels, self.groups))
 
-    def shortfall(self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0) -> Tensor:
+    def shortfall(
+        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
+    ) -> Tensor:
         # All others count together already: there is no rival to choose.
-        return F.softplus(self._excess(logits) + margin) - math.log(2.0)
+        return _above_border(self._excess(logits) + margin, softness)
 
     def _excess(self, logits: Tensor) -> Tensor:
         """By how much the log-odds of the group exceed those of the share."""
@@ -206,7 +216,7 @@ class GroupBelow(Condition):
         return GroupBelow(self.labels[images], self.groups, self.share)
 
 
-def _shortfall(own: Tensor, others: Tensor, k: int, breadth: float) -> Tensor:
+def _shortfall(own: Tensor, others: Tensor, k: int, breadth: float, softness: float) -> Tensor:
     """How far the k highest others are below `own`, (N,): each counts, the more, the further it is.
 
     Args:
@@ -214,11 +224,17 @@ def _shortfall(own: Tensor, others: Tensor, k: int, breadth: float) -> Tensor:
         others: (N, classes), with -infinity where a class is none of them.
         k: how many are to reach it.
         breadth: see `Condition.shortfall`.
+        softness: see there.
     """
     rivals = others.topk(k, dim=1).values
     if breadth > 0.0:
         rivals = _broad_rivals(own, others, rivals, breadth)
-    return (F.softplus(own[:, None] - rivals) - math.log(2.0)).sum(dim=1)
+    return _above_border(own[:, None] - rivals, softness).sum(dim=1)
+
+
+def _above_border(distance: Tensor, softness: float) -> Tensor:
+    """0 at the border, then the distance, and a little below 0 on its other side."""
+    return softness * (F.softplus(distance / softness) - math.log(2.0))
 
 
 def _broad_rivals(own: Tensor, others: Tensor, rivals: Tensor, breadth: float) -> Tensor:
@@ -262,9 +278,14 @@ class Both(Condition):
     def loss(self, logits: Tensor) -> Tensor:
         return self.first.loss(logits) + self.second.loss(logits)
 
-    def shortfall(self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0) -> Tensor:
-        first = self.first.shortfall(logits, margin=margin, breadth=breadth)
-        return first + self.second.shortfall(logits, margin=margin, breadth=breadth)
+    def shortfall(
+        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
+    ) -> Tensor:
+        first, second = (
+            each.shortfall(logits, margin=margin, breadth=breadth, softness=softness)
+            for each in (self.first, self.second)
+        )
+        return first + second
 
     def select(self, images: Tensor) -> Both:
         return Both(self.first.select(images), self.second.select(images))

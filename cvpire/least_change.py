@@ -55,6 +55,10 @@ _LEAST_ERROR = 1e-5
 # Classes behind the highest others by about this share of the way left may become rivals too.
 _BREADTH = 0.25
 
+# A rival so many logits beyond the border needs nothing more: what is still spent on it is seen for
+# nothing.
+_SOFTNESS = 0.1
+
 # What the first change is to gain at least, in shortfall.
 _LEAST_GOAL = 0.2
 
@@ -132,7 +136,7 @@ def _run(
         present, pixels = condition.select(rows), _pixels(searches, working, images)
         with torch.enable_grad():
             logits = differentiable(pixels.requires_grad_(True))
-            shortfall = present.shortfall(logits, breadth=_BREADTH)
+            shortfall = present.shortfall(logits, breadth=_BREADTH, softness=_SOFTNESS)
             (gradient,) = torch.autograd.grad(shortfall.sum(), pixels)
         slack = present.slack(logits.detach()).tolist()
         # The model has the last word, and is only asked where its answer may change anything.

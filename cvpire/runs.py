@@ -149,7 +149,7 @@ RUNS: Mapping[str, Run] = _registry(
         summary="The scene is not among the first five, by the least visible change.",
         condition=_TOP5,
         magnitude=64 / 255,
-        search=LeastChange(max_steps=100, refinements=30, structure_weight=2.0),
+        search=LeastChange(max_steps=100, refinements=30, structure_weight=1.6),
     ),
     Run(
         name="Group-min",

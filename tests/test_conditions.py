@@ -137,11 +137,29 @@ def test_a_broad_shortfall_counts_others_while_there_is_far_to_go(k: int) -> Non
     )
 
 
+def test_the_less_soft_a_shortfall_the_less_a_rival_counts_that_needs_nothing_more() -> None:
+    condition = OutOfTop(torch.tensor([0]), k=2)
+    border = torch.tensor([[4.0, 4.0, 4.0, 1.0]])
+    far = torch.tensor([[8.0, 4.0, 4.0, 1.0]])
+    one_beyond = torch.tensor([[4.0, 5.0, 3.9, 1.0]], requires_grad=True)
+    shares = []
+    for softness in (1.0, 0.3, 0.1):
+        assert float(condition.shortfall(border, softness=softness)) == pytest.approx(0.0, abs=1e-6)
+        shortfall = float(condition.shortfall(far, softness=softness))
+        assert shortfall == pytest.approx(2.0 * (4.0 - softness * math.log(2.0)), abs=0.05)
+        (gradient,) = torch.autograd.grad(
+            condition.shortfall(one_beyond, softness=softness).sum(), one_beyond
+        )
+        assert float(gradient.sum()) == pytest.approx(0.0, abs=1e-6)
+        shares.append(float(gradient[0, 1] / gradient[0, 2]))
+    assert shares[0] > 0.5 > 0.1 > shares[1] > 0.001 > shares[2] > 0.0
+
+
 def test_the_shortfall_of_both_is_their_sum() -> None:
     first, second = OutOfTop(torch.tensor([0])), OutOfTop(torch.tensor([1]), k=3)
-    for breadth in (0.0, 0.5):
-        one, other = (each.shortfall(LOGITS, breadth=breadth) for each in (first, second))
-        assert torch.equal((first & second).shortfall(LOGITS, breadth=breadth), one + other)
+    for options in ({}, {"breadth": 0.5}, {"softness": 0.1}):
+        one, other = (each.shortfall(LOGITS, **options) for each in (first, second))
+        assert torch.equal((first & second).shortfall(LOGITS, **options), one + other)
 
 
 def test_the_shortfall_with_a_margin_is_0_where_the_slack_is_the_margin() -> None:
