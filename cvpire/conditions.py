@@ -238,15 +238,19 @@ def _above_border(distance: Tensor, softness: float) -> Tensor:
 
 
 def _broad_rivals(own: Tensor, others: Tensor, rivals: Tensor, breadth: float) -> Tensor:
-    """(N, k): in the place of each rival, a soft maximum of it and of all others below it."""
+    """(N, k): the rivals, each with the gradient of a soft maximum of it and all others below it.
+
+    Its value would not do: among many classes it lies far above the highest of them.
+    """
     ordered = others.sort(dim=1, descending=True).values
-    # On the border only the highest count: a soft maximum would lie above them.
+    # Never 0, which the border would be.
     to_go = (own[:, None] - rivals).detach().clamp(min=_LEAST_TO_GO)
     soft = []
     for rank in range(rivals.shape[1]):
         scale = breadth * to_go[:, rank]
         soft.append(scale * (ordered[:, rank:] / scale[:, None]).logsumexp(dim=1))
-    return torch.stack(soft, dim=1)
+    maxima = torch.stack(soft, dim=1)
+    return rivals.detach() + (maxima - maxima.detach())
 
 
 def _group_log_odds(logits: Tensor, labels: Tensor, groups: Tensor) -> Tensor:

@@ -59,6 +59,9 @@ _BREADTH = 0.25
 # nothing.
 _SOFTNESS = 0.1
 
+# A gradient whose mean is smaller, in shortfall a grey level, is rounding.
+_LEAST_SCALE = 1e-20
+
 # What the first change is to gain at least, in shortfall.
 _LEAST_GOAL = 0.2
 
@@ -340,8 +343,8 @@ class _Search:
             shortfall: the same.
         """
         scale = float(gradient.abs().mean())
-        # A gradient that is 0 or none says nothing of where to go: the one before stays.
-        weight = -1.0 / scale if 0.0 < scale < math.inf else 0.0
+        # A gradient that is next to 0 or none says nothing of where to go: the one before stays.
+        weight = -1.0 / scale if _LEAST_SCALE < scale < math.inf else 0.0
         slack += self._correction
         if self.steps == 0:
             self.is_done = weight == 0.0

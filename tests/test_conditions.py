@@ -137,6 +137,16 @@ def test_a_broad_shortfall_counts_others_while_there_is_far_to_go(k: int) -> Non
     )
 
 
+def test_a_broad_shortfall_is_as_long_as_the_way_however_many_others_there_are() -> None:
+    condition = OutOfTop(torch.tensor([0]))
+    logits = torch.full((1, 1000), -1.0)
+    logits[0, 0] = 3.0
+    for softness in (1.0, 0.1):
+        broad = condition.shortfall(logits, breadth=0.25, softness=softness)
+        assert torch.equal(broad, condition.shortfall(logits, softness=softness))
+        assert float(broad) > 3.0
+
+
 def test_the_less_soft_a_shortfall_the_less_a_rival_counts_that_needs_nothing_more() -> None:
     condition = OutOfTop(torch.tensor([0]), k=2)
     border = torch.tensor([[4.0, 4.0, 4.0, 1.0]])
