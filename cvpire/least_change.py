@@ -57,7 +57,7 @@ _BREADTH = 0.25
 
 # A rival so many logits beyond the border needs nothing more: what is still spent on it is seen for
 # nothing.
-_SOFTNESS = 0.1
+_SOFTNESS = 0.05
 
 # A gradient whose mean is smaller, in shortfall a grey level, is rounding.
 _LEAST_SCALE = 1e-20
@@ -76,7 +76,6 @@ def find_least_change(
     refinements: int,
     differentiable: Callable[[Tensor], Tensor] | None = None,
     margin: float = SAFETY_MARGIN,
-    structure_weight: float = 1.0,
     on_step: StepCallback | None = None,
 ) -> AttackResult:
     """Search, for each image by itself, the least visible change within its bound.
@@ -92,7 +91,6 @@ def find_least_change(
         differentiable: the same model in a form that gradients are faster to take through; need not
             be as precise. By default the model itself.
         margin: slack, in logits, at which the condition counts as met.
-        structure_weight: how much the loss of SSIM counts, beside change of colour.
         on_step: told after each step; an answer that is true stops the search, and the best changes
             so far are kept.
 
@@ -109,7 +107,7 @@ def find_least_change(
         )
     with ThreadPoolExecutor(torch.get_num_threads()) as workers:
         searches = [
-            _Search(image, bound, max_steps, refinements, margin, structure_weight, workers)
+            _Search(image, bound, max_steps, refinements, margin, workers)
             for image, bound in zip(images.cpu(), epsilon_map.cpu(), strict=True)
         ]
         stopped = _run(model, differentiable or model, images, condition, searches, on_step)
@@ -234,7 +232,6 @@ class _Search:
         max_steps: int,
         refinements: int,
         margin: float,
-        structure_weight: float,
         workers: Executor,
     ) -> None:
         self.levels = (image * 255.0).round().contiguous()
@@ -248,7 +245,6 @@ class _Search:
         self.max_steps, self.refinements = max_steps, refinements
         self._margin = margin + _LEAST_ERROR
         self._limit = in_levels(epsilon_map)
-        self._structure_weight = structure_weight
         self._workers = workers
         self._gain = torch.zeros_like(self.levels)
         self._correction = 0.0  # the model's slack less the fast one's
@@ -370,9 +366,7 @@ class _Search:
         self.is_done |= self.is_met or not can_change or self.max_steps == 0
         if self.is_done:
             return
-        visibility = measure_visibility(
-            self.levels, self._limit[0], structure_weight=self._structure_weight
-        )
+        visibility = measure_visibility(self.levels, self._limit[0])
         self._choices = _Choices(visibility, lower, upper, self._workers)
         self._gain = gain
         first = self._choices.price_for(gain, goal)

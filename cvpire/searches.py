@@ -108,12 +108,10 @@ class LeastChange:
     Attributes:
         max_steps: the most steps until the first success.
         refinements: steps after it.
-        structure_weight: how much the loss of SSIM counts, beside change of colour.
     """
 
     max_steps: int
     refinements: int
-    structure_weight: float = 1.0
     besides: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -144,7 +142,6 @@ class LeastChange:
             condition,
             max_steps=self.max_steps,
             refinements=self.refinements,
-            structure_weight=self.structure_weight,
             differentiable=reading.differentiable,
             on_step=on_step,
         )

@@ -56,15 +56,12 @@ class Visibility:
     curvature: float
 
 
-def measure_visibility(
-    levels: Tensor, bound: Tensor, *, structure_weight: float = 1.0
-) -> Visibility:
+def measure_visibility(levels: Tensor, bound: Tensor) -> Visibility:
     """Weigh every pixel of a photo.
 
     Args:
         levels: (3, H, W) float32 on the CPU, sRGB, whole grey levels from 0 to 255.
         bound: (H, W), 0 or more, of any unit: change of colour is cheap where it is high.
-        structure_weight: factor of the loss of SSIM.
     """
     pixels = levels.shape[-2] * levels.shape[-1]
     per_unit = pixels * _DELTA_E_UNIT
@@ -72,7 +69,7 @@ def measure_visibility(
     hidden = bound / mean if float(mean) > 0.0 else bound
     weight = _FLAT_WEIGHT / (1.0 + (_FLAT_WEIGHT - 1.0) * hidden) / per_unit
     color = color_form(levels).mul_(weight.square())
-    structure = ssim_loss(levels).mul_(structure_weight / (3.0 * pixels * _SSIM_UNIT))
+    structure = ssim_loss(levels).mul_(1.0 / (3.0 * pixels * _SSIM_UNIT))
     return Visibility(color, structure, curvature=per_unit / _STRONG)
 
 

@@ -57,15 +57,6 @@ def test_the_squares_are_what_ssim_loses() -> None:
     assert cost == pytest.approx(expected, rel=0.1)
 
 
-def test_the_weight_of_structure_is_a_factor_of_ssim_s_part_alone() -> None:
-    levels, bound = as_levels(textured_pixels(SIDE, SIDE, seed=3)), torch.ones(SIDE, SIDE)
-    once, thrice = (
-        measure_visibility(levels, bound, structure_weight=weight) for weight in (1.0, 3.0)
-    )
-    assert torch.allclose(thrice.structure, 3.0 * once.structure)
-    assert torch.equal(thrice.color, once.color)
-
-
 def test_change_is_cheap_where_the_bound_is_wide() -> None:
     levels = torch.full((3, 20, 20), 90.0)
     bound = torch.full((20, 20), 0.1)
