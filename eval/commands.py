@@ -206,21 +206,22 @@ def _add_sweep(subcommands: Subcommands) -> None:
         "sweep",
         help="a run under a grid of settings",
         description="Protect the same photos with each combination of the settings, and print "
-        "success, SSIM and steps. This is how the runs' settings were chosen.",
+        "success, SSIM, dE00 and steps. This is how the runs' settings were chosen.",
     )
     parser.set_defaults(command=_sweep)
     add_images(parser)
     parser.add_argument("--run", required=True, metavar="NAME", help=", ".join(RUNS))
-    for name, unit in (
-        ("magnitudes", "m, in grey levels"),
-        ("l1-weights", "alpha, relative to the first gradient"),
-        ("learning-rates", "in grey levels"),
+    own = "of a run of Algorithm 1 (default: its own)"
+    for name, unit, is_required in (
+        ("magnitudes", "m, in grey levels", True),
+        ("l1-weights", f"alpha, relative to the first gradient, {own}", False),
+        ("learning-rates", f"the learning rate, in grey levels, {own}", False),
     ):
         parser.add_argument(
-            f"--{name}", type=numbers, required=True, metavar="A,B", help=f"values of {unit}"
+            f"--{name}", type=numbers, required=is_required, metavar="A,B", help=f"values of {unit}"
         )
     parser.add_argument(
-        "--max-steps", type=positive, default=300, metavar="N", help="T (default: 300)"
+        "--max-steps", type=positive, metavar="N", help="T of a run of Algorithm 1 (default: 300)"
     )
     parser.add_argument(
         "--every", type=positive, default=1, metavar="N", help="take each N-th image only"

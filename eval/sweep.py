@@ -1,5 +1,5 @@
-"""How a run's settings were chosen: Algorithm 1 on the same photos under a grid of m, alpha and
-learning rate.
+"""How a run's settings were chosen: the same photos under a grid of m and, where the run is one of
+Algorithm 1, of alpha and learning rate.
 
 Nothing is written. A line of the table is one point of the grid.
 """
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
 from pathlib import Path
+from typing import NamedTuple
 
 from cvpire.classifiers import Classifier, classify, load_classifier
 from cvpire.photo import Photo, PhotoError, read_photo
@@ -25,6 +26,7 @@ from eval.judge import judge
 from eval.progress import Progress, ProgressCallback
 
 BATCH_SIZE = 4
+DEFAULT_MAX_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class SweepOptions:
         view: of `cvpire.views.VIEWS`, or None for the classifier's own.
         run: the run whose condition and other settings are taken.
         magnitudes: values of m, in grey levels.
-        l1_weights: values of alpha.
-        learning_rates: in grey levels.
-        max_steps: T.
+        l1_weights: values of alpha, or None for the run's own.
+        learning_rates: in grey levels, or None for the run's own.
+        max_steps: T of Algorithm 1, or None for 300.
         every: take each so many-th image only.
     """
 
@@ -50,9 +52,9 @@ class SweepOptions:
     view: str | None
     run: str
     magnitudes: tuple[float, ...]
-    l1_weights: tuple[float, ...]
-    learning_rates: tuple[float, ...]
-    max_steps: int
+    l1_weights: tuple[float, ...] | None
+    learning_rates: tuple[float, ...] | None
+    max_steps: int | None
     every: int
 
 
@@ -72,26 +74,65 @@ def sweep(options: SweepOptions, progress: ProgressCallback) -> Iterator[str]:
     try:
         classifier = load_classifier(options.classifier, view=options.view)
         run = find_run(options.run)
-        if not isinstance(run.search, Algorithm1):
-            raise ValueError(f"{run.name} is no run of Algorithm 1: it has no alpha to try.")
+        points = list(_grid(run, options))
         dataset = load_dataset(options.images, options.labels, classifier.labels)
         photos = list(_right_ones(dataset.items[:: options.every], classifier))
     except (ValueError, WeightsError) as error:
         raise EvaluationError(str(error)) from error
     if not photos:
         raise EvaluationError("The classifier gets none of the images right when clean.")
-    yield f"| {run.name}: m | alpha | learning rate | success | SSIM | worst SSIM | steps | most |"
-    yield "|---:|---:|---:|---:|---:|---:|---:|---:|"
-    grid = product(options.magnitudes, options.l1_weights, options.learning_rates)
-    for magnitude, l1_weight, learning_rate in grid:
-        search = Algorithm1(l1_weight, options.max_steps, learning_rate / 255)
-        tried = replace(run, magnitude=magnitude / 255, search=search)
-        name = f"m {magnitude:g}, alpha {l1_weight:g}, learning rate {learning_rate:g}"
+    measured = "success | SSIM | worst SSIM | dE00 | steps | most"
+    yield f"| {run.name}: m | alpha | learning rate | {measured} |"
+    yield "|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    for point in points:
         try:
-            reports = list(_protect(photos, classifier, tried, name, progress))
+            reports = list(_protect(photos, classifier, point, progress))
         except ValueError as error:  # a setting that makes no sense
             raise EvaluationError(str(error)) from error
-        yield f"| {magnitude:g} | {l1_weight:g} | {learning_rate:g} | {_cells(reports)} |"
+        settings = point.magnitude, point.l1_weight, point.learning_rate
+        yield f"| {' | '.join(settings)} | {_cells(reports)} |"
+
+
+class _Point(NamedTuple):
+    """One point of the grid: the run that is tried, and its settings as they are shown."""
+
+    run: Run
+    magnitude: str
+    l1_weight: str = "-"
+    learning_rate: str = "-"
+
+    def __str__(self) -> str:
+        settings = f", alpha {self.l1_weight}, learning rate {self.learning_rate}"
+        return f"m {self.magnitude}" + (settings if self.l1_weight != "-" else "")
+
+
+def _grid(run: Run, options: SweepOptions) -> Iterator[_Point]:
+    for magnitude in options.magnitudes:
+        tried, shown = replace(run, magnitude=magnitude / 255), f"{magnitude:g}"
+        if isinstance(run.search, Algorithm1):
+            for l1_weight, learning_rate in product(*_own_settings(run.search, options)):
+                search = Algorithm1(
+                    l1_weight, options.max_steps or DEFAULT_MAX_STEPS, learning_rate / 255
+                )
+                settings = f"{l1_weight:g}", f"{learning_rate:g}"
+                yield _Point(replace(tried, search=search), shown, *settings)
+        elif options.l1_weights or options.learning_rates or options.max_steps:
+            raise ValueError(
+                f"{run.name} is no run of Algorithm 1: of the settings, only its magnitude can be "
+                "tried."
+            )
+        else:
+            yield _Point(tried, shown)
+
+
+def _own_settings(
+    search: Algorithm1, options: SweepOptions
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Values of alpha and of the learning rate, in grey levels: the search's own unless given."""
+    return (
+        options.l1_weights or (search.l1_weight,),
+        options.learning_rates or (255.0 * search.learning_rate,),
+    )
 
 
 def _right_ones(items: Sequence[Item], classifier: Classifier) -> Iterator[tuple[Photo, int]]:
@@ -110,8 +151,7 @@ def _right_ones(items: Sequence[Item], classifier: Classifier) -> Iterator[tuple
 def _protect(
     photos: Sequence[tuple[Photo, int]],
     classifier: Classifier,
-    run: Run,
-    name: str,
+    point: _Point,
     progress: ProgressCallback,
 ) -> Iterator[Report]:
     done = 0
@@ -119,10 +159,12 @@ def _protect(
     for _, group in groupby(by_size, key=_size):
         alike = list(group)
         for start in range(0, len(alike), BATCH_SIZE):
-            progress(Progress("Trying", name, done, len(photos)))
+            progress(Progress("Trying", str(point), done, len(photos)))
             batch = alike[start : start + BATCH_SIZE]
             labels = [label for _, label in batch]
-            for result in protect_batch([p for p, _ in batch], classifier, run, labels=labels):
+            for result in protect_batch(
+                [p for p, _ in batch], classifier, point.run, labels=labels
+            ):
                 yield result.report
             done += len(batch)
 
@@ -132,6 +174,7 @@ def _size(photo: tuple[Photo, int]) -> tuple[int, ...]:
 
 
 def _cells(reports: Sequence[Report]) -> str:
+    colors = [report.difference.delta_e_mean for report in reports]
     similarities = [report.difference.ssim for report in reports]
     steps = [report.steps for report in reports]
     successes = sum(report.verdict.is_success for report in reports)
@@ -140,6 +183,7 @@ def _cells(reports: Sequence[Report]) -> str:
             f"{successes}/{len(reports)}",
             f"{math.fsum(similarities) / len(reports):.5f}",
             f"{min(similarities):.4f}",
+            f"{math.fsum(colors) / len(colors):.4f}",
             f"{sum(steps) / len(steps):.1f}",
             f"{max(steps)}",
         )

@@ -50,6 +50,31 @@ def test_every_second_image(images: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "| 2/2 |" in capsys.readouterr().out
 
 
+def test_of_a_run_of_our_own_the_magnitude_is_tried(
+    images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = ["sweep", "--images", str(images), "--classifier", "mean-color", "--run", "Top1-min"]
+    assert main([*known, "--magnitudes", "1.5,48"]) == 0
+    weak, strong = capsys.readouterr().out.splitlines()[2:]
+    assert weak.startswith("| 1.5 | - | - | 0/3 | ")
+    assert strong.startswith("| 48 | - | - | 3/3 | ")
+    # What has been changed more is seen more.
+    faint, seen = (float(line.split(" | ")[6]) for line in (weak, strong))
+    assert 0.0 <= faint < seen
+
+    assert main([*known, "--magnitudes", "48", "--l1-weights", "2"]) == 2
+    assert "only its magnitude can be tried" in capsys.readouterr().err
+
+
+def test_the_settings_that_are_not_given_are_the_run_s_own(
+    images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = ["sweep", "--images", str(images), "--classifier", "mean-color", "--run", "Top1-noL1"]
+    assert main([*known, "--magnitudes", "48", "--max-steps", "2"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()[2:]
+    assert line.startswith("| 48 | 0 | 0.25 | ")
+
+
 def test_what_cannot_be_swept(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep(images, "--magnitudes", "300") == 2
     assert "magnitude in [0, 1]" in capsys.readouterr().err
