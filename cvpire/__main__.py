@@ -114,7 +114,7 @@ def _protect_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--neutral-names", action="store_true", help="call the files photo-1, photo-2, ..."
     )
-    parser.add_argument("--seed", type=_seed, default=0, help="of the starting noise")
+    parser.add_argument("--seed", type=_seed, default=0, help="of whatever is random")
     parser.add_argument("--map", action="store_true", help="also write the threshold map")
     parser.add_argument("--report", action="store_true", help="also write a report in JSON")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")

@@ -29,7 +29,7 @@ class AttackStep(NamedTuple):
         step: steps taken so far.
         max_steps: the most that will have been taken, as far as is known.
         success: (N,) bool, the images for which a change that meets the condition is known.
-        slack: (N,) float, each image's slack when last looked at (see `Condition.slack`).
+        slack: (N,) float, of each image's best change so far, or its last (see `Condition.slack`).
     """
 
     step: int

@@ -40,8 +40,9 @@ class Condition(ABC):
     def shortfall(
         self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
     ) -> Tensor:
-        """How far from the condition, (N,): 0 at its border, and its descent leads there by a
-        shorter way than that of `loss`, which goes on to make the label as improbable as can be.
+        """How far from the condition, (N,), and its descent leads there by a shorter way than that
+        of `loss`, which goes on to make the label as improbable as can be. 0 at the border, or a
+        little less where several classes are to pass it and some have.
 
         Args:
             logits: (N, classes).

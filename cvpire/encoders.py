@@ -15,6 +15,9 @@ from cvpire.photo import Photo, PhotoError
 
 _WEBP_MOST_SIDE = 16_383
 
+# JPEG's own limit is 65,535; libjpeg's is a little lower.
+_JPEG_MOST_SIDE = 65_500
+
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
 
@@ -69,6 +72,11 @@ def encode_avif(photo: Photo, quality: int) -> bytes:
     if not has_avif():
         raise PhotoError("This Pillow cannot write AVIF: choose PNG, JPEG or WebP.")
     return _save(photo, "AVIF", quality=quality, speed=8)
+
+
+def fits_jpeg(photo: Photo) -> bool:
+    """Whether a JPEG can be as wide and as high."""
+    return max(photo.width, photo.height) <= _JPEG_MOST_SIDE
 
 
 def fits_webp(photo: Photo) -> bool:

@@ -1,6 +1,6 @@
 """A classifier in the form that this machine takes gradients through fastest.
 
-Batch norm is folded into the convolutions before it, feature maps lie channels-last, and
+Batch norm is folded into the convolutions before it, feature maps lie channels-last, and most
 convolutions run in bfloat16 where the processor multiplies it faster than float32. Its logits are
 near the classifier's, but only the classifier's own decide.
 """

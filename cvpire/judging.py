@@ -61,7 +61,7 @@ def make_report(
         task: of the photo's batch.
         index: its place there.
         attempt: what became of it.
-        seed: of the starting noise.
+        seed: of whatever is random.
         seconds: what it took.
         check: called between the encodings of a lossy file; what it raises ends the work.
     """

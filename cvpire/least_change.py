@@ -263,7 +263,8 @@ class _Search:
         """Take in the fast slack at the present change; whether the model's is needed as well.
 
         Where the fast one leaves no doubt, it is believed: a change that looks best, until the end,
-        and one that falls short, for good.
+        and one that falls short, for good. Once a change is known that meets the condition, the
+        model is not asked about those that seem to fall short.
         """
         slack += self._correction
         surplus = slack - self._margin

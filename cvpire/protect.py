@@ -70,7 +70,7 @@ def protect(
         file_format: of the file; of a lossy one, the decoded file is what must be protected.
         label: position of the true class among the classifier's logits; by default the
             classifier's own first guess.
-        seed: of the starting noise.
+        seed: of whatever is random.
         on_step: told after each forward pass; a true answer stops the work.
         check: called between the encodings of a lossy file; what it raises ends the work.
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from cvpire.encoders import encode_jpeg, encode_webp, fits_webp
+from cvpire.encoders import encode_jpeg, encode_webp, fits_jpeg, fits_webp
 from cvpire.photo import read_written
 from cvpire.tensors import straight_through, to_image, to_photo
 from cvpire.views import RESIZED_SIDE
@@ -53,6 +53,8 @@ def _compressed(images: Tensor, draw: random.Random) -> Tensor:
     photo = to_photo(images)
     if draw.random() < 0.2 and fits_webp(photo):
         data = encode_webp(photo, draw.randint(60, 90))
+    elif not fits_jpeg(photo):
+        return images
     else:
         data = encode_jpeg(photo, draw.randint(45, 92))
     return straight_through(images, to_image(read_written(data, photo).pixels))

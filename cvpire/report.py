@@ -54,7 +54,7 @@ class Report:
             None where it does nothing.
         steps: optimiser steps taken.
         max_steps: the most that there could have been.
-        seed: of the starting noise.
+        seed: of whatever is random.
         seconds: what it took, reading and writing of files left out; a share of its batch's.
         pixels_sha256: of the original's pixels (and transparency), as read.
         file_format: of the protected file, with its quality.

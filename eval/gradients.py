@@ -18,6 +18,7 @@ from cvpire.classifiers import Classifier, ClassifierSpec, find_spec
 from cvpire.conditions import OutOfTop
 from cvpire.least_change import find_least_change
 from cvpire.precision import has_fast_bfloat16
+from cvpire.runs import RUNS
 from cvpire.threshold import epsilon_map, threshold_map
 from eval.progress import Progress, ProgressCallback
 from eval.speed import picture
@@ -98,7 +99,7 @@ def time_steps(classifier: Classifier, progress: ProgressCallback) -> list[StepR
 def time_loop(classifier: Classifier, progress: ProgressCallback) -> LoopRow:
     """Time a search on a batch of pictures, and then the passes that it made, alone."""
     images = _pictures(max(BATCH_SIZES))
-    bound = epsilon_map(threshold_map(images), 32 / 255)
+    bound = epsilon_map(threshold_map(images), RUNS["Top1-min"].magnitude)
     labels = classifier(images).argmax(dim=1)
     made: list[tuple[bool, Tensor]] = []
 

@@ -1,9 +1,10 @@
 """The ways to change a photo that `python -m eval peers` compares: ours, and the best public ones.
 
-A method gets one photo, its class, the condition and the colour-variance bound, and returns a photo
-of whatever precision: what it gives is rounded, written and judged like everybody's. Peers get the
-condition as a classifier of two classes, unless it is plain top-1, which they know. Their settings
-are their authors' own for few steps. `make peers` installs them; they are never the product's.
+A method gets one photo, its class, the condition and, if it is ours, the colour-variance bound, and
+returns a photo of whatever precision: what it gives is rounded, written and judged like
+everybody's. Peers get the condition as a classifier of two classes, unless it is plain top-1, which
+they know. Their settings are their authors' own for few steps. `make peers` installs them; they are
+never the product's.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Task:
         image: (1, 3, H, W) in [0, 1] on the 8-bit grid.
         label: (1,) int64.
         condition: to be met.
-        epsilon_map: (1, 1, H, W), the colour-variance bound; only ours and Algorithm 1 keep it.
+        epsilon_map: (1, 1, H, W), the colour-variance bound of our methods; 1 for the others.
         seed: of whatever is random.
     """
 

@@ -77,7 +77,7 @@ def protect_all(
         runs: one after the other.
         classifier: to protect from; it also judges.
         store: of the records, added to.
-        seed: of the starting noise.
+        seed: of whatever is random.
         batch_size: for the records.
         out: a folder, with one for each run inside.
         progress: told after each batch.

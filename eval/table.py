@@ -61,7 +61,7 @@ class Summary:
         view: its view of a photo.
         weights_sha256: of its weights.
         labels_file: see `eval.dataset.Dataset`.
-        seed: of the starting noise.
+        seed: of whatever is random.
         batch_size: the most photos that were protected together.
         includes_misclassified: whether images that the classifier gets wrong are in the table.
         misclassified: names of images that the classifier gets wrong when clean.

@@ -26,8 +26,8 @@ from cvpire.runs import find_run
 from cvpire.views import VIEWS
 from cvpire.weights import DownloadProgress
 
-# An attack holds about 15 float32 copies of a photo: 25 megapixels need some 5 GB, which leaves
-# room on a machine with 16 GB, and few cameras make more.
+# A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels
+# need some 9 GB, which leaves room on a machine with 16 GB, and few cameras make more.
 MAX_PIXELS = 25_000_000
 
 Tell = Callable[[float | None, str], object]

@@ -89,7 +89,7 @@ def test_every_method_is_judged_by_its_written_file(options: PeersOptions) -> No
     assert float(inverted[1]) < 0.5
     assert inverted[6] == "-"
     assert left[:3] == ["0.0%", "1.00000", "0.0000"]
-    # One forward pass of 3 photos each, that of the judge not counted.
+    # The judge's passes are not counted.
     assert left[7:9] == ["0.0", "0.0"]
     assert float(ours[7]) >= float(ours[8]) > 5.0
     written = read_photo(options.out / "invert" / "0.png")

@@ -128,6 +128,16 @@ def test_images_of_a_batch_are_each_searched_alone() -> None:
         model, images[:1], limit[:1], OutOfTop(torch.tensor([0])), QUICK, seed=0
     )
     assert torch.equal(both.images[:1], alone.images)
+    alone = find_robust_change(
+        model, images[1:], limit[1:], OutOfTop(torch.tensor([0])), QUICK, seed=0
+    )
+    assert torch.equal(both.images[1:], alone.images)
+
+
+def test_an_image_too_long_for_a_jpeg_is_left_as_it_is_by_that_edit() -> None:
+    images = torch.rand(1, 3, 2, 65_600).mul(255.0).round().div(255.0)
+    draw = random.Random(0)
+    assert all(torch.equal(random_edits._compressed(images, draw), images) for _ in range(6))
 
 
 def test_bystanders_are_led_astray_as_well() -> None:
@@ -174,6 +184,7 @@ def test_it_stops_when_asked_and_reports_on_the_way() -> None:
         on_step=stop,
     )
     assert result.stopped
+    assert not torch.equal(result.images, images), "what was found so far is kept"
     assert [step.step for step in steps] == [1, 2, 3]
     assert steps[0].max_steps == 24
 
