@@ -15,7 +15,7 @@ from cvpire.photo import Photo, PhotoError
 
 _WEBP_MOST_SIDE = 16_383
 
-# JPEG's own limit is 65,535; libjpeg's is a little lower.
+# libjpeg's; the format's own is 65,535.
 _JPEG_MOST_SIDE = 65_500
 
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
@@ -30,7 +30,7 @@ def encode_jpeg(photo: Photo, quality: int, *, subsampling: str = "4:2:0") -> by
         subsampling: of the colours, one of `SUBSAMPLINGS`.
 
     Raises:
-        PhotoError: for a photo with transparency, or sides beyond JPEG's 65,535 pixels.
+        PhotoError: for a photo with transparency, or sides of more than libjpeg's 65,500 pixels.
         ValueError: for another quality or subsampling.
     """
     _check_quality(quality)

@@ -1,7 +1,7 @@
 """The least visible change that meets a condition: a search on the grid of the written file.
 
 At a *price*, what a unit of visibility must gain, each pixel's best change of whole grey levels
-follows at once from a gradient (`cvpire.step_kernel`): most pixels do not move at all, and those
+follows at once from a gradient (`cvpire.choices`): most pixels do not move at all, and those
 that gain most for what is seen of them do. Two things are found together, with one pass through the
 network a step: the price at which the condition is just met (`cvpire.prices`), and the gradient
 that holds on the way there, a running mean of those at the changes tried (dual
@@ -19,9 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cvpire.attack import (
@@ -33,16 +31,13 @@ from cvpire.attack import (
     check_inputs,
     in_levels,
 )
+from cvpire.choices import Choices
 from cvpire.conditions import Condition
 from cvpire.prices import Price
-from cvpire.visibility import Visibility, measure_visibility
+from cvpire.visibility import measure_visibility
 
 # The most of the running gradient that a step keeps; until then it is the mean of all gradients.
 _MEMORY = 0.95
-
-# The first price is sought on about so many pixels, evenly spread, this many powers of e around the
-# ratio of the mean gain to the mean cost.
-_SAMPLE_PIXELS, _PRICE_RANGE, _HALVINGS = 1 << 14, 8.0, 9
 
 # The fast logits are believed without asking the model where they are so many times further from
 # the border than they were ever found to be wrong by.
@@ -368,63 +363,7 @@ class _Search:
         if self.is_done:
             return
         visibility = measure_visibility(self.levels, self._limit[0])
-        self._choices = _Choices(visibility, lower, upper, self._workers)
+        self._choices = Choices(visibility, lower, upper, self._workers)
         self._gain = gain
         first = self._choices.price_for(gain, goal)
         self._price = Price(first, slack, self._margin, self.refinements)
-
-
-class _Choices:
-    """The choice of each pixel's change in one image, for any gain and price.
-
-    Args:
-        visibility: what a change costs.
-        lower: (3, H, W), the least change, whole levels.
-        upper: (3, H, W), the largest.
-        workers: who choose.
-    """
-
-    def __init__(
-        self, visibility: Visibility, lower: Tensor, upper: Tensor, workers: Executor
-    ) -> None:
-        # Imported late: numba takes half a second, which a page's start need not wait for.
-        from cvpire.step_kernel import Table
-
-        color, structure = _row(visibility.color), _row(visibility.structure)
-        limits = _row(lower), _row(upper)
-        self._table = Table.of(color, structure, *limits, visibility.curvature, workers)
-        self._workers = workers
-
-    def choose(self, gain: Tensor, price: float, change: Tensor) -> float:
-        """Fill `change` (3, H, W) with each pixel's best at the price, and return what it costs."""
-        from cvpire.step_kernel import choose_changes
-
-        return choose_changes(_row(gain), self._table, price, _row(change), self._workers)
-
-    def price_for(self, gain: Tensor, goal: float) -> float:
-        """The price at which the changes gain the goal, were the gain of a level constant."""
-        from cvpire.step_kernel import choose_changes
-
-        stride = max(1, gain[0].numel() // _SAMPLE_PIXELS)
-        table = self._table.every(stride)
-        sample = np.ascontiguousarray(_row(gain)[:, ::stride])
-        change = np.empty_like(sample)
-        # The mean over all pixels is 1.
-        gained = float(np.abs(sample).mean()) or 1.0
-        usual = gained / float(np.sqrt(table.color[:3]).mean() + table.structure.mean())
-        low, high = -_PRICE_RANGE, _PRICE_RANGE
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2.0
-            price = usual * math.exp(middle)
-            choose_changes(sample, table, price, change, self._workers)
-            if stride * float((sample * change).sum()) > goal:
-                low = middle
-            else:
-                high = middle
-        return usual * math.exp(low)
-
-
-def _row(planes: Tensor) -> NDArray[np.float32]:
-    """(C, H, W) as (C, P), the same memory."""
-    row: NDArray[np.float32] = planes.view(len(planes), -1).numpy()
-    return row

@@ -31,7 +31,7 @@ from eval.peers import PeersOptions, measure_peers
 from eval.progress import ProgressLine
 from eval.protected_photos import ProtectedOptions
 from eval.robustness import measure_robustness
-from eval.sweep import SweepOptions, sweep
+from eval.sweep import DEFAULT_MAX_STEPS, SweepOptions, sweep
 from eval.table1 import Table1Options, measure_table1
 from eval.transfer import TransferOptions, measure_transfer
 
@@ -116,7 +116,8 @@ def _add_peers(subcommands: Subcommands) -> None:
         default="top1",
         help="what all methods are to reach (default: top1)",
     )
-    names = ", ".join(method.name for method in methods_for("top1"))
+    methods = (method.name for condition in CONDITIONS for method in methods_for(condition))
+    names = ", ".join(dict.fromkeys(methods))
     parser.add_argument(
         "--methods", default="all", metavar="A,B", help=f"all (the default), or of {names}"
     )
@@ -221,7 +222,10 @@ def _add_sweep(subcommands: Subcommands) -> None:
             f"--{name}", type=numbers, required=is_required, metavar="A,B", help=f"values of {unit}"
         )
     parser.add_argument(
-        "--max-steps", type=positive, metavar="N", help="T of a run of Algorithm 1 (default: 300)"
+        "--max-steps",
+        type=positive,
+        metavar="N",
+        help=f"T of a run of Algorithm 1 (default: {DEFAULT_MAX_STEPS})",
     )
     parser.add_argument(
         "--every", type=positive, default=1, metavar="N", help="take each N-th image only"

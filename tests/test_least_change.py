@@ -43,16 +43,10 @@ def search_one(model: Callable[[Tensor], Tensor], **options: Any) -> AttackResul
 
 
 def visibility(original: Tensor, changed: Tensor) -> float:
-    delta_e, lost = parts_seen(original, changed)
-    return delta_e / 0.026 + lost / 1.5e-4
-
-
-def parts_seen(original: Tensor, changed: Tensor) -> tuple[float, float]:
-    """The mean dE00, and what SSIM loses."""
     first, second = (
         levels(images[0]).permute(1, 2, 0).to(torch.uint8).numpy() for images in (original, changed)
     )
-    return float(delta_e_map(first, second).mean()), 1.0 - ssim(first, second)
+    return float(delta_e_map(first, second).mean()) / 0.026 + (1.0 - ssim(first, second)) / 1.5e-4
 
 
 def test_a_linear_goal_is_met_by_next_to_the_least_visible_change() -> None:

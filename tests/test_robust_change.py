@@ -135,7 +135,7 @@ def test_images_of_a_batch_are_each_searched_alone() -> None:
 
 
 def test_an_image_too_long_for_a_jpeg_is_left_as_it_is_by_that_edit() -> None:
-    images = torch.rand(1, 3, 2, 65_600).mul(255.0).round().div(255.0)
+    images = image(2, 65_600)
     draw = random.Random(0)
     assert all(torch.equal(random_edits._compressed(images, draw), images) for _ in range(6))
 

@@ -1,0 +1,75 @@
+"""The choice of each pixel's change in one photo: the best of all whole grey levels, at a price.
+
+A price is what a unit of visibility must gain (see `cvpire.prices`).
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import Executor
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cvpire.visibility import Visibility
+
+# The first price is sought on about so many pixels, evenly spread, this many powers of e around the
+# ratio of the mean gain to the mean cost.
+_SAMPLE_PIXELS, _PRICE_RANGE, _HALVINGS = 1 << 14, 8.0, 9
+
+
+class Choices:
+    """The choice of each pixel's change in one image, for any gain and price.
+
+    Args:
+        visibility: what a change costs.
+        lower: (3, H, W), the least change, whole levels.
+        upper: (3, H, W), the largest.
+        workers: who choose.
+    """
+
+    def __init__(
+        self, visibility: Visibility, lower: Tensor, upper: Tensor, workers: Executor
+    ) -> None:
+        # Imported late: numba takes half a second, which a page's start need not wait for.
+        from cvpire.step_kernel import Table
+
+        color, structure = _row(visibility.color), _row(visibility.structure)
+        limits = _row(lower), _row(upper)
+        self._table = Table.of(color, structure, *limits, visibility.curvature, workers)
+        self._workers = workers
+
+    def choose(self, gain: Tensor, price: float, change: Tensor) -> float:
+        """Fill `change` (3, H, W) with each pixel's best at the price, and return what it costs."""
+        from cvpire.step_kernel import choose_changes
+
+        return choose_changes(_row(gain), self._table, price, _row(change), self._workers)
+
+    def price_for(self, gain: Tensor, goal: float) -> float:
+        """The price at which the changes gain the goal, were the gain of a level constant."""
+        from cvpire.step_kernel import choose_changes
+
+        stride = max(1, gain[0].numel() // _SAMPLE_PIXELS)
+        table = self._table.every(stride)
+        sample = np.ascontiguousarray(_row(gain)[:, ::stride])
+        change = np.empty_like(sample)
+        # The mean over all pixels is 1.
+        gained = float(np.abs(sample).mean()) or 1.0
+        usual = gained / float(np.sqrt(table.color[:3]).mean() + table.structure.mean())
+        low, high = -_PRICE_RANGE, _PRICE_RANGE
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2.0
+            price = usual * math.exp(middle)
+            choose_changes(sample, table, price, change, self._workers)
+            if stride * float((sample * change).sum()) > goal:
+                low = middle
+            else:
+                high = middle
+        return usual * math.exp(low)
+
+
+def _row(planes: Tensor) -> NDArray[np.float32]:
+    """(C, H, W) as (C, P), the same memory."""
+    row: NDArray[np.float32] = planes.view(len(planes), -1).numpy()
+    return row
