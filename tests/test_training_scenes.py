@@ -181,6 +181,36 @@ def test_the_result_is_the_members_mean(network: EfficientNetLite0) -> None:
     assert torch.allclose(fit.result()._fc.weight, (first + second) / 2.0, atol=1e-6)
 
 
+def test_the_blend_lies_between_the_start_an_earlier_result_and_this_one(
+    network: EfficientNetLite0,
+) -> None:
+    pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
+    recipe = Recipe(
+        members=1,
+        epochs=2,
+        batch_size=8,
+        sides=((32,),),
+        warmup_steps=1,
+        fitted_share=0.75,
+        earlier_share=0.2,
+    )
+    start = {name: value.clone() for name, value in network.state_dict().items()}
+    earlier = {name: value + 1.0 for name, value in start.items() if value.is_floating_point()}
+    fit = Fitting(network, lambda images: images, pixels, torch.arange(8) % 5, SOFT, recipe)
+    list(fit.run())
+    result, alone, both = (
+        each.state_dict() for each in (fit.result(), fit.blended(), fit.blended(earlier))
+    )
+    for name in earlier:
+        moved = result[name] - start[name]
+        assert torch.allclose(alone[name], start[name] + 0.75 * moved, atol=1e-5), name
+        goal = 0.8 * moved + 0.2
+        assert torch.allclose(both[name], start[name] + 0.75 * goal, atol=1e-4), name
+    assert not torch.equal(
+        result["_blocks.15._project_conv.weight"], start["_blocks.15._project_conv.weight"]
+    )
+
+
 def test_a_loss_that_is_not_finite_is_said(network: EfficientNetLite0) -> None:
     nn.init.constant_(network._fc.bias, float("inf"))
     pixels = torch.zeros((8, 3, 32, 32), dtype=torch.uint8)

@@ -67,12 +67,14 @@ class Sources:
     Attributes:
         images: a zip or a folder with a folder for each class.
         teacher: the SqueezeNet's weights, or None.
+        earlier: weights that this command made before, to average with, or None.
         validation: photos to measure the result on, or None.
     """
 
     images: Path
     teacher: Path | None
     validation: Path | None
+    earlier: Path | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,11 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.scenes", description=__doc__)
     parser.add_argument("--images", type=Path, required=True, metavar="ZIP", help="or a folder")
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="SqueezeNet of Places365")
+    parser.add_argument("--earlier", type=Path, metavar="FILE", help="weights to average with")
     parser.add_argument("--validation", type=Path, metavar="ZIP", help="measured at the end")
     parser.add_argument("--out", type=Path, default=Path("results/training"), metavar="DIR")
     parser.add_argument("--epochs", type=positive, default=Recipe.epochs, metavar="N")
     options = parser.parse_args(arguments)
-    sources = Sources(options.images, options.teacher, options.validation)
+    sources = Sources(options.images, options.teacher, options.validation, options.earlier)
     line = ProgressLine(sys.stderr)
     keep_freed_memory(without_limit=True)
     try:
@@ -123,6 +126,7 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
     labels = _SPEC.read_labels()
     # First, so that a broken or missing file is not found out minutes later.
     teacher = load_teacher(sources.teacher) if sources.teacher is not None else None
+    earlier = _read_earlier(sources.earlier) if sources.earlier is not None else None
     for helper in HELPERS:
         helper.locate()
     found = find_photos(sources.images, labels)
@@ -134,6 +138,7 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
     inputs = {
         "images": file_sha256(sources.images) if sources.images.is_file() else len(pixels),
         "teacher": file_sha256(sources.teacher) if sources.teacher is not None else None,
+        "earlier": file_sha256(sources.earlier) if sources.earlier is not None else None,
         "helpers": [helper.weights.sha256 for helper in HELPERS],
     }
     state = _read_state(out / _STATE_FILE, inputs)
@@ -170,13 +175,20 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
     # One entry: safetensors writes several in an order of its own, and equal trainings must give
     # equal bytes.
     metadata = {"training": json.dumps({"recipe": asdict(recipe), "inputs": inputs})}
-    write_bytes(out / WEIGHTS_FILE, _as_safetensors(fitting.result(), metadata))
+    write_bytes(out / WEIGHTS_FILE, _as_safetensors(fitting.blended(earlier), metadata))
 
 
 def _pretrained() -> EfficientNetLite0:
     network = load_network(CLASSIFIERS["lite0-imagenet"])
     assert isinstance(network, EfficientNetLite0)
     return network.eval().requires_grad_(False)
+
+
+def _read_earlier(path: Path) -> dict[str, Tensor]:
+    state = read_state_dict(path)
+    # A file with other names or shapes is refused here, not after an hour of training.
+    load_strictly(EfficientNetLite0(len(_SPEC.read_labels().names)), state, source=path.name)
+    return {name: value.float() for name, value in state.items() if value.is_floating_point()}
 
 
 def _normalise(images: Tensor) -> Tensor:
