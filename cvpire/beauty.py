@@ -24,7 +24,7 @@ from cvpire.weights import WeightsError
 
 SCALE = (1.0, 7.0)
 WEIGHTS = EmbeddedWeights(
-    "beauty.safetensors", sha256="4894b2676a2190b1ca4fb4debd53c6e15e6d5ea30c13fcc346040a584687b796"
+    "beauty.safetensors", sha256="3e34dd05a7ac7238acdbc4b4a902962c6c5473a0d1af98b07df5ddfe42d1dd49"
 )
 
 # Positions among `EfficientNetLite0.maps`, and their channels.

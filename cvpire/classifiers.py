@@ -366,7 +366,7 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
         build=lambda: EfficientNetLite0(num_classes=97),
         weights=EmbeddedWeights(
             "scenes.safetensors",
-            sha256="c731882c33fa72fb4d2432da9ce529b0370753df84f84550432ac2e7dd71a86f",
+            sha256="4de769142649beab1fe649be8631ebfb76f2a3ca645ed87e0760f996bf7c0993",
         ),
         read_labels=_embedded_labels,
         mean=(127 / 255,) * 3,
