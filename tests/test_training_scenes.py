@@ -34,6 +34,8 @@ RECIPE = Recipe(members=2, epochs=2, batch_size=32, sides=((32,), (32, 48)), war
 
 SOFT = torch.full((8, 5), 0.2)
 
+EMBEDDED = Path(scenes.__file__).parents[1] / "cvpire" / "data"
+
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -69,7 +71,8 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(
 ) -> None:
     """In the first member's training, right after it, and in the second's."""
     monkeypatch.setattr(scenes, "SAVE_EVERY", 1)
-    sources = Sources(photos, teacher, None)
+    earlier = EMBEDDED / "scenes.safetensors"
+    sources = Sources(photos, teacher, None, earlier)
 
     def kill(step: Progress) -> None:
         if step.stage == "Training" and step.done == kill_at:
@@ -95,7 +98,9 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(
     assert {value.dtype for value in state.values()} == {torch.float16}
     assert state["_fc.weight"].shape == (97, 1280)
     with safe_open(tmp_path / "whole" / "scenes.safetensors", "pt") as file:
-        assert json.loads(file.metadata()["training"])["recipe"]["epochs"] == 2
+        training = json.loads(file.metadata()["training"])
+    assert training["recipe"]["epochs"] == 2
+    assert training["inputs"]["earlier"] == hashlib.sha256(earlier.read_bytes()).hexdigest()
 
 
 def test_another_training_s_folder_is_refused(
@@ -124,6 +129,11 @@ def test_the_command_says_what_is_wrong(
     for words, message in (
         (["--images", str(tmp_path / "no.zip")], "There is no file or folder"),
         (["--images", str(photos), "--teacher", str(tmp_path / "no.pt")], "there is no file at"),
+        (["--images", str(photos), "--earlier", str(tmp_path / "no.pt")], "there is no file at"),
+        (
+            ["--images", str(photos), "--earlier", str(EMBEDDED / "beauty.safetensors")],
+            "do not fit",
+        ),
     ):
         assert main([*words, *out]) == 2
         assert message in capsys.readouterr().err
