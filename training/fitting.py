@@ -46,14 +46,15 @@ class Recipe:
         fitted_share: of the way from the start to the members' mean that the result goes. The rest
             keeps what ImageNet's sharp photos taught (WiSE-FT, Wortsman et al. 2022,
             doi:10.48550/arXiv.2109.01903).
-        earlier_share: of the weights of an earlier training, where there is one, in the mean.
+        earlier_share: of an earlier training's weights, where there is one, in their average with
+            the members' mean.
         seed: of all random choices.
     """
 
-    members: int = 3
-    epochs: int = 4
+    members: int = 2
+    epochs: int = 7
     batch_size: int = 64
-    sides: tuple[tuple[int, ...], ...] = ((128, 160), (128, 192), (160, 192, 224))
+    sides: tuple[tuple[int, ...], ...] = ((128, 160, 192), (128, 192, 224), (160, 224, 256))
     learning_rate: float = 2e-4
     head_learning_rate: float = 4e-4
     warmup_steps: int = 100
@@ -142,7 +143,7 @@ class Fitting:
         return copy.deepcopy(self._mean)
 
     def blended(self, earlier: Mapping[str, Tensor] | None = None) -> EfficientNetLite0:
-        """What is to be used: the result, averaged with an earlier one, and moved back towards the
+        """The weights to use: the result, averaged with an earlier one, and moved back towards the
         start, by the recipe's shares.
 
         Args:

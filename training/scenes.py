@@ -3,8 +3,9 @@
 EfficientNet-Lite0 with ImageNet's weights gets a new last layer for the embedded classes, fitted to
 its frozen features, and is then fine-tuned on augmented photos. It learns from their labels and
 from soft ones, which linear layers on those features and those of Lite1 and Lite2 give, with a
-SqueezeNet of Places365 helping if there is one. Needs `requirements-dev.txt`. Killed, it goes on
-with the same command from at most 100 steps before.
+SqueezeNet of Places365 helping if there is one. The result is averaged with weights of an earlier
+training, if there are some, and moved a share of the way back to the start. Needs
+`requirements-dev.txt`. Killed, it goes on with the same command from at most 100 steps before.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ class Sources:
     Attributes:
         images: a zip or a folder with a folder for each class.
         teacher: the SqueezeNet's weights, or None.
-        earlier: weights that this command made before, to average with, or None.
         validation: photos to measure the result on, or None.
+        earlier: weights that this command made before, to average with, or None.
     """
 
     images: Path
