@@ -20,16 +20,17 @@ from cvpire import __version__
 from cvpire.aesthetics import NIMA_WEIGHTS
 from cvpire.attack import AttackStep
 from cvpire.classifiers import CLASSIFIERS, Classifier, DownloadedWeights, load_classifier
+from cvpire.errors import CvpireError, PhotoError, SettingsError, WeightsError
 from cvpire.formats import KINDS, FileFormat
+from cvpire.images.photo import Photo, encode_png, write_bytes
+from cvpire.images.reading import read_photo
 from cvpire.memory import keep_freed_memory
-from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
 from cvpire.protect import protect
 from cvpire.rehearsal import Outcome, find_scenes, rehearse
 from cvpire.runs import DEFAULT_RUN, RUNS, Run, find_run
 from cvpire.views import VIEWS
 from cvpire.weights import (
     DownloadProgress,
-    WeightsError,
     WeightsFile,
     download_weights,
     find_weights,
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _carry_out(arguments)
         sys.stdout.flush()  # else a reader who left is noticed when nobody can answer any more
         return code
-    except (ValueError, WeightsError) as error:
+    except CvpireError as error:
         print(f"cvpire: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader has seen enough, as `head` does
@@ -136,7 +137,7 @@ def _protect(options: argparse.Namespace) -> int:
     for photo, targets in zip(options.photos, every_target, strict=True):
         try:
             is_success, line = _protect_file(photo, targets, classifier, run, file_format, options)
-        except (PhotoError, ValueError) as error:
+        except CvpireError as error:
             is_success, line = False, str(error)
         _clear_progress()
         # A sentence on a file names it already.
@@ -182,9 +183,11 @@ def _check_targets(photos: Sequence[Path], every_target: Sequence[_Targets]) -> 
         for target in targets.paths:
             place = target.resolve()
             if place in inputs:
-                raise ValueError(f"{target} would overwrite an input photo: choose another folder.")
+                raise SettingsError(
+                    f"{target} would overwrite an input photo: choose another folder."
+                )
             if place in first_of:
-                raise ValueError(
+                raise SettingsError(
                     f"{first_of[place]} and {photo} would both become {target}: give one another "
                     "name."
                 )
@@ -238,11 +241,11 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(
+        raise SettingsError(
             f"The folder {folder} cannot be made ({error.strerror}): choose another place."
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(f"The folder {folder} cannot be written to: choose another place.")
+        raise SettingsError(f"The folder {folder} cannot be written to: choose another place.")
 
 
 def _seed(text: str) -> int:
@@ -342,7 +345,7 @@ def _weights(options: argparse.Namespace) -> int:
         return 0
     unknown = [name for name in options.names if name not in files]
     if unknown:
-        raise ValueError(
+        raise SettingsError(
             f"There are no weights {unknown[0]!r}; the known ones: {', '.join(files)}."
         )
     failures = 0
@@ -374,7 +377,7 @@ def _name_of(file: Path, files: dict[str, WeightsFile]) -> str:
     for name, weights in files.items():
         if weights.filename == file.name:
             return name
-    raise ValueError(
+    raise SettingsError(
         f"{file.name} is not the name of a known file of weights: say which it is with --name, one "
         f"of {', '.join(files)}."
     )

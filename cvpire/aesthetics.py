@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cvpire.errors import CvpireError, SettingsError, WeightsError
 from cvpire.weights import (
     DownloadProgress,
-    WeightsError,
     WeightsFile,
     download_weights,
     find_weights,
@@ -48,7 +48,7 @@ NIMA_WEIGHTS = WeightsFile(
 )
 
 
-class AestheticsUnavailable(RuntimeError):  # noqa: N818 - not an error: a score that is not there
+class AestheticsUnavailable(CvpireError):  # noqa: N818 - a score that is not there
     """There is no aesthetic score on this machine; the message says why, in one sentence."""
 
 
@@ -84,14 +84,14 @@ def expect_metric(metric: str) -> None:
     """Check a name before long work.
 
     Raises:
-        ValueError: for an unknown metric, listing the known ones.
+        SettingsError: for an unknown metric, listing the known ones.
     """
     if metric in (AUTO, NIMA, BEAUTY):
         return
     from cvpire.pyiqa_metrics import metric_names
 
     if metric not in metric_names():
-        raise ValueError(
+        raise SettingsError(
             f"There is no metric {metric!r}; the known ones are {AUTO}, {BEAUTY} and those of "
             f"pyiqa: {', '.join(metric_names())}."
         )
@@ -118,7 +118,7 @@ def load_scorer(
         The metric, ready to score.
 
     Raises:
-        ValueError: for an unknown metric.
+        SettingsError: for an unknown metric.
         AestheticsUnavailable: if its weights are missing, damaged, or cannot be fetched.
     """
     expect_metric(metric)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cvpire.weights import WeightsError
+from cvpire.errors import WeightsError
 
 DATA_PARALLEL_PREFIX = "module."
 # A safetensors file opens with the length of its header (8 bytes), then the header, in JSON.

@@ -17,14 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from cvpire.checkpoints import load_strictly, read_state_dict
+from cvpire.errors import SettingsError, WeightsError
 from cvpire.fast_gradients import fast_form
+from cvpire.images.photo import Photo
 from cvpire.networks import EfficientNetLite, EfficientNetLite0, resnet50
-from cvpire.photo import Photo
 from cvpire.places365 import Scene, read_scenes
 from cvpire.squeezenet import SqueezeNet
 from cvpire.tensors import to_image
 from cvpire.views import VIEWS
-from cvpire.weights import WeightsError, WeightsFile, find_weights, has_sha256
+from cvpire.weights import WeightsFile, find_weights, has_sha256
 
 _DATA = Path(__file__).parent / "data"
 
@@ -264,13 +265,13 @@ def load_classifier(name: str = "auto", *, view: str | None = None) -> Classifie
         The classifier in evaluation mode, its weights without gradients.
 
     Raises:
-        ValueError: for an unknown name or view.
+        SettingsError: for an unknown name or view.
         WeightsError: if the weights are missing, damaged or do not fit; says what to do.
     """
     spec = find_spec(name)
     view = spec.view if view is None else view
     if view not in VIEWS:
-        raise ValueError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
+        raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
     network = load_network(spec)
     if isinstance(network, EfficientNetLite):
         network = network.folded()  # the same to the bit, and done once instead of in each pass
@@ -297,7 +298,7 @@ def find_spec(name: str) -> ClassifierSpec:
     """The spec of a name, with "auto" resolved as `load_classifier` says.
 
     Raises:
-        ValueError: for an unknown name, listing the known ones.
+        SettingsError: for an unknown name, listing the known ones.
     """
     if name == "auto":
         paper = CLASSIFIERS["resnet50-places365"]
@@ -306,7 +307,9 @@ def find_spec(name: str) -> ClassifierSpec:
         return CLASSIFIERS[name]
     except KeyError:
         known = ", ".join(("auto", *CLASSIFIERS))
-        raise ValueError(f"There is no classifier {name!r}; the known ones are {known}.") from None
+        raise SettingsError(
+            f"There is no classifier {name!r}; the known ones are {known}."
+        ) from None
 
 
 def _places365_labels() -> Labels:
@@ -419,7 +422,7 @@ def classify(photo: Photo, classifier: Classifier) -> Tensor:
     """Logits (classes,), float32 on the CPU, of one photo alone.
 
     Raises:
-        ValueError: for a photo that is too large for the classifier's view.
+        PhotoError: for a photo that is too large for the classifier's view.
     """
     with torch.no_grad():
         logits: Tensor = classifier(to_image(photo.pixels).to(classifier.mean.device))

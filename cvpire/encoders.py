@@ -1,7 +1,7 @@
 """Photos as the files that people post: JPEG, WebP and AVIF, by Pillow's real encoders.
 
 A file holds the picture and nothing else: no EXIF, no profile (sRGB is what readers take then), no
-thumbnail, no text. `cvpire.photo` has the lossless PNG.
+thumbnail, no text. `cvpire.images.photo` has the lossless PNG.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import io
 import numpy as np
 from PIL import Image, features
 
-from cvpire.photo import Photo, PhotoError
+from cvpire.errors import PhotoError, SettingsError
+from cvpire.images.photo import Photo
 
 _WEBP_MOST_SIDE = 16_383
 
@@ -31,11 +32,11 @@ def encode_jpeg(photo: Photo, quality: int, *, subsampling: str = "4:2:0") -> by
 
     Raises:
         PhotoError: for a photo with transparency, or sides of more than libjpeg's 65,500 pixels.
-        ValueError: for another quality or subsampling.
+        SettingsError: for another quality or subsampling.
     """
     _check_quality(quality)
     if subsampling not in SUBSAMPLINGS:
-        raise ValueError(f"expected a subsampling of {SUBSAMPLINGS}, got {subsampling!r}")
+        raise SettingsError(f"expected a subsampling of {SUBSAMPLINGS}, got {subsampling!r}")
     if photo.alpha is not None:
         raise PhotoError("JPEG cannot hold transparency: choose PNG, WebP or AVIF.")
     return _save(photo, "JPEG", quality=quality, subsampling=subsampling)
@@ -50,7 +51,7 @@ def encode_webp(photo: Photo, quality: int) -> bytes:
 
     Raises:
         PhotoError: for larger sides.
-        ValueError: for another quality.
+        SettingsError: for another quality.
     """
     _check_quality(quality)
     # `exact` keeps the colours below transparency, which are treated and judged like the others.
@@ -66,7 +67,7 @@ def encode_avif(photo: Photo, quality: int) -> bytes:
 
     Raises:
         PhotoError: if this Pillow was built without AVIF, or for larger sides.
-        ValueError: for another quality.
+        SettingsError: for another quality.
     """
     _check_quality(quality)
     if not has_avif():
@@ -100,7 +101,7 @@ def on_white(photo: Photo) -> Photo:
 
 def _check_quality(quality: int) -> None:
     if not 1 <= quality <= 100:
-        raise ValueError(f"expected a quality of 1 to 100, got {quality}")
+        raise SettingsError(f"expected a quality of 1 to 100, got {quality}")
 
 
 def _save(photo: Photo, kind: str, **settings: object) -> bytes:

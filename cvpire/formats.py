@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from cvpire.encoders import encode_avif, encode_jpeg, encode_webp, has_avif
-from cvpire.photo import Photo, PhotoError, encode_png, read_written
+from cvpire.errors import PhotoError, SettingsError
+from cvpire.images.photo import Photo, encode_png
+from cvpire.images.reading import read_written
 
 # The best quality that codecs are asked for: beyond it files grow and nobody sees a difference.
 BEST_QUALITY = 95
@@ -43,7 +45,7 @@ class FileFormat:
         max_bytes: the largest file; `fitted` finds the quality. None for no limit.
 
     Raises:
-        ValueError: for another kind, quality or size.
+        SettingsError: for another kind, quality or size.
     """
 
     kind: str = "PNG"
@@ -52,17 +54,17 @@ class FileFormat:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"expected a file format of {', '.join(KINDS)}, got {self.kind!r}")
+            raise SettingsError(f"expected a file format of {', '.join(KINDS)}, got {self.kind!r}")
         if self.is_lossless and (self.quality is not None or self.max_bytes is not None):
-            raise ValueError(
+            raise SettingsError(
                 f"{self.kind} loses nothing: it has neither quality nor size to choose"
             )
         if not self.is_lossless and self.quality is None and self.max_bytes is None:
-            raise ValueError(f"expected a quality or a size in bytes for {self.kind}")
+            raise SettingsError(f"expected a quality or a size in bytes for {self.kind}")
         if self.quality is not None and not 1 <= self.quality <= 100:
-            raise ValueError(f"expected a quality of 1 to 100, got {self.quality}")
+            raise SettingsError(f"expected a quality of 1 to 100, got {self.quality}")
         if self.max_bytes is not None and self.max_bytes < 1:
-            raise ValueError(f"expected a size of 1 byte or more, got {self.max_bytes}")
+            raise SettingsError(f"expected a size of 1 byte or more, got {self.max_bytes}")
 
     def __str__(self) -> str:
         if self.quality is not None:
@@ -74,12 +76,12 @@ class FileFormat:
         """The format of words such as "PNG", "jpeg 75" or "WebP-80".
 
         Raises:
-            ValueError: for other words.
+            SettingsError: for other words.
         """
         match = re.fullmatch(r"([a-z]+)(?:[ -](\d{1,3}))?", text.strip().lower())
         kind = next((k for k in KINDS if match and k.lower() == match[1]), None)
         if match is None or kind is None:
-            raise ValueError(
+            raise SettingsError(
                 f"expected a file format such as PNG, JPEG-75 or WebP-80, of {', '.join(KINDS)}, "
                 f"got {text!r}"
             )
@@ -100,13 +102,13 @@ class FileFormat:
 
         Raises:
             PhotoError: for a photo that such a file cannot hold.
-            ValueError: if the quality is still to be found (see `fitted`).
+            SettingsError: if the quality is still to be found (see `fitted`).
         """
         encode = KINDS[self.kind].encode
         if encode is None:
             return encode_png(photo)
         if self.quality is None:
-            raise ValueError(f"expected a quality: {self} has only a size")
+            raise SettingsError(f"expected a quality: {self} has only a size")
         return encode(photo, self.quality)
 
     def read_back(self, photo: Photo) -> tuple[bytes, Photo]:

@@ -12,8 +12,8 @@ from torch import Tensor
 from cvpire.attack import SAFETY_MARGIN
 from cvpire.classifiers import classify
 from cvpire.formats import FileFormat
+from cvpire.images.photo import Photo
 from cvpire.metrics import compare
-from cvpire.photo import Photo
 from cvpire.report import Report, Verdict, versions
 from cvpire.tasks import Task
 

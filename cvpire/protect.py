@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from cvpire.attack import SAFETY_MARGIN, AttackResult, StepCallback
 from cvpire.classifiers import Classifier, classify
+from cvpire.errors import OutOfMemoryError
 from cvpire.formats import PNG, FileFormat
+from cvpire.images.photo import Photo
 from cvpire.judging import Attempt, make_report
-from cvpire.photo import Photo, PhotoError
 from cvpire.report import Report
 from cvpire.runs import Run
 from cvpire.searches import Reader
@@ -206,7 +207,7 @@ def _memory_errors() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
             raise
-        raise PhotoError(
+        raise OutOfMemoryError(
             "This photo needs more memory than this machine has free: make it smaller and try "
             "again."
         ) from error

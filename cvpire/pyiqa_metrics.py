@@ -22,7 +22,8 @@ import torch
 from torch import nn
 
 from cvpire.checkpoints import load_strictly, read_state_dict
-from cvpire.weights import WeightsError, has_sha256
+from cvpire.errors import SettingsError, WeightsError
+from cvpire.weights import has_sha256
 
 # pyiqa's files carry the first eight digits of their sha256 in their names.
 _NAMED_HASH = re.compile(r"-([0-9a-f]{8})\.\w+$")
@@ -58,13 +59,13 @@ def build_metric(name: str, files: Mapping[str, Path]) -> nn.Module:
         files: by the name that pyiqa's own copy has.
 
     Raises:
-        ValueError: for an unknown name.
+        SettingsError: for an unknown name.
         WeightsError: if a file is missing, damaged or does not fit, or the metric wants more than
             files of weights.
     """
     known = metric_names() + metric_names(full_reference=True)
     if name not in known:
-        raise ValueError(f"pyiqa has no metric {name!r}; it has {', '.join(known)}.")
+        raise SettingsError(f"pyiqa has no metric {name!r}; it has {', '.join(known)}.")
     # This module registers all architectures.
     from pyiqa.models.inference_model import InferenceModel
 

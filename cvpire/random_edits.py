@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from cvpire.encoders import encode_jpeg, encode_webp, fits_jpeg, fits_webp
-from cvpire.photo import read_written
+from cvpire.images.reading import read_written
 from cvpire.tensors import straight_through, to_image, to_photo
 from cvpire.views import RESIZED_SIDE
 

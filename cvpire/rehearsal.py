@@ -14,7 +14,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from cvpire.classifiers import Classifier, Prediction, classify
-from cvpire.photo import Photo, PhotoError
+from cvpire.errors import PhotoError, SettingsError
+from cvpire.images.photo import Photo
 from cvpire.transformations import TRANSFORMATIONS, Transformation
 
 # Protected means that the class is not among so many highest, as in the paper's Top5.
@@ -87,10 +88,12 @@ def find_scene(
     if label is not None:
         names = classifier.labels.names
         if label not in names:
-            raise ValueError(f"{classifier.spec.name} has no class {label!r}.")
+            raise SettingsError(f"{classifier.spec.name} has no class {label!r}.")
         return Scene(classifier, names.index(label), is_attacked)
     if original is None:
-        raise ValueError("Say which class the photo is protected from, or give the original photo.")
+        raise SettingsError(
+            "Say which class the photo is protected from, or give the original photo."
+        )
     return Scene(classifier, int(classify(original, classifier).argmax()), is_attacked)
 
 
@@ -145,7 +148,7 @@ def rehearse(
         ValueError: for an original of another size, or a photo too large for a classifier's view.
     """
     if original is not None and original.pixels.shape != photo.pixels.shape:
-        raise ValueError(
+        raise PhotoError(
             f"The original has {original.width} x {original.height} pixels and the protected photo "
             f"{photo.width} x {photo.height}: they are not the same photo."
         )

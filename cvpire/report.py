@@ -148,8 +148,9 @@ def versions() -> dict[str, str]:
     names = ("torch", "torchvision", "numpy", "pillow", "scikit-image")
     packages = {name: version(name) for name in names}
     code = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        code.update(path.name.encode() + path.read_bytes())
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        code.update(str(path.relative_to(root)).encode() + path.read_bytes())
     own = {"cvpire": __version__, "code": code.hexdigest()[:12]}
     return {**own, "python": platform.python_version(), **packages}
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cvpire.classifiers import Labels, find_spec
 from cvpire.conditions import Condition, GroupBelow, GroupOutOfTop, OutOfTop
+from cvpire.errors import SettingsError
 from cvpire.searches import Algorithm1, LeastChange, RobustChange, Search, is_ready
 
 ConditionMaker = Callable[[Tensor, Labels], Condition]
@@ -74,7 +75,7 @@ def _group_out_of_top(k: int, below: float = 1.0) -> ConditionMaker:
 
     def make(labels: Tensor, classes: Labels) -> Condition:
         if not classes.groups:
-            raise ValueError(
+            raise SettingsError(
                 f"The classes of {classes.taxonomy} have no groups: choose a run without groups, "
                 "or a classifier of Places365's scenes."
             )
@@ -212,11 +213,11 @@ def find_run(name: str) -> Run:
     """The run of a name.
 
     Raises:
-        ValueError: for an unknown name, listing the known ones.
+        SettingsError: for an unknown name, listing the known ones.
     """
     try:
         return RUNS[name]
     except KeyError:
-        raise ValueError(
+        raise SettingsError(
             f"There is no run {name!r}; the known ones are {', '.join(RUNS)}."
         ) from None

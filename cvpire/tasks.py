@@ -12,7 +12,8 @@ from torch import Tensor
 
 from cvpire.classifiers import Classifier, classify
 from cvpire.conditions import Condition
-from cvpire.photo import Photo
+from cvpire.errors import SettingsError
+from cvpire.images.photo import Photo
 from cvpire.runs import Run
 from cvpire.tensors import to_image
 from cvpire.threshold import threshold_map
@@ -86,7 +87,7 @@ def _targets(before: Tensor, labels: Sequence[int] | None) -> Tensor:
     if labels is None:
         return before.argmax(dim=1)
     if len(labels) != len(before) or not all(0 <= label < before.shape[1] for label in labels):
-        raise ValueError(
+        raise SettingsError(
             f"expected {len(before)} labels from 0 to {before.shape[1] - 1}, got {list(labels)}"
         )
     return torch.tensor(labels)

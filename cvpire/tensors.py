@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cvpire.photo import Photo
+from cvpire.images.photo import Photo
 
 
 def to_image(pixels: NDArray[np.uint8]) -> Tensor:

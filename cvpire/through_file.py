@@ -13,7 +13,7 @@ from torch import Tensor
 from cvpire.attack import SAFETY_MARGIN, AttackResult
 from cvpire.classifiers import classify
 from cvpire.formats import FileFormat
-from cvpire.photo import Photo
+from cvpire.images.photo import Photo
 from cvpire.searches import Reader
 from cvpire.tasks import Task
 from cvpire.tensors import straight_through, to_image, to_photo

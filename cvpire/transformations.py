@@ -1,7 +1,8 @@
 """What becomes of a photo after it was posted: codecs, sizes, edits, and chains of them.
 
 Each is done by Pillow on 8-bit pixels, as a platform or an app does it, and gives the pixels that
-the next reader gets. Photos are those of `cvpire.photo`; transparency ends at a JPEG, on white.
+the next reader gets. Photos are those of `cvpire.images.photo`; transparency ends at a JPEG, on
+white.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from cvpire.encoders import encode_avif, encode_jpeg, encode_webp, has_avif, on_white
-from cvpire.photo import Photo, read_written
+from cvpire.images.photo import Photo
+from cvpire.images.reading import read_written
 from cvpire.views import RESIZED_SIDE
 
 Edit = Callable[[Photo], Photo]

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
+from cvpire.errors import PhotoError
+
 View = Callable[[Tensor], Tensor]
 
 RESIZED_SIDE = 256
@@ -23,11 +25,11 @@ def native(images: Tensor) -> Tensor:
     """The photo's own pixels, as in the MediaEval task on 256x256 photos.
 
     Raises:
-        ValueError: for more pixels than a network can take at once in reasonable memory.
+        PhotoError: for more pixels than a network can take at once in reasonable memory.
     """
     height, width = images.shape[-2:]
     if height * width > MAX_NATIVE_PIXELS:
-        raise ValueError(
+        raise PhotoError(
             f"The native view takes photos of up to {MAX_NATIVE_PIXELS / 1e6:.1f} megapixels, this "
             f"one has {height * width / 1e6:.1f}: choose the view 'resize' or 'crop'."
         )

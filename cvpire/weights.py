@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
 
+from cvpire.errors import WeightsError
 from cvpire.fetch import AttemptError, fetch
 from cvpire.locks import try_lock
 
@@ -34,10 +35,6 @@ LOCK_POLL_SECONDS = 0.1
 
 # Hashing 97 MB takes up to 0.3 s: the sha256 of files by (path, size, mtime_ns).
 _known_sha256: dict[tuple[Path, int, int], str] = {}
-
-
-class WeightsError(RuntimeError):
-    """Weights cannot be had or used; the message says what was expected, what came, what to do."""
 
 
 @dataclass(frozen=True)

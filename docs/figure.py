@@ -103,7 +103,7 @@ def main() -> None:
 
     from cvpire.classifiers import Prediction, load_classifier
     from cvpire.heatmap import heatmap
-    from cvpire.photo import Photo
+    from cvpire.images.photo import Photo
     from cvpire.protect import protect
     from cvpire.runs import find_run
 

@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from cvpire.encoders import encode_jpeg
+from cvpire.images.photo import Photo
+from cvpire.images.reading import read_written
 from cvpire.metrics import ssim
-from cvpire.photo import Photo, read_written
 
 _HALVINGS = 12
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from cvpire.classifiers import Labels
 from eval.errors import EvaluationError
 
-# What `cvpire.photo.read_photo` reads, by the names that such files bear.
+# What `cvpire.images.reading.read_photo` reads, by the names that such files bear.
 _SUFFIXES = (
     ".png",
     ".jpg",

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from cvpire.classifiers import Classifier, classify, load_classifier
-from cvpire.photo import PhotoError, read_photo
+from cvpire.errors import CvpireError, PhotoError
+from cvpire.images.reading import read_photo
 from cvpire.report import versions
-from cvpire.weights import WeightsError, file_sha256
+from cvpire.weights import file_sha256
 from eval.errors import EvaluationError
 from eval.records import Record
 
@@ -39,7 +40,7 @@ def load_judge(name: str, view: str | None) -> Classifier:
     """
     try:
         return load_classifier(name, view=view)
-    except (ValueError, WeightsError) as error:
+    except CvpireError as error:
         raise EvaluationError(str(error)) from error
 
 

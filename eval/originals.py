@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cvpire.classifiers import Classifier, classify
-from cvpire.photo import PhotoError, read_photo
+from cvpire.errors import PhotoError
+from cvpire.images.reading import read_photo
 from cvpire.weights import file_sha256
 from eval.dataset import Dataset, Item
 from eval.judge import expect_settings, judge, judge_settings
@@ -65,10 +66,10 @@ def judge_originals(
             try:
                 record = _judge(item, classifier, own)
             except PhotoError as error:
-                unreadable[item.file] = str(error)
-                continue
-            except ValueError as error:  # too large for the classifier's view
-                unreadable[item.file] = f"{item.file}: {error}"
+                sentence = str(error)
+                # A sentence on a file names it already; one on a view does not.
+                is_named = sentence.startswith(item.file)
+                unreadable[item.file] = sentence if is_named else f"{item.file}: {sentence}"
                 continue
             store.append(record)
         records.append(record)

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cvpire.errors import PhotoError
+from cvpire.images.photo import write_bytes
 from cvpire.locks import try_lock
-from cvpire.photo import PhotoError, write_bytes
 from eval.errors import EvaluationError
 
-# What a killed `cvpire.photo.write_bytes` leaves behind.
+# What a killed `cvpire.images.photo.write_bytes` leaves behind.
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 

@@ -19,13 +19,15 @@ from torch import Tensor, nn
 
 from cvpire.attack import SAFETY_MARGIN
 from cvpire.classifiers import Classifier, classify
+from cvpire.errors import PhotoError, WeightsError
+from cvpire.images.photo import Photo, encode_png, write_bytes
+from cvpire.images.reading import read_photo
 from cvpire.metrics import compare
-from cvpire.photo import Photo, PhotoError, encode_png, read_photo, write_bytes
 from cvpire.report import Verdict
 from cvpire.runs import RUNS
 from cvpire.tensors import to_image
 from cvpire.threshold import epsilon_map, threshold_map
-from cvpire.weights import WeightsError, file_sha256, weights_dir
+from cvpire.weights import file_sha256, weights_dir
 from eval.clean_photos import PhotoOptions, clean_photos
 from eval.errors import EvaluationError
 from eval.judge import expect_settings, judge

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cvpire.classifiers import Classifier
+from cvpire.errors import PhotoError
 from cvpire.formats import PNG, FileFormat
-from cvpire.photo import Photo, PhotoError, read_photo
+from cvpire.images.photo import Photo
+from cvpire.images.reading import read_photo
 from cvpire.runs import Run
 from eval.clean_photos import PhotoOptions, clean_photos
 from eval.errors import EvaluationError

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import torch
 
 from cvpire.classifiers import Classifier, Labels
+from cvpire.errors import PhotoError
 from cvpire.formats import PNG, FileFormat
-from cvpire.photo import PhotoError, read_photo, write_bytes
+from cvpire.images.photo import write_bytes
+from cvpire.images.reading import read_photo
 from cvpire.protect import protect_batch
 from cvpire.runs import Run
 from cvpire.weights import file_sha256

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cvpire.errors import PhotoError
+from cvpire.images.photo import write_bytes
 from cvpire.metrics import Difference
-from cvpire.photo import PhotoError, write_bytes
 from cvpire.report import Verdict
 from eval.errors import EvaluationError
 from eval.paper import ORIGINAL

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cvpire.aesthetics import AUTO, AestheticsUnavailable, Scorer, expect_metric, load_scorer
-from cvpire.photo import PhotoError, read_photo
+from cvpire.errors import CvpireError, PhotoError
+from cvpire.images.reading import read_photo
 from cvpire.weights import DownloadProgress
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback
@@ -45,7 +46,7 @@ def expect_aesthetics(metric: str) -> None:
         return
     try:
         expect_metric(metric)
-    except ValueError as error:
+    except CvpireError as error:
         raise EvaluationError(str(error)) from error
 
 

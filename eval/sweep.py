@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cvpire.classifiers import Classifier, classify, load_classifier
-from cvpire.photo import Photo, PhotoError, read_photo
+from cvpire.errors import CvpireError, PhotoError, SettingsError
+from cvpire.images.photo import Photo
+from cvpire.images.reading import read_photo
 from cvpire.protect import protect_batch
 from cvpire.report import Report
 from cvpire.runs import Run, find_run
 from cvpire.searches import Algorithm1
-from cvpire.weights import WeightsError
 from eval.dataset import Item, load_dataset
 from eval.errors import EvaluationError
 from eval.judge import judge
@@ -77,7 +78,7 @@ def sweep(options: SweepOptions, progress: ProgressCallback) -> Iterator[str]:
         points = list(_grid(run, options))
         dataset = load_dataset(options.images, options.labels, classifier.labels)
         photos = list(_right_ones(dataset.items[:: options.every], classifier))
-    except (ValueError, WeightsError) as error:
+    except CvpireError as error:
         raise EvaluationError(str(error)) from error
     if not photos:
         raise EvaluationError("The classifier gets none of the images right when clean.")
@@ -117,7 +118,7 @@ def _grid(run: Run, options: SweepOptions) -> Iterator[_Point]:
                 settings = f"{l1_weight:g}", f"{learning_rate:g}"
                 yield _Point(replace(tried, search=search), shown, *settings)
         elif options.l1_weights or options.learning_rates or options.max_steps:
-            raise ValueError(
+            raise SettingsError(
                 f"{run.name} is no run of Algorithm 1: of the settings, only its magnitude can be "
                 "tried."
             )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvpire.classifiers import Classifier, classify
-from cvpire.photo import Photo
+from cvpire.images.photo import Photo
 from eval.controls import CONTROLS, control_of
 from eval.errors import EvaluationError
 from eval.judge import judge_settings, load_judge

@@ -14,11 +14,11 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from cvpire.classifiers import find_spec
+from cvpire.errors import CvpireError, SettingsError
 from cvpire.formats import KINDS, FileFormat
 from cvpire.heatmap import heatmap
-from cvpire.photo import Photo, encode_png, preview
+from cvpire.images.photo import Photo, encode_png, preview
 from cvpire.runs import RUNS
-from cvpire.weights import WeightsError
 from page import render
 from page.jobs import JobRefused, Jobs, JobStopped, Kind
 from page.work import Order, Outcome, RehearsalOrder, carry_out, carry_out_rehearsal
@@ -103,7 +103,7 @@ def protect_photo(
     try:
         with JOBS.working(_session(request)) as job:
             if path is None:
-                raise ValueError("Choose a photo first.")
+                raise SettingsError("Choose a photo first.")
             order = Order(
                 path, run, classifier, view, metric, _file_format(kind, quality, kilobytes)
             )
@@ -112,7 +112,7 @@ def protect_photo(
             return tuple(_results(outcome))
     except JobStopped as stop:
         return tuple(Results(verdict=render.stopped(str(stop))))
-    except (ValueError, WeightsError) as error:
+    except CvpireError as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from error
 
 
@@ -127,12 +127,12 @@ def rehearse_photo(
     try:
         with JOBS.working(_session(request)) as job:
             if path is None or protected is None or record is None:
-                raise ValueError("Protect a photo first.")
+                raise SettingsError("Protect a photo first.")
             try:
                 names = (record["classifier"], record["view"], record["label"]["name"])
                 order = RehearsalOrder(path, protected, *map(str, names))
             except (KeyError, TypeError) as error:
-                raise ValueError(
+                raise SettingsError(
                     "The report does not say what the photo is protected from: protect it again."
                 ) from error
             outcomes = carry_out_rehearsal(
@@ -141,7 +141,7 @@ def rehearse_photo(
             return render.rehearsal(outcomes)
     except JobStopped as stop:
         return render.stopped(str(stop))
-    except (ValueError, WeightsError) as error:
+    except CvpireError as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from error
 
 
@@ -228,7 +228,7 @@ def _file_format(kind: str, quality: float, kilobytes: float | None) -> FileForm
         return FileFormat(kind)
     kilobytes = kilobytes or 0
     if not math.isfinite(quality) or not 0 <= kilobytes <= _MOST_KILOBYTES:
-        raise ValueError(
+        raise SettingsError(
             f"expected a quality of 1 to 100 and a size of 0 to {_MOST_KILOBYTES:,} kB, got "
             f"{quality:g} and {kilobytes:g} kB"
         )

@@ -17,8 +17,10 @@ from cvpire.aesthetics import (
 )
 from cvpire.attack import AttackStep
 from cvpire.classifiers import CLASSIFIERS, Classifier, find_spec, load_classifier
+from cvpire.errors import SettingsError
 from cvpire.formats import FileFormat
-from cvpire.photo import Photo, read_photo
+from cvpire.images.photo import Photo
+from cvpire.images.reading import read_photo
 from cvpire.protect import Protected, protect
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.rehearsal import find_scenes, rehearse
@@ -208,7 +210,7 @@ def duration(seconds: float) -> str:
 
 def _classifier(name: str, view: str) -> Classifier:
     if view not in VIEWS:
-        raise ValueError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
+        raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
     loaded = _loaded(find_spec(name).name)
     # Views share the network: only its wrapper is new.
     return loaded if loaded.view == view else Classifier(loaded.spec, loaded.network, view).eval()

@@ -157,7 +157,7 @@ def test_without_nima_the_embedded_score_is_used(folder: Path) -> None:
 
 
 def test_a_sunlit_coast_is_more_beautiful_than_a_dump(shared: Path) -> None:
-    from cvpire.photo import read_photo
+    from cvpire.images.reading import read_photo
 
     scorer = load_scorer(BEAUTY)
     nice, ugly = (

@@ -27,7 +27,7 @@ from cvpire.attack import AttackStep
 from cvpire.classifiers import Prediction
 from cvpire.formats import KINDS
 from cvpire.heatmap import heatmap
-from cvpire.photo import read_photo
+from cvpire.images.reading import read_photo
 from cvpire.runs import RUNS
 from cvpire.searches import Algorithm1
 from page import handlers, render, work

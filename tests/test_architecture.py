@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CORE = sorted(path for path in (ROOT / "cvpire").glob("*.py") if path.name != "__main__.py")
+CORE = sorted(path for path in (ROOT / "cvpire").rglob("*.py") if path.name != "__main__.py")
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 FORBIDDEN = {"gradio", "argparse", "tqdm", "eval", "page", "app"}
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CORE, ids=module_name)
 def test_the_core_is_silent_and_knows_no_front_end(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -26,9 +32,9 @@ def test_the_core_is_silent_and_knows_no_front_end(path: Path) -> None:
 
 
 def test_importing_the_core_imports_neither_gradio_nor_pyiqa_nor_torchvision() -> None:
-    modules = ", ".join(f"cvpire.{path.stem}" for path in CORE if path.stem != "__init__")
+    modules = ", ".join(map(module_name, CORE))
     heavy = "{'gradio', 'pyiqa', 'torchvision', 'timm'}"
-    code = f"import sys, cvpire, {modules}; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet50
 
 from cvpire.checkpoints import load_strictly, read_state_dict
-from cvpire.weights import WeightsError
+from cvpire.errors import WeightsError
 
 
 def net() -> nn.Sequential:

@@ -21,9 +21,10 @@ from cvpire.classifiers import (
     find_spec,
     load_classifier,
 )
+from cvpire.errors import WeightsError
+from cvpire.images.reading import read_photo
 from cvpire.networks import resnet50
-from cvpire.photo import read_photo
-from cvpire.weights import WeightsError, import_weights
+from cvpire.weights import import_weights
 
 
 @pytest.fixture

@@ -15,9 +15,11 @@ from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 
 from cvpire import __main__ as command
 from cvpire import classifiers
+from cvpire.errors import WeightsError
 from cvpire.formats import FileFormat
-from cvpire.photo import Photo, encode_png, read_photo
-from cvpire.weights import WeightsError, WeightsFile
+from cvpire.images.photo import Photo, encode_png
+from cvpire.images.reading import read_photo
+from cvpire.weights import WeightsFile
 
 
 @pytest.fixture(autouse=True)

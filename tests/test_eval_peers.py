@@ -15,7 +15,7 @@ from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
 from cvpire import pyiqa_metrics
-from cvpire.photo import read_photo
+from cvpire.images.reading import read_photo
 from cvpire.threshold import threshold_map
 from eval import judge, peers
 from eval.errors import EvaluationError

@@ -13,7 +13,8 @@ from PIL import Image
 from test_eval_table1 import fake_classifier
 
 from cvpire.formats import FileFormat
-from cvpire.photo import Photo, read_photo
+from cvpire.images.photo import Photo
+from cvpire.images.reading import read_photo
 from cvpire.rehearsal import rehearse
 from cvpire.runs import RUNS
 from cvpire.searches import RobustChange

@@ -9,7 +9,7 @@ import torch
 from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 
 from cvpire import classifiers
-from cvpire.photo import Photo, encode_png
+from cvpire.images.photo import Photo, encode_png
 from eval.__main__ import main
 
 

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from cvpire.aesthetics import AestheticsUnavailable, Scorer
 from cvpire.classifiers import Classifier, classify
-from cvpire.photo import encode_png, read_photo
+from cvpire.images.photo import encode_png
+from cvpire.images.reading import read_photo
 from cvpire.runs import RUNS, Run
 from cvpire.searches import Algorithm1
 from eval import judge, protection, scores

@@ -16,8 +16,9 @@ from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
 from cvpire.classifiers import Classifier, classify
+from cvpire.images.photo import Photo
+from cvpire.images.reading import read_photo
 from cvpire.metrics import ssim
-from cvpire.photo import Photo, read_photo
 from cvpire.runs import RUNS
 from cvpire.searches import Algorithm1
 from eval import judge, transfer

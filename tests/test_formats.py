@@ -9,8 +9,9 @@ import pytest
 import torch
 from conftest import textured_pixels
 
+from cvpire.errors import PhotoError
 from cvpire.formats import BEST_QUALITY, KINDS, PNG, FileFormat
-from cvpire.photo import Photo, PhotoError
+from cvpire.images.photo import Photo
 from cvpire.tensors import to_image, to_photo
 from cvpire.through_file import through_file
 

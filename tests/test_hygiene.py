@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from cvpire.classifiers import Classifier
 from cvpire.formats import KINDS, FileFormat
-from cvpire.photo import read_photo
+from cvpire.images.reading import read_photo
 from cvpire.protect import protect
 from cvpire.runs import RUNS
 from cvpire.searches import Algorithm1

@@ -19,8 +19,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, PngImagePlugin
 
-from cvpire import photo as photo_module
-from cvpire.photo import Photo, PhotoError, encode_png, preview, read_photo, write_bytes
+from cvpire.errors import PhotoError
+from cvpire.images import reading as photo_module
+from cvpire.images.photo import Photo, encode_png, preview, write_bytes
+from cvpire.images.reading import read_photo
 
 RNG = np.random.default_rng(7)
 NOISE = RNG.integers(0, 256, (21, 34, 3), dtype=np.uint8)

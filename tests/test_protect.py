@@ -11,13 +11,15 @@ import pytest
 import torch
 from conftest import textured_pixels
 
-from cvpire import photo as photo_module
 from cvpire import searches as searches_module
 from cvpire.attack import AttackResult
 from cvpire.classifiers import Classifier, classify, find_spec
+from cvpire.errors import PhotoError
 from cvpire.formats import KINDS, FileFormat
+from cvpire.images import reading as photo_module
+from cvpire.images.photo import Photo
+from cvpire.images.reading import read_photo
 from cvpire.metrics import ssim
-from cvpire.photo import Photo, PhotoError, read_photo
 from cvpire.protect import protect, protect_batch
 from cvpire.report import Verdict
 from cvpire.runs import RUNS, Run, find_run

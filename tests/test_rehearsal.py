@@ -11,7 +11,7 @@ from conftest import textured_pixels
 
 from cvpire.__main__ import main
 from cvpire.classifiers import Classifier, load_classifier
-from cvpire.photo import Photo, encode_png
+from cvpire.images.photo import Photo, encode_png
 from cvpire.rehearsal import find_scene, rehearse
 from cvpire.transformations import TRANSFORMATIONS
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from cvpire.classifiers import PackagedWeights
-from cvpire.photo import read_photo
-from cvpire.weights import WeightsError
+from cvpire.errors import WeightsError
+from cvpire.images.reading import read_photo
 from training.helpers import HELPERS, Helper
 
 

@@ -18,8 +18,8 @@ from torch import nn
 
 from cvpire.checkpoints import read_state_dict
 from cvpire.classifiers import CLASSIFIERS, load_network
+from cvpire.images.reading import read_photo
 from cvpire.networks import EfficientNetLite0
-from cvpire.photo import read_photo
 from cvpire.places365 import read_scenes
 from cvpire.squeezenet import SqueezeNet
 from eval.errors import EvaluationError

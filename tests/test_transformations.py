@@ -10,8 +10,10 @@ from conftest import textured_pixels
 from PIL import Image
 
 from cvpire.encoders import encode_avif, encode_jpeg, encode_webp, on_white
+from cvpire.errors import PhotoError
+from cvpire.images.photo import Photo
+from cvpire.images.reading import read_photo
 from cvpire.metrics import ssim
-from cvpire.photo import Photo, PhotoError, read_photo
 from cvpire.transformations import TRANSFORMATIONS
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from cvpire import fetch, weights
+from cvpire.errors import WeightsError
 from cvpire.weights import (
     DownloadProgress,
-    WeightsError,
     WeightsFile,
     download_weights,
     find_weights,

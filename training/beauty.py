@@ -21,8 +21,10 @@ from scipy.stats import spearmanr
 
 from cvpire.beauty import describe
 from cvpire.classifiers import load_classifier
-from cvpire.photo import PhotoError, read_photo, write_bytes
-from cvpire.weights import WeightsError, file_sha256
+from cvpire.errors import PhotoError, WeightsError
+from cvpire.images.photo import write_bytes
+from cvpire.images.reading import read_photo
+from cvpire.weights import file_sha256
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback, ProgressLine
 

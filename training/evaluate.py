@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cvpire.classifiers import CLASSIFIERS, Classifier, classify, load_classifier
-from cvpire.photo import PhotoError
+from cvpire.errors import PhotoError, WeightsError
 from cvpire.views import VIEWS
-from cvpire.weights import WeightsError
 from eval.dataset import listing
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback, ProgressLine

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.classifiers import PackagedWeights
+from cvpire.errors import WeightsError
 from cvpire.networks import EfficientNetLite
-from cvpire.weights import WeightsError
 
 
 @dataclass(frozen=True)

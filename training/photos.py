@@ -17,7 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvpire.classifiers import Labels
-from cvpire.photo import Photo, PhotoError, read_photo
+from cvpire.errors import PhotoError
+from cvpire.images.photo import Photo
+from cvpire.images.reading import read_photo
 from eval.dataset import is_image_name, listing, load_dataset
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback
@@ -43,7 +45,7 @@ class LabelledPhoto(NamedTuple):
         """The photo itself.
 
         Raises:
-            cvpire.photo.PhotoError: if it cannot be read.
+            cvpire.errors.PhotoError: if it cannot be read.
         """
         return read_photo(self.load())
 

@@ -1,21 +1,16 @@
-"""Files to images and back: what a user's photo holds, and the bytes that are judged.
+"""Files to photos: what a user's file shows, as a viewer shows it.
 
-A photo is uint8 in sRGB (D65), shape (H, W, 3), values 0 to 255, upright as a viewer shows it.
-Its transparency, if any, is kept beside it: uint8, shape (H, W), 0 clear to 255 opaque, straight
-(colours are not multiplied by it). Nothing else of a file survives: no EXIF, no profile, no text.
+The photo is that of `cvpire.images.photo`.
 """
 
 import errno
 import io
-import os
 import re
-import secrets
 import stat
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +25,9 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from cvpire.profiles import to_srgb
+from cvpire.errors import PhotoError
+from cvpire.images.photo import Photo, reason
+from cvpire.images.profiles import to_srgb
 
 DEFAULT_MAX_PIXELS = 64_000_000
 DEFAULT_MAX_BYTES = 100_000_000
@@ -65,66 +62,6 @@ _ORIENTATION_TAG, _SUBFILE_TYPE_TAG, _DNG_VERSION_TAG = 274, 254, 50706
 # Reading holds this lock, because Pillow's switches (see _decoding) belong to the whole process.
 # It also means that no two big photos are unpacked in memory at the same time.
 _PILLOW = threading.Lock()
-
-_REASONS = {
-    errno.ENOENT: "there is no such file or folder, check the path",
-    errno.ENOTDIR: "there is no such file or folder, check the path",
-    errno.EISDIR: "a folder is at that path, choose a file's path",
-    errno.EACCES: "permission was denied, choose another place or change its permissions",
-    errno.EPERM: "permission was denied, choose another place or change its permissions",
-    errno.EROFS: "that disk can only be read, choose another place",
-    errno.ENOSPC: "the disk is full, free some space and try again",
-}
-
-
-class PhotoError(ValueError):
-    """A photo cannot be read or written; the message is one sentence for the user."""
-
-
-@dataclass(frozen=True, eq=False)
-class Photo:
-    """An 8-bit sRGB picture. Arrays are stored C-contiguous and owned; an all-255 alpha is dropped.
-
-    Attributes:
-        pixels: (H, W, 3), sRGB, 0 to 255.
-        alpha: (H, W), 0 clear to 255 opaque, or None when opaque everywhere.
-        notes: what reading changed, one short sentence each.
-
-    Raises:
-        ValueError: if an array is not uint8 or not of the shape above.
-    """
-
-    pixels: NDArray[np.uint8]
-    alpha: NDArray[np.uint8] | None = None
-    notes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        _expect("pixels", self.pixels, (*self.pixels.shape[:2], 3))
-        object.__setattr__(self, "pixels", np.require(self.pixels, requirements=["C", "O"]))
-        if self.alpha is not None:
-            _expect("alpha", self.alpha, self.pixels.shape[:2])
-            is_opaque = bool((self.alpha == 255).all())
-            alpha = None if is_opaque else np.require(self.alpha, requirements=["C", "O"])
-            object.__setattr__(self, "alpha", alpha)
-
-    @property
-    def height(self) -> int:
-        """Rows."""
-        return len(self.pixels)
-
-    @property
-    def width(self) -> int:
-        """Columns."""
-        return len(self.pixels[0])
-
-    def with_pixels(self, pixels: NDArray[np.uint8]) -> "Photo":
-        """The same photo with other colours: (H, W, 3) uint8 of the same size.
-
-        Raises:
-            ValueError: if shape or dtype differ from this photo's.
-        """
-        _expect("pixels", pixels, self.pixels.shape)
-        return replace(self, pixels=pixels)
 
 
 def read_photo(
@@ -164,75 +101,6 @@ def read_written(data: bytes, photo: Photo) -> Photo:
     return read_photo(data, max_pixels=photo.width * photo.height, max_bytes=len(data))
 
 
-def encode_png(photo: Photo, *, compress_level: int = 3) -> bytes:
-    """The photo as a PNG of IHDR, IDAT and IEND only: equal pixels in, equal bytes out.
-
-    Args:
-        photo: what to write.
-        compress_level: zlib's, 0 to 9; 3 takes a third of the time of Pillow's default 6.
-    """
-    buffer = io.BytesIO()
-    _to_image(photo).save(buffer, "PNG", compress_level=compress_level)
-    return buffer.getvalue()
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all.
-
-    Raises:
-        PhotoError: if the folder is missing or closed to us, or the disk is full. Nothing
-            half-written stays, and an older file of that name keeps its content.
-    """
-    # Created plainly, not by tempfile, whose files nobody else may read.
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise PhotoError(f"{path.name} could not be written: {_reason(error)}.") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
-def preview(photo: Photo, max_side: int = 1600) -> Photo:
-    """The photo shrunk for a screen (Lanczos); a photo that already fits is returned as it is.
-
-    Args:
-        photo: any size.
-        max_side: the longest side of the result, in pixels.
-    """
-    if max(photo.width, photo.height) <= max_side:
-        return photo
-    image = _to_image(photo)
-    # Pillow weights colours by alpha here, so hidden colours do not bleed into visible ones.
-    image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    small = np.array(image)
-    return Photo(small[..., :3], None if photo.alpha is None else small[..., 3], photo.notes)
-
-
-def _expect(what: str, array: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
-    if array.dtype != np.uint8 or array.shape != shape or 0 in array.shape:
-        raise ValueError(
-            f"{what}: expected non-empty uint8 of shape {shape}, got {array.dtype} of {array.shape}"
-        )
-
-
-def _to_image(photo: Photo) -> Image.Image:
-    if photo.alpha is None:
-        return Image.fromarray(photo.pixels)
-    return Image.fromarray(np.dstack([photo.pixels, photo.alpha]))
-
-
-def _reason(error: OSError) -> str:
-    """What went wrong and what to do, without the path, which may tell more than a user wants."""
-    other = f"the system says '{error.strerror}', try another place"
-    return _REASONS.get(error.errno or 0, other)
-
-
 def _load_bytes(source: str | Path | bytes, max_bytes: int) -> tuple[str, bytes]:
     """A name for messages, and the content: at most max_bytes, and at least one."""
     if isinstance(source, bytes):
@@ -243,7 +111,7 @@ def _load_bytes(source: str | Path | bytes, max_bytes: int) -> tuple[str, bytes]
         try:
             size, data = _load_file(path, max_bytes)
         except OSError as error:
-            raise PhotoError(f"{name} could not be read: {_reason(error)}.") from error
+            raise PhotoError(f"{name} could not be read: {reason(error)}.") from error
         except ValueError as error:  # a zero character inside the path
             raise PhotoError("That path cannot be a file's, check it.") from error
     if size > max_bytes:

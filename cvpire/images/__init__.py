@@ -1,0 +1,1 @@
+"""Photos: what files hold and show, and the files that are written."""
