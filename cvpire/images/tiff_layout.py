@@ -57,7 +57,6 @@ class Photometric(IntEnum):
     BLACK_IS_ZERO = 1
     RGB = 2
     PALETTE = 3
-    MASK = 4
     SEPARATED = 5
     YCBCR = 6
     CIE_LAB = 8
@@ -78,7 +77,6 @@ COLOURS = {
     Photometric.BLACK_IS_ZERO: 1,
     Photometric.RGB: 3,
     Photometric.PALETTE: 1,
-    Photometric.MASK: 1,
     Photometric.SEPARATED: 4,
     Photometric.YCBCR: 3,
     Photometric.CIE_LAB: 3,
@@ -168,6 +166,8 @@ def read_layout(directory: Directory, data: bytes) -> Layout:
     is_planar = channels > 1 and directory.integer(284, 1) == 2
     predictor = directory.integer(317, 1) if compression in _WITH_PREDICTOR else 1
     _check_coding(compression, predictor, bits, number, channels, is_planar)
+    if subsampling != (1, 1):
+        _check_subsampling(subsampling, compression, bits, channels, is_planar)
     is_tiled = 322 in directory
     if is_tiled:
         segment_width, segment_height = directory.integer(322, 0), directory.integer(323, 0)
@@ -300,6 +300,18 @@ def _check_coding(
         raise UnsupportedError(f"predictor 3 with {bits}-bit {number.name.lower()} samples")
 
 
+def _check_subsampling(
+    subsampling: tuple[int, int], compression: int, bits: int, channels: int, is_planar: bool
+) -> None:
+    """Refuse subsampled chroma that libtiff does not convert (tif_getimage.c)."""
+    if compression == JPEG and channels == 3 and not is_planar:
+        return
+    is_known = subsampling in ((4, 4), (4, 2), (4, 1), (2, 2), (2, 1), (1, 2))
+    if compression in JPEG_2000 or is_planar or bits != 8 or channels != 3 or not is_known:
+        horizontal, vertical = subsampling
+        raise UnsupportedError(f"YCbCr of {bits} bits subsampled {horizontal} x {vertical}")
+
+
 def _bytes_of(
     rows: NDArray[np.uint64],
     width: int,
@@ -342,7 +354,7 @@ def _check_segments(
     compression: int,
 ) -> None:
     size = np.uint64(len(data))
-    if not (0 < offsets).all() or not (0 < counts).all():
+    if not (offsets > 0).all() or not (counts > 0).all():
         raise DamagedError("a strip or tile is missing")
     if (offsets > size).any() or (counts > size - np.minimum(offsets, size)).any():
         raise DamagedError("a strip or tile beyond the file's end")

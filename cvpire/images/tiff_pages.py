@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cvpire.errors import PhotoError
-from cvpire.images.tiff_tags import DamagedError, Directory, TiffBytes
+from cvpire.images.tiff_tags import DamagedError, Directory, TiffBytes, UnsupportedError
 
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 255, 330, 50706
 _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 256, 257, 259, 262
@@ -33,6 +33,7 @@ class _Page:
     width: int
     height: int
     is_aside: bool  # marked as a smaller copy, a mask or a depth map
+    is_mask: bool
 
 
 def main_page(name: str, file: TiffBytes) -> tuple[Directory, int]:
@@ -41,6 +42,7 @@ def main_page(name: str, file: TiffBytes) -> tuple[Directory, int]:
     Raises:
         PhotoError: for several photos, and for a camera's raw file.
         DamagedError: if there is no page.
+        UnsupportedError: if there is nothing but a mask.
     """
     pages: list[_Page] = []
     for page in _chain(file):
@@ -52,6 +54,8 @@ def main_page(name: str, file: TiffBytes) -> tuple[Directory, int]:
     if not pages:
         raise DamagedError("no page")
     candidates = [page for page in pages if not page.is_aside]
+    if all(page.is_mask for page in pages):
+        raise UnsupportedError("a transparency mask without its photo")
     if not candidates:  # its photo lies where only the camera's maker knows to find it
         raise _raw_file(name)
     main = max(candidates, key=lambda page: page.width * page.height)
@@ -85,7 +89,7 @@ def _page(directory: Directory) -> _Page:
     is_aside = bool(kind & ~2) or directory.integer(_SUBFILE_TYPE, 1) == 2
     is_mask = directory.integer(_PHOTOMETRIC, 1) == _MASK
     width, height = directory.integer(_WIDTH, 0), directory.integer(_HEIGHT, 0)
-    return _Page(directory, width, height, is_aside or is_mask)
+    return _Page(directory, width, height, is_aside or is_mask, is_mask)
 
 
 def _is_copy(page: _Page, main: _Page) -> bool:

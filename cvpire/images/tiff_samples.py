@@ -14,12 +14,13 @@ import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from tifffile.tifffile import jpeg_shape
 
 from cvpire.images.tiff_layout import (
     COLOURS,
@@ -42,7 +43,7 @@ def read_samples(
     data: bytes,
     layout: Layout,
     *,
-    order: str,
+    order: Literal["<", ">"],
     is_big: bool,
     luma: Sequence[float] = (),
     reference: Sequence[float] = (),
@@ -71,8 +72,7 @@ def read_samples(
     del file
     if is_float24:
         # imagecodecs knows this type, but not inside a TIFF; as bytes it gets through.
-        values = imagecodecs.float24_decode(samples.tobytes(), byteorder="big" if order == ">" else "little")
-        samples = values
+        samples = imagecodecs.float24_decode(samples.tobytes(), byteorder=order)
     samples = _shaped(samples, layout)
     if layout.bits == 24 and not is_float24:
         samples = _swapped24(samples, order)
@@ -92,6 +92,7 @@ def becomes_rgb(layout: Layout) -> bool:
     return (
         layout.photometric is Photometric.YCBCR
         and not layout.is_planar
+        and layout.compression not in JPEG_2000
         and (layout.compression == JPEG or layout.subsampling != (1, 1))
     )
 
@@ -134,7 +135,7 @@ def _by_tifffile(file: bytes, layout: Layout) -> NDArray[Any]:
 
 def _jpeg_size(header: bytes) -> tuple[int, int]:
     try:
-        _, height, width, _ = tifffile.jpeg_shape(header)
+        _, height, width, _ = jpeg_shape(header)
     except (ValueError, struct.error) as error:
         raise DamagedError("no JPEG header") from error
     return width, height

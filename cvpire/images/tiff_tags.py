@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,9 +119,11 @@ class TiffBytes:
             DamagedError: if there is no whole header.
         """
         self.data: Final = data
-        self.order: Final = ">" if data[:2] == b"MM" else "<"
+        self.order: Final[Literal["<", ">"]] = ">" if data[:2] == b"MM" else "<"
         self.is_big: Final = data[2:4] in (b"+\0", b"\0+")
-        self.first_offset: Final = self._unpack("Q" if self.is_big else "I", 8 if self.is_big else 4)
+        self.first_offset: Final = self._unpack(
+            "Q" if self.is_big else "I", 8 if self.is_big else 4
+        )
 
     def directory(self, offset: int) -> Directory:
         """The directory at an offset.
