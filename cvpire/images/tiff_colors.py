@@ -130,8 +130,9 @@ def to_straight(samples: NDArray[Any], alpha: NDArray[Any]) -> None:
     full = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
     alpha_full = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
     for band in bands(samples):
-        shares = alpha[band].astype(np.float64) / alpha_full
-        shares = np.where(shares > 0, shares, 1.0)
-        shares = shares if samples.ndim == 2 else shares[..., None]
-        straight = np.minimum(samples[band] / shares, full)
+        part = alpha[band].astype(np.float32)
+        gains = np.where(part > 0, alpha_full / np.maximum(part, 1e-9), 1.0).astype(np.float32)
+        straight = np.minimum(
+            samples[band] * (gains if samples.ndim == 2 else gains[..., None]), full
+        )
         samples[band] = straight if full == 1.0 else np.rint(straight)

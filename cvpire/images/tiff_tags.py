@@ -6,6 +6,7 @@ values have bytes in the file. TIFF 6.0, section 2; BigTIFF has the same structu
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -63,9 +64,14 @@ class Directory:
     _file: TiffBytes
     _fields: dict[int, _Field]
     next_offset: int
+    _changed: dict[int, int] = dataclasses.field(default_factory=dict)
 
     def __contains__(self, tag: int) -> bool:
-        return tag in self._fields
+        return tag in self._fields or tag in self._changed
+
+    def changed(self, values: dict[int, int]) -> Directory:
+        """This directory with other values for some tags, one integer each."""
+        return dataclasses.replace(self, _changed=self._changed | values)
 
     def numbers(self, tag: int) -> NDArray[Any]:
         """All values of a tag: (N,) integers or floats; empty where the tag is missing.
@@ -73,6 +79,8 @@ class Directory:
         Raises:
             DamagedError: if they lie outside the file, or a rational has no denominator.
         """
+        if tag in self._changed:
+            return np.array([self._changed[tag]])
         field = self._fields.get(tag)
         if field is None:
             return np.zeros(0, np.int64)
@@ -99,7 +107,7 @@ class Directory:
             values = self.numbers(tag)
         except DamagedError:
             return None
-        return values.tobytes() if tag in self._fields else None
+        return values.tobytes() if tag in self else None
 
 
 class TiffBytes:
