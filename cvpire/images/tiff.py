@@ -17,7 +17,6 @@ from cvpire.images.decoded import Decoded, Model
 from cvpire.images.limits import check_size, damaged
 from cvpire.images.tiff_colors import (
     from_palette,
-    luma_coefficients,
     reference_black_white,
     to_icc_lab,
     to_straight,
@@ -82,14 +81,7 @@ def _decode(
 ) -> Decoded:
     extra = _extra_samples(directory, layout)
     _check_inks(directory, layout)
-    stored = read_samples(
-        file.data,
-        layout,
-        order=file.order,
-        is_big=file.is_big,
-        luma=luma_coefficients(directory),
-        reference=reference_black_white(directory, layout.bits) or (),
-    )
+    stored = read_samples(file.data, layout, order=file.order, is_big=file.is_big)
     colours = COLOURS[layout.photometric]
     alpha_at = _alpha_channel(extra)
     samples, stored_alpha = _split(stored, colours, alpha_at)

@@ -37,7 +37,7 @@ def from_palette(indices: NDArray[Any], bits: int, directory: Directory) -> NDAr
     return result
 
 
-def luma_coefficients(directory: Directory) -> tuple[float, float, float]:
+def _luma_coefficients(directory: Directory) -> tuple[float, float, float]:
     """Shares of red, green and blue in luma (tag 529)."""
     values = directory.numbers(_LUMA)
     if len(values) != 3 or not ((values > 0) & (values < 1)).all():
@@ -66,7 +66,7 @@ def ycbcr_to_rgb(samples: NDArray[Any], directory: Directory, bits: int) -> NDAr
     reference = reference_black_white(directory, bits) or (0, full, half, full, half, full)
     black, white = np.array(reference[::2]), np.array(reference[1::2])
     scale = np.array([full, half - 1, half - 1]) / (white - black)
-    red, green, blue = luma_coefficients(directory)
+    red, green, blue = _luma_coefficients(directory)
     for band in bands(samples):
         luma, cb, cr = np.moveaxis((samples[band] - black) * scale, -1, 0)
         r = luma + cr * (2 - 2 * red)

@@ -168,9 +168,11 @@ def read_layout(directory: Directory, data: bytes) -> Layout:
     is_planar = channels > 1 and directory.integer(284, 1) == 2
     predictor = directory.integer(317, 1) if compression in _WITH_PREDICTOR else 1
     _check_coding(compression, predictor, bits, number, channels, is_planar)
-    if subsampling != (1, 1):
-        _check_subsampling(subsampling, compression, bits, channels, is_planar)
     is_tiled, segment_width, segment_height = _segment_size(directory, width, height)
+    if subsampling != (1, 1):
+        _check_subsampling(subsampling, compression, predictor, channels, is_planar, is_tiled)
+        if compression != JPEG and segment_height < height and segment_height % subsampling[1]:
+            raise DamagedError("strips that end within a block of chroma")
     in_segment = 1 if is_planar else channels
     if is_tiled and segment_width * segment_height * in_segment * bits // 8 > _MAX_TILE_BYTES:
         raise UnsupportedError(f"tiles of {segment_width} x {segment_height} pixels")
@@ -330,15 +332,20 @@ def _check_coding(
 
 
 def _check_subsampling(
-    subsampling: tuple[int, int], compression: int, bits: int, channels: int, is_planar: bool
+    subsampling: tuple[int, int],
+    compression: int,
+    predictor: int,
+    channels: int,
+    is_planar: bool,
+    is_tiled: bool,
 ) -> None:
-    """Refuse subsampled chroma that libtiff does not convert (tif_getimage.c)."""
-    if compression == JPEG and channels == 3 and not is_planar:
-        return
-    is_known = subsampling in ((4, 4), (4, 2), (4, 1), (2, 2), (2, 1), (1, 2))
-    if compression in JPEG_2000 or is_planar or bits != 8 or channels != 3 or not is_known:
+    """Refuse subsampled chroma that nobody writes, where its storage is not well defined."""
+    is_plain = channels == 3 and not is_planar
+    if not is_plain or (
+        compression != JPEG and (predictor != 1 or is_tiled or compression in JPEG_2000)
+    ):
         horizontal, vertical = subsampling
-        raise UnsupportedError(f"YCbCr of {bits} bits subsampled {horizontal} x {vertical}")
+        raise UnsupportedError(f"YCbCr subsampled {horizontal} x {vertical} in planes or tiles")
 
 
 def _bytes_of(

@@ -34,8 +34,12 @@ _TYPES = {
     18: "u8",
 }
 _RATIONALS = (5, 10)
-# Real directories hold some dozens of tags.
-_MAX_TAGS = 4096
+_SIZES = {
+    kind: np.dtype(code).itemsize * (2 if kind in _RATIONALS else 1)
+    for kind, code in _TYPES.items()
+}
+# Real directories hold some dozens of tags, those of microscopes a few hundred.
+_MAX_TAGS = 1024
 
 
 class DamagedError(ValueError):
@@ -145,16 +149,16 @@ class TiffBytes:
         if not 0 < number <= _MAX_TAGS:
             raise DamagedError(f"a directory of {number} tags")
         start = offset + struct.calcsize(header)
+        shape = struct.Struct(self.order + entry)
         fields: dict[int, _Field] = {}
         for at in range(start, start + size * number, size):
             if at + size > len(self.data):
                 raise DamagedError("a directory beyond the file's end")
-            tag, kind, count = struct.unpack_from(self.order + entry, self.data, at)
+            tag, kind, count = shape.unpack_from(self.data, at)
             if kind not in _TYPES:
                 continue
-            value = at + struct.calcsize("=" + entry)
-            bytes_each = np.dtype(_TYPES[kind]).itemsize * (2 if kind in _RATIONALS else 1)
-            if count * bytes_each > inline:
+            value = at + shape.size
+            if count * _SIZES[kind] > inline:
                 value = self._unpack(pointer, value)
             fields.setdefault(tag, _Field(kind, count, value))
         try:
