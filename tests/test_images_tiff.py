@@ -264,7 +264,7 @@ def test_grey_values_that_are_no_brightness(values: NDArray[Any]) -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib", "predictor": True}])
 def test_float_rgb_is_clipped(dtype: type, options: dict[str, Any]) -> None:
-    values = RNG.random((H, W, 3)).astype(dtype)
+    values: NDArray[Any] = RNG.random((H, W, 3)).astype(dtype)
     values[0, 0] = -0.1, 1.3, 0.5  # a colour outside sRGB's gamut, a highlight
     result = decode(written(values, photometric="rgb", **options))
     assert result.samples.dtype == np.float32
@@ -624,6 +624,7 @@ def test_transfer_functions_that_differ_between_channels() -> None:
     [
         {"t319": ("R", [[1, 3]] * 6)},  # on one point
         {"t318": ("R", [[1, 0], [1, 3]])},
+        {"t318": ("f", [float("inf"), 0.3])},
         {"t318": ("R", [[9, 10], [5, 100]])},  # no mixture of the primaries
         {"t319": ("R", P3[:4])},
         {"t301": ("H", [0, 1, 2])},
@@ -875,6 +876,8 @@ def foreign(kind: str, **options: Any) -> bytes:
         tiff((head(2, 2, 8, 1, t273=("I", [8] * 9), t278=("I", [0])), bytes(4))),
         tiff((head(2, 2, 8, 1, t256=("I", [0])), bytes(4))),
         tiff((head(2, 2, 8, 1, t277=("H", [0])), bytes(4))),
+        tiff(page(2, 2, 1, t256=("f", [float("nan")]))),
+        tiff(page(2, 2, 1, t278=("R", [[1, 0]]))),
         b"II*\0\x08\0\0\0\0\0",
         b"MM\0*",
         b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f",

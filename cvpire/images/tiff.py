@@ -129,7 +129,7 @@ def _check_inks(directory: Directory, layout: Layout) -> None:
 def _extra_samples(directory: Directory, layout: Layout) -> list[int]:
     """What each sample beyond the colours is, by the tag ExtraSamples; 0 is "unspecified"."""
     number = layout.channels - COLOURS[layout.photometric]
-    kinds = [int(value) for value in directory.numbers(_EXTRA_SAMPLES)[:number]]
+    kinds = [int(value) for value in directory.integers(_EXTRA_SAMPLES)[:number]]
     if not kinds and number == 1:
         return [_UNASSOCIATED]  # RGBA by writers that forget the tag, as Pillow reads it
     return kinds + [0] * (number - len(kinds))

@@ -25,7 +25,7 @@ def from_palette(indices: NDArray[Any], bits: int, directory: Directory) -> NDAr
     Raises:
         DamagedError: if the map is too short.
     """
-    entries = directory.numbers(_COLOR_MAP)
+    entries = directory.integers(_COLOR_MAP)
     size = 1 << bits
     if len(entries) < 3 * size:
         raise DamagedError("a colour map that is too short")
@@ -102,7 +102,7 @@ def _from_itu(samples: NDArray[Any], directory: Directory) -> NDArray[Any]:
     Its defaults are those of RFC 3949: a* from -85 to 85 and b* from -75 to 125, by 8-bit codes.
     """
     decode = directory.numbers(_DECODE).astype(np.float64)
-    if len(decode) != 6:
+    if len(decode) != 6 or not np.isfinite(decode).all():
         decode = np.array([0, 100 * 255, -21760, 21590, -19200, 31800]) / 255
     low, high = decode[::2], decode[1::2]
     # Values to codes of ICC's encoding, as shares of the full code.

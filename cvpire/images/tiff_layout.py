@@ -247,8 +247,8 @@ def _segment_size(directory: Directory, width: int, height: int) -> tuple[bool, 
 
 def _number(directory: Directory, channels: int) -> tuple[int, SampleFormat]:
     """Bits and type of a sample, which must be the same for all."""
-    depths = {int(value) for value in directory.numbers(258)[:channels]} or {1}
-    formats = {int(value) for value in directory.numbers(339)[:channels]} or {1}
+    depths = {int(value) for value in directory.integers(258)[:channels]} or {1}
+    formats = {int(value) for value in directory.integers(339)[:channels]} or {1}
     if len(depths) > 1:
         raise UnsupportedError(f"samples of {' and '.join(map(str, sorted(depths)))} bits")
     if len(formats) > 1:
@@ -299,7 +299,7 @@ def _check_colours(photometric: Photometric, channels: int, bits: int, kind: Sam
 def _subsampling(directory: Directory, photometric: Photometric) -> tuple[int, int]:
     if photometric is not Photometric.YCBCR:
         return 1, 1
-    values = [int(value) for value in directory.numbers(530)[:2]]
+    values = [int(value) for value in directory.integers(530)[:2]]
     horizontal, vertical = values if len(values) == 2 else (2, 2)
     if horizontal not in (1, 2, 4) or vertical not in (1, 2, 4):
         raise DamagedError("subsampling")
@@ -372,7 +372,7 @@ def _segments(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64] | None]:
     """(N,) offsets, and byte counts; None for a missing count of a single one."""
     tags = (324, 325) if is_tiled and 324 in directory else (273, 279)
-    offsets, counts = (directory.numbers(tag)[:segments].astype(np.uint64) for tag in tags)
+    offsets, counts = (directory.integers(tag)[:segments].astype(np.uint64) for tag in tags)
     if len(offsets) < segments:
         raise DamagedError("too few strips or tiles")
     if len(counts) == segments:

@@ -112,7 +112,7 @@ def _is_raw(file: TiffBytes, directory: Directory, *, with_subs: bool) -> bool:
     if not with_subs:
         return False
     try:
-        offsets = directory.numbers(_SUB_IFDS)[:_MAX_SUB_IFDS].tolist()
+        offsets = directory.integers(_SUB_IFDS)[:_MAX_SUB_IFDS].tolist()
         return any(_is_sensor(file.directory(int(offset))) for offset in offsets)
     except DamagedError:  # it says nothing of the page itself
         return False

@@ -100,9 +100,20 @@ class Directory:
             return values[::2] / values[1::2].astype(np.float64)
         return values.astype(dtype.newbyteorder("="), copy=False)
 
-    def integer(self, tag: int, default: int) -> int:
-        """The first value of a tag; the default where it is missing or empty."""
+    def integers(self, tag: int) -> NDArray[Any]:
+        """All values of a tag that holds whole numbers: (N,); empty where it is missing.
+
+        Raises:
+            DamagedError: if they lie outside the file, or are of another type.
+        """
         values = self.numbers(tag)
+        if values.dtype.kind == "f":
+            raise DamagedError(f"tag {tag} is no whole number")
+        return values
+
+    def integer(self, tag: int, default: int) -> int:
+        """The first value of a tag of whole numbers; the default where it is missing or empty."""
+        values = self.integers(tag)
         return int(values[0]) if len(values) else default
 
     def data(self, tag: int) -> bytes | None:
