@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, PngImagePlugin
 
 from cvpire.errors import PhotoError
-from cvpire.images import reading as photo_module
 from cvpire.images.photo import Photo, encode_png, preview, write_bytes
 from cvpire.images.reading import read_photo
 
@@ -411,21 +410,6 @@ def test_associated_alpha_becomes_straight() -> None:
     assert abs(result.pixels[0, 0].astype(int) - [199, 100, 0]).max() <= 1
 
 
-@pytest.mark.parametrize("mode", ["La", "RGBa", "PA", "HSV", "I;16L", "YCbCr"])
-def test_modes_that_no_common_writer_makes(mode: str) -> None:
-    source = Image.fromarray(np.full((2, 3, 4), (200, 200, 200, 255), np.uint8))
-    steps = {"La": ["LA", "La"], "RGBa": ["RGBa"], "PA": ["P", "PA"], "I;16L": ["L", "I;16L"]}
-    image: Image.Image = source
-    for step in steps.get(mode, ["RGB", mode]):
-        image = image.convert(step)
-    file = ImageFile.ImageFile.__new__(ImageFile.ImageFile)
-    Image.Image.__init__(file)
-    file.im, file._mode, file._size, file.tile = image.im, image.mode, image.size, []
-    file.palette, file.info = image.palette, {}
-    expected = 0 if mode == "I;16L" else 200  # Pillow puts 200 of 65535 there
-    assert abs(photo_module._convert("x", file).pixels.astype(int) - expected).max() <= 2
-
-
 def test_ycbcr_tiff() -> None:
     flat = Image.new("RGB", (4, 4), (200, 90, 30)).convert("YCbCr")
     pixels = read_photo(save(flat, "TIFF", compression="tiff_lzw")).pixels.astype(int)
@@ -508,10 +492,7 @@ def test_cmyk_profile_with_black_point_compensation() -> None:
     assert dull.notes == ("Converted from the colour profile 'Press' to sRGB.",)
 
 
-@pytest.mark.parametrize(
-    "profile",
-    [b"nonsense", bytes(200), SRGB_ICC[:300], grey_profile(2.2), cmyk_profile(0), SRGB_ICC[:128]],
-)
+@pytest.mark.parametrize("profile", [b"nonsense", bytes(200), SRGB_ICC[:300], SRGB_ICC[:128]])
 def test_unusable_profile_is_ignored_with_a_note(profile: bytes) -> None:
     result = read_photo(save(NOISE, "PNG", icc_profile=profile))
     assert (result.pixels == NOISE).all()
@@ -547,10 +528,11 @@ def test_limit_of_bytes_holds_for_files(tmp_path: Path) -> None:
     assert error_of(path, max_bytes=100).startswith("big.png has")
 
 
-def test_unpacking_text_or_profile_has_a_limit() -> None:
-    zeros = zlib.compress(bytes(3_000_000))
-    for extra in (chunk(b"iCCP", b"p\0\0" + zeros), chunk(b"zTXt", b"k\0\0" + zeros)):
-        assert "damaged" in error_of(png(1, 1, 8, 2, b"abc", extra))
+def test_unpacking_a_profile_has_a_limit() -> None:
+    zeros = zlib.compress(bytes(100_000_000))
+    result = read_photo(png(1, 1, 8, 2, b"abc", chunk(b"iCCP", b"p\0\0" + zeros)))
+    assert result.pixels.tolist() == [[[97, 98, 99]]]
+    assert result.notes == ("Its colour profile is damaged and was ignored.",)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF"])
