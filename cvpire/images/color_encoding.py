@@ -141,6 +141,15 @@ _TRANSFERS: dict[int, ToLinear] = {
     18: _hlg,
 }
 _HDR_TRANSFERS = {16: Hdr.PQ, 18: Hdr.HLG}
+_SRGB_TRANSFER = 13
+_TRANSFER_NAMES = {
+    **dict.fromkeys(_BT709_TRANSFERS, "gamma 2.4"),
+    4: "gamma 2.2",
+    5: "gamma 2.8",
+    7: "SMPTE 240M",
+    8: "linear",
+    17: "SMPTE ST 428",
+}
 
 
 def from_cicp(
@@ -157,15 +166,19 @@ def from_cicp(
         peak: the brightest content, in cd/m2, for HDR.
     """
     if is_video:
+        if 0 in (primaries, transfer):  # reserved: the file says nothing that makes sense
+            return None
         primaries = primaries if primaries in _PRIMARIES else 1
-        known = transfer in _TRANSFERS and transfer not in _BT709_TRANSFERS
-        transfer = transfer if known else 13
+        is_known = transfer in _TRANSFERS and transfer not in _BT709_TRANSFERS
+        transfer = transfer if is_known else _SRGB_TRANSFER
     if primaries not in _PRIMARIES or transfer not in _TRANSFERS:
         return None
     name, red, green, blue, white = _PRIMARIES[primaries]
     hdr = _HDR_TRANSFERS.get(transfer)
     if hdr is not None:
         name = f"HDR ({hdr.value}, {name})"
+    elif transfer != _SRGB_TRANSFER:
+        name = f"{name} ({_TRANSFER_NAMES[transfer]})"
     return ColorEncoding(name, red, green, blue, white, _TRANSFERS[transfer], hdr, peak)
 
 

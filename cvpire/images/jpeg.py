@@ -37,7 +37,7 @@ def decode_jpeg(name: str, data: bytes, max_pixels: int) -> Decoded:
         Exception: others, from decoders, for damaged files.
     """
     frame = _find_frame(data)
-    if frame is not None and frame[:2] not in [(kind, 8) for kind in _COMMON_FRAMES]:
+    if frame is not None and not (frame[0] in _COMMON_FRAMES and frame[1] == 8):
         return _decode_rare(name, data, frame, max_pixels)
     image: Image.Image = JpegImageFile(io.BytesIO(data))
     check_pixels(name, *image.size, max_pixels)
@@ -95,6 +95,8 @@ def _decode_rare(
 ) -> Decoded:
     """12 bits a channel, or lossless."""
     kind, bits, height, width = frame
+    if not 2 <= bits <= 16:
+        raise ValueError("no such depth")
     what = f"{bits} bits a channel" if kind in _COMMON_FRAMES else "lossless or hierarchical"
     check_pixels(name, width, height, max_pixels)
     try:
@@ -102,7 +104,7 @@ def _decode_rare(
     except Exception as error:
         raise not_supported(name, "JPEG", what, "an ordinary JPEG") from error
     channels = 1 if values.ndim == 2 else values.shape[2]
-    if channels not in (1, 3) or not 2 <= bits <= 16:
+    if channels not in (1, 3):
         raise not_supported(name, "JPEG", what, "an ordinary JPEG")
     full = 255 if values.dtype == np.uint8 else 65535
     scaled = np.rint(values.astype(np.float32) * (full / (2**bits - 1))).clip(0, full)

@@ -30,7 +30,16 @@ _PICTURE = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _MOST_PROFILE_BYTES = 16_000_000
 # A gAMA without cHRM that is about this says no more than that the picture is an ordinary one.
 _USUAL_GAMMA, _GAMMA_TOLERANCE = 1.0 / 2.2, 0.05
+# Deflate packs no more than this many bytes into one.
+_MOST_DEFLATED = 1032
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
+_DEPTHS = {
+    _GREY: (1, 2, 4, 8, 16),
+    _RGB: (8, 16),
+    _PALETTE: (1, 2, 4, 8),
+    _GREY_ALPHA: (8, 16),
+    _RGB_ALPHA: (8, 16),
+}
 
 
 class _Header(NamedTuple):
@@ -52,6 +61,7 @@ class _Chunks(NamedTuple):
         damaged: kinds of other chunks whose checksum is wrong; they are not among the extras.
         has_end: whether the end marker is there.
         is_animated: whether an fcTL stands before the first IDAT: the picture is a frame.
+        is_doubtful: whether the checksum of an IDAT is wrong.
     """
 
     picture: list[tuple[bytes, bytes]]
@@ -59,6 +69,7 @@ class _Chunks(NamedTuple):
     damaged: list[bytes]
     has_end: bool
     is_animated: bool
+    is_doubtful: bool
 
 
 def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
@@ -74,10 +85,13 @@ def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
         Exception: others, from decoders, for damaged files.
     """
     chunks = _read_chunks(name, data)
-    header = _Header(*struct.unpack(">IIBBBBB", chunks.picture[0][1]))
+    header = _read_header(chunks.picture[0][1])
     check_pixels(name, header.width, header.height, max_pixels)
     _expect_still(name, chunks)
+    _check_picture(header, chunks)
     notes = []
+    if chunks.is_doubtful:
+        notes.append("A checksum of the file is wrong; the picture itself is whole.")
     if chunks.damaged:
         kinds = ", ".join(dict.fromkeys(kind.decode("latin-1") for kind in chunks.damaged))
         notes.append(f"A part of the file beside the picture ({kinds}) is damaged and was ignored.")
@@ -101,7 +115,7 @@ def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
 
 
 def _read_chunks(name: str, data: bytes) -> _Chunks:
-    found = _Chunks([], {}, [], False, False)
+    found = _Chunks([], {}, [], False, False, False)
     for kind, content, is_whole in _walk(data):
         if kind == b"CgBI":
             raise not_supported(name, "PNG", "Apple's own, for apps")
@@ -110,8 +124,9 @@ def _read_chunks(name: str, data: bytes) -> _Chunks:
         if kind == b"IEND":
             return found._replace(has_end=True)
         if kind in _PICTURE:
-            if not is_whole:
+            if not is_whole and kind != b"IDAT":
                 raise ValueError("damaged picture")
+            found = found._replace(is_doubtful=found.is_doubtful or not is_whole)
             found.picture.append((kind, content))
         elif not kind[0] & 0x20:  # an upper-case first letter: no picture without it
             raise ValueError("unknown critical chunk")
@@ -123,6 +138,14 @@ def _read_chunks(name: str, data: bytes) -> _Chunks:
         elif kind not in (b"fdAT", b"tEXt", b"zTXt", b"iTXt"):
             found.extras.setdefault(kind, content)
     return found
+
+
+def _read_header(content: bytes) -> _Header:
+    header = _Header(*struct.unpack(">IIBBBBB", content))
+    is_known = (header.compression, header.filter, header.interlace >> 1) == (0, 0, 0)
+    if not is_known or header.depth not in _DEPTHS.get(header.color_type, ()):
+        raise ValueError("no such PNG")
+    return header
 
 
 def _walk(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
@@ -147,6 +170,29 @@ def _expect_still(name: str, chunks: _Chunks) -> None:
     frames = int.from_bytes(animation[:4], "big")
     # A picture before the animation is shown by programs that know no animations.
     expect_one_frame(name, frames if chunks.is_animated else frames + 1)
+
+
+def _check_picture(header: _Header, chunks: _Chunks) -> None:
+    """Refuse what cannot unpack to so many pixels, and a doubtful picture that is damaged.
+
+    Raises:
+        ValueError, zlib.error: for a damaged picture.
+    """
+    parts = [content for kind, content in chunks.picture if kind == b"IDAT"]
+    channels = {_RGB: 3, _GREY_ALPHA: 2, _RGB_ALPHA: 4}.get(header.color_type, 1)
+    row = (header.width * channels * header.depth + 7) // 8
+    if row * header.height > _MOST_DEFLATED * sum(map(len, parts)):
+        raise ValueError("cut off")
+    if not chunks.is_doubtful:
+        return
+    # The packed picture has a checksum of its own, over all of it.
+    unpacker = zlib.decompressobj()
+    for part in parts:
+        while part:
+            unpacker.decompress(part, 1 << 20)
+            part = unpacker.unconsumed_tail
+    if not unpacker.eof:
+        raise ValueError("cut off")
 
 
 def _picture_file(chunks: _Chunks) -> bytes:

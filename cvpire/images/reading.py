@@ -7,6 +7,7 @@ A decoder gives what the file holds (`cvpire.images.decoded`); here that becomes
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import stat
 import threading
@@ -49,6 +50,11 @@ _DECODERS: tuple[tuple[bytes, Decoder], ...] = (
     (rb"....ftyp(....)*avi[fs]", decode_avif),
     (rb"....ftyp(hei[cmxs]|hev[cmxs]|mif1|msf1)", decode_heic),
 )
+
+# Decoders tell of odd files by log records. Without a handler of the program's own they would be
+# printed, as Python's last resort.
+for _library in ("imagecodecs", "tifffile"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 # Reading holds this lock, because the decoders' switches (see _decoding) belong to the whole
 # process. It also means that no two big photos are unpacked in memory at the same time.
