@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL.BmpImagePlugin import BmpImageFile
 
 from cvpire.images.decoded import Decoded, Model
-from cvpire.images.limits import check_pixels, not_supported
+from cvpire.images.limits import check_size, not_supported
 
 _BITFIELDS, _JPEG, _PNG, _ALPHA_BITFIELDS = 3, 4, 5, 6
 # Lengths of the headers that hold masks of colours, and of alpha.
@@ -56,10 +56,10 @@ def decode_bmp(name: str, data: bytes, max_pixels: int) -> Decoded:
     masked = _read_masks(name, data)
     if masked is None:
         image = BmpImageFile(io.BytesIO(data))
-        check_pixels(name, *image.size, max_pixels)
+        check_size(name, image.size, max_pixels)
         values = np.array(image.convert("RGB"))
         return Decoded(values, Model.RGB, profile=profile)
-    check_pixels(name, masked.width, masked.height, max_pixels)
+    check_size(name, (masked.width, masked.height), max_pixels)
     words = _words(data, masked)
     channels = [_unpack(words, mask) for mask in masked.masks]
     alpha = channels.pop() if masked.masks[3] else None

@@ -8,7 +8,7 @@ import numpy as np
 from PIL.GifImagePlugin import GifImageFile
 
 from cvpire.images.decoded import Decoded, Model
-from cvpire.images.limits import check_pixels, expect_one_frame
+from cvpire.images.limits import check_size, expect_one_frame
 
 
 def decode_gif(name: str, data: bytes, max_pixels: int) -> Decoded:
@@ -24,7 +24,7 @@ def decode_gif(name: str, data: bytes, max_pixels: int) -> Decoded:
         Exception: others, from decoders, for damaged files.
     """
     image = GifImageFile(io.BytesIO(data))
-    check_pixels(name, *image.size, max_pixels)
+    check_size(name, image.size, max_pixels)
     # Pillow's screen grows with the picture; the tile says where in it the picture is.
     left, top, right, bottom = image.tile[0].extents or (0, 0, *image.size)
     expect_one_frame(name, getattr(image, "n_frames", 1))

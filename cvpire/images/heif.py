@@ -17,7 +17,7 @@ from cvpire.images import color_encoding
 from cvpire.images.color_encoding import ColorEncoding
 from cvpire.images.decoded import Decoded, Model
 from cvpire.images.isobmff import MainItem, read_main_item
-from cvpire.images.limits import check_pixels, expect_one_frame
+from cvpire.images.limits import check_size, expect_one_frame
 from cvpire.images.orientation import exif_orientation
 
 _HEIF_SEQUENCE = rb"....ftyp(hev[cmxs]|msf1)"
@@ -36,7 +36,7 @@ def decode_avif(name: str, data: bytes, max_pixels: int) -> Decoded:
         Exception: others, from decoders, for damaged files.
     """
     image = AvifImageFile(io.BytesIO(data))
-    check_pixels(name, *image.size, max_pixels)
+    check_size(name, image.size, max_pixels)
     expect_one_frame(name, getattr(image, "n_frames", 1))
     item = read_main_item(data)
     if item.bits > 8:
@@ -71,7 +71,7 @@ def decode_heic(name: str, data: bytes, max_pixels: int) -> Decoded:
     file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     image: Any = file[file.primary_index]
     width, height = image.size
-    check_pixels(name, width, height, max_pixels)
+    check_size(name, (width, height), max_pixels)
     if re.match(_HEIF_SEQUENCE, data, re.DOTALL):
         expect_one_frame(name, len(file))
     bits = int(image.info.get("bit_depth", 8))

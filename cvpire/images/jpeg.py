@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from cvpire.images.decoded import Decoded, Model
-from cvpire.images.limits import check_pixels, not_supported
+from cvpire.images.limits import check_size, not_supported
 from cvpire.images.orientation import exif_orientation
 
 _END = b"\xff\xd9"
@@ -40,7 +40,7 @@ def decode_jpeg(name: str, data: bytes, max_pixels: int) -> Decoded:
     if frame is not None and not (frame[0] in _COMMON_FRAMES and frame[1] == 8):
         return _decode_rare(name, data, frame, max_pixels)
     image: Image.Image = JpegImageFile(io.BytesIO(data))
-    check_pixels(name, *image.size, max_pixels)
+    check_size(name, image.size, max_pixels)
     notes: tuple[str, ...] = ()
     try:
         image.load()
@@ -98,7 +98,7 @@ def _decode_rare(
     if not 2 <= bits <= 16:
         raise ValueError("no such depth")
     what = f"{bits} bits a channel" if kind in _COMMON_FRAMES else "lossless or hierarchical"
-    check_pixels(name, width, height, max_pixels)
+    check_size(name, (width, height), max_pixels)
     try:
         values: NDArray[Any] = imagecodecs.jpeg_decode(data)
     except Exception as error:

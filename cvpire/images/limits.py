@@ -8,18 +8,18 @@ DEFAULT_MAX_PIXELS = 64_000_000
 DEFAULT_MAX_BYTES = 100_000_000
 
 
-def check_pixels(name: str, width: int, height: int, max_pixels: int) -> None:
+def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     """Refuse a picture that is too large.
 
     Args:
         name: of the file, for the message.
-        width: in pixels.
-        height: in pixels.
+        size: width and height, in pixels.
         max_pixels: the largest width x height.
 
     Raises:
         PhotoError: if it is too large.
     """
+    width, height = size
     if width * height > max_pixels:
         raise PhotoError(
             f"{name} has {width} x {height} pixels ({width * height / 1e6:.1f} megapixels) and at"
@@ -52,4 +52,11 @@ def not_supported(name: str, kind: str, what: str, instead: str = "JPEG or PNG")
     return PhotoError(
         f"{name}: this kind of {kind} ({what}) is not supported: save it as {instead} and try"
         " again."
+    )
+
+
+def damaged(name: str) -> PhotoError:
+    """The error for a file whose content is not whole."""
+    return PhotoError(
+        f"{name} is cut off or damaged and cannot be read: export or download it again."
     )

@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngImageFile
 from cvpire.images import color_encoding
 from cvpire.images.color_encoding import ColorEncoding
 from cvpire.images.decoded import Decoded, Model
-from cvpire.images.limits import check_pixels, expect_one_frame, not_supported
+from cvpire.images.limits import check_size, expect_one_frame, not_supported
 from cvpire.images.orientation import exif_orientation
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -86,7 +86,7 @@ def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
     """
     chunks = _read_chunks(name, data)
     header = _read_header(chunks.picture[0][1])
-    check_pixels(name, header.width, header.height, max_pixels)
+    check_size(name, (header.width, header.height), max_pixels)
     _expect_still(name, chunks)
     _check_picture(header, chunks)
     notes = []

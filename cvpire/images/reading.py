@@ -28,7 +28,7 @@ from cvpire.images.decoded import Decoded
 from cvpire.images.gif import decode_gif
 from cvpire.images.heif import decode_avif, decode_heic
 from cvpire.images.jpeg import decode_jpeg
-from cvpire.images.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
+from cvpire.images.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, damaged
 from cvpire.images.orientation import note, upright
 from cvpire.images.photo import Photo, reason
 from cvpire.images.png import decode_png
@@ -151,9 +151,7 @@ def _decoding(name: str) -> Iterator[None]:
                 f"{name} needs more memory than there is: make it smaller and try again."
             ) from error
         except Exception as error:
-            raise PhotoError(
-                f"{name} is cut off or damaged and cannot be read: export or download it again."
-            ) from error
+            raise damaged(name) from error
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
 

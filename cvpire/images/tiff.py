@@ -1,30 +1,216 @@
-"""TIFF, by Pillow."""
+"""TIFF files: what their tags say that the samples mean.
+
+TIFF 6.0 with its supplements, and BigTIFF. The tags are read by `tiff_tags`, the page is chosen by
+`tiff_pages`, its samples are unpacked by libtiff and tifffile (`tiff_samples`) after `tiff_layout`
+has found nothing wrong.
+"""
 
 from __future__ import annotations
 
-import io
+from typing import Any
 
 import numpy as np
-from PIL.TiffImagePlugin import TiffImageFile
+from numpy.typing import NDArray
 
 from cvpire.errors import PhotoError
 from cvpire.images.decoded import Decoded, Model
-from cvpire.images.limits import check_pixels
+from cvpire.images.limits import check_size, damaged
+from cvpire.images.tiff_colors import (
+    from_palette,
+    luma_coefficients,
+    reference_black_white,
+    to_icc_lab,
+    to_straight,
+    ycbcr_to_rgb,
+)
+from cvpire.images.tiff_encoding import read_encoding
+from cvpire.images.tiff_layout import (
+    COLOURS,
+    Layout,
+    Photometric,
+    SampleFormat,
+    picture_size,
+    read_layout,
+)
+from cvpire.images.tiff_pages import main_page
+from cvpire.images.tiff_ranges import Range, find_range, spread
+from cvpire.images.tiff_samples import becomes_rgb, read_samples
+from cvpire.images.tiff_tags import DamagedError, Directory, TiffBytes, UnsupportedError
+
+_ORIENTATION, _INK_SET, _EXTRA_SAMPLES, _ICC_PROFILE = 274, 332, 338, 34675
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_CMYK = 1
+
+_LAB = (Photometric.CIE_LAB, Photometric.ICC_LAB, Photometric.ITU_LAB)
+_MODELS = {
+    Photometric.WHITE_IS_ZERO: Model.GREY,
+    Photometric.BLACK_IS_ZERO: Model.GREY,
+    Photometric.SEPARATED: Model.CMYK,
+    **dict.fromkeys(_LAB, Model.LAB),
+}
 
 
 def decode_tiff(name: str, data: bytes, max_pixels: int) -> Decoded:
-    """Decode a TIFF."""
-    image = TiffImageFile(io.BytesIO(data))
-    check_pixels(name, *image.size, max_pixels)
-    if int(image.tag_v2.get(254, 0)) & 1 or 50706 in image.tag_v2:
-        raise PhotoError(f"{name} is a camera's raw file: export it as JPEG and try again.")
-    if image.is_animated:
+    """Decode the photo of a TIFF file.
+
+    Args:
+        name: of the photo, for messages.
+        data: the file.
+        max_pixels: the largest width x height, judged before anything is unpacked.
+
+    Raises:
+        PhotoError: if the file is too large, damaged, cut off, of a kind that is not supported, a
+            camera's raw file, or holds several photos.
+    """
+    try:
+        file = TiffBytes(data)
+        directory, others = main_page(name, file)
+        check_size(name, picture_size(directory), max_pixels)
+        layout = read_layout(directory, data)
+        return _decode(name, file, directory, layout, others)
+    except UnsupportedError as error:
         raise PhotoError(
-            f"{name} has several pages and a single picture was expected:"
-            " save one page and try again."
+            f"{name}: this kind of TIFF ({error}) is not supported:"
+            " save it as PNG or JPEG and try again."
+        ) from error
+    except DamagedError as error:
+        raise damaged(name) from error
+
+
+def _decode(
+    name: str, file: TiffBytes, directory: Directory, layout: Layout, others: int
+) -> Decoded:
+    extra = _extra_samples(directory, layout)
+    _check_inks(directory, layout)
+    stored = read_samples(
+        file.data,
+        layout,
+        order=file.order,
+        is_big=file.is_big,
+        luma=luma_coefficients(directory),
+        reference=reference_black_white(directory, layout.bits) or (),
+    )
+    colours = COLOURS[layout.photometric]
+    alpha_at = _alpha_channel(extra)
+    samples, stored_alpha = _split(stored, colours, alpha_at)
+    del stored
+    samples, alpha, note = _meaning(name, directory, layout, samples, stored_alpha)
+    if alpha is not None and extra[alpha_at or 0] == _ASSOCIATED:
+        to_straight(samples, alpha)
+    notes = [note]
+    unused = len(extra) - (alpha is not None)
+    if unused:
+        notes.append("Its extra channels, which are no transparency, were left out.")
+    if others:
+        notes.append("Its smaller copies or masks on other pages were left out.")
+    profile = directory.data(_ICC_PROFILE)
+    model = _MODELS.get(layout.photometric, Model.RGB)
+    encoding = None
+    if not profile and model in (Model.GREY, Model.RGB):
+        inverted = layout.photometric is Photometric.WHITE_IS_ZERO
+        samples, encoding, encoding_note = read_encoding(
+            directory, samples, layout.bits, inverted=inverted
         )
-    image.load()
-    plain = image.convert("RGBA") if image.has_transparency_data else image.convert("RGB")
-    values = np.array(plain)
-    alpha = values[..., 3] if values.shape[2] == 4 else None
-    return Decoded(values[..., :3], Model.RGB, alpha, profile=image.info.get("icc_profile"))
+        notes.append(encoding_note)
+    return Decoded(
+        samples,
+        model,
+        alpha=alpha,
+        orientation=_orientation(directory),
+        profile=profile or None,
+        encoding=encoding,
+        notes=tuple(note for note in notes if note),
+    )
+
+
+def _orientation(directory: Directory) -> int:
+    value = directory.integer(_ORIENTATION, 1)
+    return value if 1 <= value <= 8 else 1
+
+
+def _check_inks(directory: Directory, layout: Layout) -> None:
+    is_separated = layout.photometric is Photometric.SEPARATED
+    if is_separated and directory.integer(_INK_SET, _CMYK) != _CMYK:
+        raise UnsupportedError("inks other than CMYK")
+
+
+def _extra_samples(directory: Directory, layout: Layout) -> list[int]:
+    """What each sample beyond the colours is, by the tag ExtraSamples; 0 is "unspecified"."""
+    number = layout.channels - COLOURS[layout.photometric]
+    kinds = [int(value) for value in directory.numbers(_EXTRA_SAMPLES)[:number]]
+    if not kinds and number == 1:
+        return [_UNASSOCIATED]  # RGBA by writers that forget the tag, as Pillow reads it
+    return kinds + [0] * (number - len(kinds))
+
+
+def _alpha_channel(extra: list[int]) -> int | None:
+    """Which extra sample is the transparency.
+
+    An unspecified one is none: it is how Photoshop stores a selection, and Photoshop and Pillow
+    show such a photo as opaque. (libtiff's own RGBA reader takes it for transparency.)
+    """
+    kinds = (_ASSOCIATED, _UNASSOCIATED)
+    return next((index for index, kind in enumerate(extra) if kind in kinds), None)
+
+
+def _split(
+    stored: NDArray[Any], colours: int, alpha_at: int | None
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Colours (H, W) or (H, W, colours), and alpha (H, W); no copy where there is nothing else."""
+    alpha = None if alpha_at is None else stored[..., colours + alpha_at].copy()
+    if stored.shape[2] > colours:
+        stored = stored[..., :colours].copy()
+    return (stored[..., 0] if colours == 1 else stored), alpha
+
+
+def _meaning(
+    name: str,
+    directory: Directory,
+    layout: Layout,
+    samples: NDArray[Any],
+    alpha: NDArray[Any] | None,
+) -> tuple[NDArray[Any], NDArray[Any] | None, str]:
+    """Samples and alpha as `Decoded` wants them, and a note of the reduction."""
+    photometric, bits = layout.photometric, layout.bits
+    deep = f"Reduced from {bits} to 8 bits a channel." if bits > 8 else ""
+    whole = Range(np.array([0.0]), np.array([2.0**bits - 1]), deep)
+    if photometric is Photometric.PALETTE:
+        indices = samples.view(np.uint8) if samples.dtype == np.bool_ else samples
+        spread_alpha = None if alpha is None else spread(alpha, whole)
+        return from_palette(indices, bits, directory), spread_alpha, ""
+    if photometric in _LAB or photometric is Photometric.YCBCR:
+        # Bit patterns with a meaning of their own, whatever type of number the tags say.
+        samples = samples.view(f"u{bits // 8}")
+        if alpha is not None:
+            alpha = spread(alpha.view(f"u{bits // 8}"), whole)
+        if photometric in _LAB:
+            return to_icc_lab(samples, photometric, directory), alpha, deep
+        if not becomes_rgb(layout):
+            samples = ycbcr_to_rgb(samples, directory, bits)
+        return samples, alpha, deep
+    what = "grey" if samples.ndim == 2 else "colour"
+    found = find_range(name, samples, layout, directory, what)
+    if alpha is not None:
+        is_float = layout.number is SampleFormat.FLOAT
+        own = find_range(name, alpha, layout, directory, "transparency") if is_float else found
+        alpha = spread(alpha, own)
+    if photometric is Photometric.RGB:
+        found = _with_reference(directory, layout, found)
+    inverted = photometric is Photometric.WHITE_IS_ZERO
+    return spread(samples, found, inverted=inverted), alpha, found.note
+
+
+def _with_reference(directory: Directory, layout: Layout, found: Range) -> Range:
+    """The codes of black and white that the tag ReferenceBlackWhite gives for RGB.
+
+    Some writers put 0 to 255 there whatever the depth: a white in the lower half is not believed.
+    """
+    if layout.number is not SampleFormat.UNSIGNED or layout.bits > 16:
+        return found
+    values = reference_black_white(directory, layout.bits)
+    if values is None:
+        return found
+    black, white = np.array(values[::2]), np.array(values[1::2])
+    if (white < found.white / 2).any() or (white > found.white).any():
+        return found
+    return Range(black, white, found.note)

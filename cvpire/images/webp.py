@@ -8,7 +8,7 @@ import numpy as np
 from PIL.WebPImagePlugin import WebPImageFile
 
 from cvpire.images.decoded import Decoded, Model
-from cvpire.images.limits import check_pixels, expect_one_frame
+from cvpire.images.limits import check_size, expect_one_frame
 from cvpire.images.orientation import exif_orientation
 
 
@@ -25,7 +25,7 @@ def decode_webp(name: str, data: bytes, max_pixels: int) -> Decoded:
         Exception: others, from decoders, for damaged files.
     """
     image = WebPImageFile(io.BytesIO(data))
-    check_pixels(name, *image.size, max_pixels)
+    check_size(name, image.size, max_pixels)
     expect_one_frame(name, getattr(image, "n_frames", 1))
     image.load()
     values = np.array(image if image.mode in ("RGB", "RGBA") else image.convert("RGBA"))

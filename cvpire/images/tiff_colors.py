@@ -1,0 +1,137 @@
+"""Samples of a TIFF's own kinds of colour as those of `cvpire.images.decoded`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvpire.images.tiff_layout import Photometric
+from cvpire.images.tiff_ranges import bands
+from cvpire.images.tiff_tags import DamagedError, Directory
+
+_COLOR_MAP, _DECODE, _LUMA, _REFERENCE = 320, 433, 529, 532
+# BT.601's, the default of tag 529.
+_DEFAULT_LUMA = (0.299, 0.587, 0.114)
+
+
+def from_palette(indices: NDArray[Any], bits: int, directory: Directory) -> NDArray[np.uint8]:
+    """(H, W) indices to (H, W, 3) RGB.
+
+    Maps have 16 bits by the specification, but 8 in some old files, where no entry exceeds 255. The
+    high bytes are taken: writers store 8-bit colours times 256 or times 257.
+
+    Raises:
+        DamagedError: if the map is too short.
+    """
+    entries = directory.numbers(_COLOR_MAP)
+    size = 1 << bits
+    if len(entries) < 3 * size:
+        raise DamagedError("a colour map that is too short")
+    colours = entries[: 3 * size].reshape(3, size).T
+    table = (colours if colours.max() <= 255 else colours >> 8).astype(np.uint8)
+    result = np.empty((*indices.shape, 3), np.uint8)
+    for band in bands(indices):
+        result[band] = table[indices[band].astype(np.intp)]
+    return result
+
+
+def luma_coefficients(directory: Directory) -> tuple[float, float, float]:
+    """Shares of red, green and blue in luma (tag 529)."""
+    values = directory.numbers(_LUMA)
+    if len(values) != 3 or not ((values > 0) & (values < 1)).all():
+        return _DEFAULT_LUMA
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
+
+
+def reference_black_white(directory: Directory, bits: int) -> tuple[float, ...] | None:
+    """Black and white codes of three channels (tag 532); None where missing or without sense."""
+    values = tuple(float(value) for value in directory.numbers(_REFERENCE))
+    if len(values) != 6:
+        return None
+    is_sensible = all(
+        0 <= black < white < 2**bits for black, white in zip(values[::2], values[1::2], strict=True)
+    )
+    return values if is_sensible else None
+
+
+def ycbcr_to_rgb(samples: NDArray[Any], directory: Directory, bits: int) -> NDArray[Any]:
+    """(H, W, 3) YCbCr, uint8 or uint16, to RGB of the same type, in place.
+
+    By TIFF 6.0, section 21.
+    """
+    full, half = 2**bits - 1, 2 ** (bits - 1)
+    reference = reference_black_white(directory, bits) or (0, full, half, full, half, full)
+    black, white = np.array(reference[::2]), np.array(reference[1::2])
+    scale = np.array([full, half - 1, half - 1]) / (white - black)
+    red, green, blue = luma_coefficients(directory)
+    for band in bands(samples):
+        luma, cb, cr = np.moveaxis((samples[band] - black) * scale, -1, 0)
+        r = luma + cr * (2 - 2 * red)
+        b = luma + cb * (2 - 2 * blue)
+        g = (luma - red * r - blue * b) / green
+        samples[band] = np.clip(np.rint(np.stack([r, g, b], axis=-1)), 0, full)
+    return samples
+
+
+def to_icc_lab(
+    samples: NDArray[Any], photometric: Photometric, directory: Directory
+) -> NDArray[Any]:
+    """(H, W, 3) L*a*b* of any of TIFF's encodings, uint8 or uint16, as ICC encodes it.
+
+    That is ICC.1:2010 (version 4): L* from 0 to 100 over all codes; a* and b* from -128 to 127 over
+    all codes, so that 8 bits times 257 give 16.
+    """
+    is_deep = samples.dtype.itemsize == 2
+    if photometric is Photometric.ICC_LAB:
+        # 16 bits as in ICC version 2: 100 is 0xFF00, and 0 of a* and b* 0x8000.
+        return _mapped(samples, [257 / 256] * 3, [0, 0, 0]) if is_deep else samples
+    if photometric is Photometric.ITU_LAB:
+        return _from_itu(samples, directory)
+    # CIELab: L* over all codes; a* and b* are two's complement, in 16 bits 256 times the value.
+    samples = samples.view(f"u{samples.dtype.itemsize}")
+    samples[..., 1:] ^= 0x8000 if is_deep else 0x80
+    return _mapped(samples, [1, 257 / 256, 257 / 256], [0, 0, 0]) if is_deep else samples
+
+
+def _from_itu(samples: NDArray[Any], directory: Directory) -> NDArray[Any]:
+    """ITU-T T.42: the tag Decode gives the values of the lowest and the highest code.
+
+    Its defaults are those of RFC 3949: a* from -85 to 85 and b* from -75 to 125, by 8-bit codes.
+    """
+    decode = directory.numbers(_DECODE).astype(np.float64)
+    if len(decode) != 6:
+        decode = np.array([0, 100 * 255, -21760, 21590, -19200, 31800]) / 255
+    low, high = decode[::2], decode[1::2]
+    # Values to codes of ICC's encoding, as shares of the full code.
+    offset, scale = np.array([0, 128, 128]), np.array([1 / 100, 1 / 255, 1 / 255])
+    full = float(np.iinfo(samples.dtype).max)
+    return _mapped(samples, (high - low) * scale, (low + offset) * scale * full)
+
+
+def _mapped(samples: NDArray[Any], factors: Any, terms: Any) -> NDArray[Any]:
+    """Each channel times a factor plus a term, clipped, in place."""
+    full = np.iinfo(samples.dtype).max
+    for band in bands(samples):
+        values = samples[band] * np.asarray(factors, np.float64) + np.asarray(terms, np.float64)
+        samples[band] = np.clip(np.rint(values), 0, full)
+    return samples
+
+
+def to_straight(samples: NDArray[Any], alpha: NDArray[Any]) -> None:
+    """Divide colours by the alpha that they are multiplied by, in place.
+
+    Args:
+        samples: (H, W) or (H, W, channels), and
+        alpha: (H, W), both of the types of `cvpire.images.decoded`.
+    """
+    full = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
+    alpha_full = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
+    for band in bands(samples):
+        shares = alpha[band].astype(np.float64) / alpha_full
+        shares = np.where(shares > 0, shares, 1.0)
+        shares = shares if samples.ndim == 2 else shares[..., None]
+        straight = np.minimum(samples[band] / shares, full)
+        samples[band] = straight if full == 1.0 else np.rint(straight)

@@ -1,0 +1,371 @@
+"""How a page's samples lie in the file: size, depth, compression, strips or tiles.
+
+Everything is checked before anything is unpacked: what this describes is whole, inside the file,
+of a kind that is read, and unpacks to no more than the picture's own size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvpire.images.tiff_tags import DamagedError, Directory, UnsupportedError
+
+JPEG, WEBP, NONE = 7, 50001, 1
+JPEG_2000 = (33003, 33004, 33005, 34712)
+FAX = (2, 3, 4, 32771)
+_DEFLATE, _PACKBITS, _LZW = (8, 32946), 32773, 5
+_WITH_PREDICTOR = (_LZW, *_DEFLATE, 34925, 50000)  # also LZMA and Zstandard
+_READ = (NONE, _PACKBITS, JPEG, WEBP, *FAX, *JPEG_2000, *_WITH_PREDICTOR)
+_NAMES = {
+    6: "old-style JPEG compression",
+    9: "JBIG compression",
+    10: "JBIG compression",
+    32766: "NeXT compression",
+    32809: "ThunderScan compression",
+    32909: "PixarLog compression",
+    34661: "JBIG compression",
+    34676: "SGI LogLuv compression",
+    34677: "SGI LogLuv compression",
+    34887: "LERC compression",
+    34892: "lossy JPEG of a raw file",
+    34933: "PNG compression",
+    34934: "JPEG XR compression",
+    50002: "JPEG XL compression",
+    52546: "JPEG XL compression",
+}
+# The most that a byte can unpack to: deflate's longest match in its shortest code (RFC 1951),
+# PackBits' run of 128, LZW's longest string of 4,096 codes. A header that promises more is wrong.
+_MOST_PER_BYTE = {_PACKBITS: 64, _LZW: 4096, **dict.fromkeys(_DEFLATE, 1033)}
+
+# One strip a row of three planes, of 65,535 rows, has a fifth of it.
+_MAX_SEGMENTS = 1 << 20
+_MAX_SAMPLES_PER_PIXEL = 64
+# A tile may be larger than a small picture, but not by much.
+_MAX_TILE_BYTES = 1 << 26
+# Segments may share their bytes (empty tiles), but each is copied once more.
+_MAX_READ = 1 << 30
+
+
+class Photometric(IntEnum):
+    """What the samples stand for (TIFF 6.0, tag 262, and its supplements)."""
+
+    WHITE_IS_ZERO = 0
+    BLACK_IS_ZERO = 1
+    RGB = 2
+    PALETTE = 3
+    SEPARATED = 5
+    YCBCR = 6
+    CIE_LAB = 8
+    ICC_LAB = 9
+    ITU_LAB = 10
+
+
+class SampleFormat(IntEnum):
+    """Number types of samples (tag 339)."""
+
+    UNSIGNED = 1
+    SIGNED = 2
+    FLOAT = 3
+
+
+COLOURS = {
+    Photometric.WHITE_IS_ZERO: 1,
+    Photometric.BLACK_IS_ZERO: 1,
+    Photometric.RGB: 3,
+    Photometric.PALETTE: 1,
+    Photometric.SEPARATED: 4,
+    Photometric.YCBCR: 3,
+    Photometric.CIE_LAB: 3,
+    Photometric.ICC_LAB: 3,
+    Photometric.ITU_LAB: 3,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """One page's samples.
+
+    Attributes:
+        width, height: of the picture, in pixels.
+        bits: a sample's.
+        channels: samples of a pixel, extra ones included.
+        number: their type.
+        photometric: what they stand for.
+        compression: tag 259.
+        predictor: tag 317: 1, 2 or 3.
+        fill_order: tag 266: 2 where the first pixel is in the lowest bit.
+        is_planar: whether each channel is stored by itself.
+        is_tiled: tiles, or strips.
+        segment_width, segment_height: of a tile or of a whole strip, in pixels.
+        offsets, counts: (N,) of each tile or strip, in bytes.
+        subsampling: of the chroma of YCbCr, horizontally and vertically.
+        jpeg_tables: tag 347, tables that all JPEG strips share.
+        fax_options: tags 292 and 293.
+    """
+
+    width: int
+    height: int
+    bits: int
+    channels: int
+    number: SampleFormat
+    photometric: Photometric
+    compression: int
+    predictor: int
+    fill_order: int
+    is_planar: bool
+    is_tiled: bool
+    segment_width: int
+    segment_height: int
+    offsets: NDArray[np.uint64]
+    counts: NDArray[np.uint64]
+    subsampling: tuple[int, int]
+    jpeg_tables: bytes | None
+    fax_options: tuple[int, int]
+
+
+def picture_size(directory: Directory) -> tuple[int, int]:
+    """Width and height.
+
+    Raises:
+        DamagedError: if there is none.
+    """
+    width, height = directory.integer(256, 0), directory.integer(257, 0)
+    if width < 1 or height < 1:
+        raise DamagedError("no width or height")
+    return width, height
+
+
+def read_layout(directory: Directory, data: bytes) -> Layout:
+    """The layout of a page.
+
+    Args:
+        directory: its tags.
+        data: the whole file.
+
+    Raises:
+        DamagedError: if its tags contradict each other or the file.
+        UnsupportedError: if it is of a kind that is not read.
+    """
+    width, height = picture_size(directory)
+    channels = directory.integer(277, 1)
+    if channels < 1:
+        raise DamagedError("no samples")
+    if channels > _MAX_SAMPLES_PER_PIXEL:
+        raise UnsupportedError(f"{channels} samples a pixel")
+    compression = directory.integer(259, NONE)
+    if compression not in _READ:
+        raise UnsupportedError(_NAMES.get(compression, f"compression {compression}"))
+    bits, number = _number(directory, channels)
+    photometric = _photometric(directory, channels, compression)
+    _check_colours(photometric, channels, bits, number)
+    subsampling = _subsampling(directory, photometric)
+    is_planar = channels > 1 and directory.integer(284, 1) == 2
+    predictor = directory.integer(317, 1) if compression in _WITH_PREDICTOR else 1
+    _check_coding(compression, predictor, bits, number, channels, is_planar)
+    if subsampling != (1, 1):
+        _check_subsampling(subsampling, compression, bits, channels, is_planar)
+    is_tiled = 322 in directory
+    if is_tiled:
+        segment_width, segment_height = directory.integer(322, 0), directory.integer(323, 0)
+    else:
+        segment_width, segment_height = width, min(directory.integer(278, height), height)
+    if segment_width < 1 or segment_height < 1:
+        raise DamagedError("strips or tiles without a size")
+    in_segment = 1 if is_planar else channels
+    if is_tiled and segment_width * segment_height * in_segment * bits // 8 > _MAX_TILE_BYTES:
+        raise UnsupportedError(f"tiles of {segment_width} x {segment_height} pixels")
+    across, down = -(-width // segment_width), -(-height // segment_height)
+    segments = across * down * (channels if is_planar else 1)
+    if segments > _MAX_SEGMENTS:
+        raise UnsupportedError(f"{segments} strips or tiles")
+    last_rows = height - (down - 1) * segment_height
+    heights = np.full(segments, segment_height, np.uint64)
+    if not is_tiled:
+        heights[down - 1 :: down] = last_rows
+    needed = _bytes_of(heights, segment_width, in_segment, bits, photometric, subsampling)
+    offsets, counts = _segments(directory, segments, is_tiled)
+    if compression == NONE:
+        counts = needed  # what writers put there is often wrong, and it is known
+    elif counts is None:
+        counts = np.full(segments, max(len(data) - int(offsets[0]), 0), np.uint64)
+    _check_segments(data, offsets, counts, needed, compression)
+    return Layout(
+        width=width,
+        height=height,
+        bits=bits,
+        channels=channels,
+        number=number,
+        photometric=photometric,
+        compression=compression,
+        predictor=predictor,
+        fill_order=directory.integer(266, 1),
+        is_planar=is_planar,
+        is_tiled=is_tiled,
+        segment_width=segment_width,
+        segment_height=segment_height,
+        offsets=offsets,
+        counts=counts,
+        subsampling=subsampling,
+        jpeg_tables=directory.data(347) if compression == JPEG else None,
+        fax_options=(directory.integer(292, 0), directory.integer(293, 0)),
+    )
+
+
+def _number(directory: Directory, channels: int) -> tuple[int, SampleFormat]:
+    """Bits and type of a sample, which must be the same for all."""
+    depths = {int(value) for value in directory.numbers(258)[:channels]} or {1}
+    formats = {int(value) for value in directory.numbers(339)[:channels]} or {1}
+    if len(depths) > 1:
+        raise UnsupportedError(f"samples of {' and '.join(map(str, sorted(depths)))} bits")
+    if len(formats) > 1:
+        raise UnsupportedError("samples of different number types")
+    bits, kind = depths.pop(), formats.pop()
+    if kind in (5, 6):
+        raise UnsupportedError("complex numbers")
+    if kind not in (0, 1, 2, 3, 4):
+        raise UnsupportedError(f"number type {kind}")
+    # "Undefined" (4) and 0, which some writers mean by it, are read as whole numbers.
+    number = SampleFormat(kind) if kind in (2, 3) else SampleFormat.UNSIGNED
+    if number is SampleFormat.FLOAT:
+        is_read = bits in (16, 24, 32, 64)
+    else:
+        is_read = 1 <= bits <= 32 or bits == 64
+    if not is_read:
+        raise UnsupportedError(f"{bits}-bit samples")
+    return bits, number
+
+
+def _photometric(directory: Directory, channels: int, compression: int) -> Photometric:
+    value = directory.integer(262, -1)
+    if value == -1:  # as libtiff does; a fax shows black on white
+        value = 2 if channels >= 3 else 0 if compression in FAX else 1
+    if value in (32844, 32845):
+        raise UnsupportedError("SGI LogLuv")
+    try:
+        return Photometric(value)
+    except ValueError as error:
+        raise UnsupportedError(f"photometric interpretation {value}") from error
+
+
+def _check_colours(photometric: Photometric, channels: int, bits: int, kind: SampleFormat) -> None:
+    if channels < COLOURS[photometric]:
+        what = photometric.name.replace("_", " ")
+        raise UnsupportedError(f"{channels} samples a pixel with photometric {what}")
+    is_lab = photometric in (Photometric.CIE_LAB, Photometric.ICC_LAB, Photometric.ITU_LAB)
+    if (is_lab or photometric is Photometric.YCBCR) and (
+        bits not in (8, 16) or kind is SampleFormat.FLOAT
+    ):
+        colours = "L*a*b*" if is_lab else "YCbCr"
+        raise UnsupportedError(f"{colours} of {bits} bits{', float' * (kind == 3)}")
+    if photometric is Photometric.PALETTE and (bits > 16 or kind != SampleFormat.UNSIGNED):
+        raise UnsupportedError(f"a palette with {bits}-bit indices")
+
+
+def _subsampling(directory: Directory, photometric: Photometric) -> tuple[int, int]:
+    if photometric is not Photometric.YCBCR:
+        return 1, 1
+    values = [int(value) for value in directory.numbers(530)[:2]]
+    horizontal, vertical = values if len(values) == 2 else (2, 2)
+    if horizontal not in (1, 2, 4) or vertical not in (1, 2, 4):
+        raise DamagedError("subsampling")
+    return horizontal, vertical
+
+
+def _check_coding(
+    compression: int,
+    predictor: int,
+    bits: int,
+    number: SampleFormat,
+    channels: int,
+    is_planar: bool,
+) -> None:
+    """Refuse depths that a compression or a predictor is not defined for, or libtiff cannot do."""
+    if compression == JPEG and bits != 8:
+        raise UnsupportedError(f"{bits}-bit JPEG compression")
+    if compression == JPEG and not is_planar and channels not in (1, 3, 4):
+        raise UnsupportedError(f"JPEG compression of {channels} samples a pixel")
+    if compression == WEBP and (bits != 8 or is_planar or channels not in (3, 4)):
+        raise UnsupportedError(f"WebP compression of {channels} samples of {bits} bits")
+    if compression in FAX and (bits != 1 or (channels > 1 and not is_planar)):
+        raise UnsupportedError(f"fax compression of {channels} samples of {bits} bits")
+    if predictor not in (1, 2, 3):
+        raise UnsupportedError(f"predictor {predictor}")
+    if predictor == 2 and bits not in (8, 16, 32, 64):
+        raise UnsupportedError(f"predictor 2 with {bits}-bit samples")
+    if predictor == 3 and (number is not SampleFormat.FLOAT or bits == 24):
+        raise UnsupportedError(f"predictor 3 with {bits}-bit {number.name.lower()} samples")
+
+
+def _check_subsampling(
+    subsampling: tuple[int, int], compression: int, bits: int, channels: int, is_planar: bool
+) -> None:
+    """Refuse subsampled chroma that libtiff does not convert (tif_getimage.c)."""
+    if compression == JPEG and channels == 3 and not is_planar:
+        return
+    is_known = subsampling in ((4, 4), (4, 2), (4, 1), (2, 2), (2, 1), (1, 2))
+    if compression in JPEG_2000 or is_planar or bits != 8 or channels != 3 or not is_known:
+        horizontal, vertical = subsampling
+        raise UnsupportedError(f"YCbCr of {bits} bits subsampled {horizontal} x {vertical}")
+
+
+def _bytes_of(
+    rows: NDArray[np.uint64],
+    width: int,
+    channels: int,
+    bits: int,
+    photometric: Photometric,
+    subsampling: tuple[int, int],
+) -> NDArray[np.uint64]:
+    """(N,) bytes of unpacked segments of these heights; each row is filled up to a byte."""
+    horizontal, vertical = subsampling
+    if photometric is Photometric.YCBCR and subsampling != (1, 1) and channels >= 3:
+        # Blocks of luma, each with one Cb and one Cr.
+        across = -(-width // horizontal)
+        down = -(-rows.astype(np.int64) // vertical)
+        blocks = (down * across).astype(np.uint64)
+        return blocks * np.uint64((horizontal * vertical + channels - 1) * bits // 8)
+    return rows * np.uint64((width * channels * bits + 7) // 8)
+
+
+def _segments(
+    directory: Directory, segments: int, is_tiled: bool
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64] | None]:
+    """(N,) offsets, and byte counts; None for a missing count of a single one."""
+    tags = (324, 325) if is_tiled and 324 in directory else (273, 279)
+    offsets, counts = (directory.numbers(tag)[:segments].astype(np.uint64) for tag in tags)
+    if len(offsets) < segments:
+        raise DamagedError("too few strips or tiles")
+    if len(counts) == segments:
+        return offsets, counts
+    if len(counts) == 0 and segments == 1:
+        return offsets, None
+    raise DamagedError("too few byte counts")
+
+
+def _check_segments(
+    data: bytes,
+    offsets: NDArray[np.uint64],
+    counts: NDArray[np.uint64],
+    needed: NDArray[np.uint64],
+    compression: int,
+) -> None:
+    size = np.uint64(len(data))
+    if not (offsets > 0).all() or not (counts > 0).all():
+        raise DamagedError("a strip or tile is missing")
+    if (offsets > size).any() or (counts > size - np.minimum(offsets, size)).any():
+        raise DamagedError("a strip or tile beyond the file's end")
+    if float(counts.sum(dtype=np.float64)) > max(_MAX_READ, 2 * len(data)):
+        raise DamagedError("strips or tiles that overlap")
+    most = _MOST_PER_BYTE.get(compression)
+    if most is not None and (needed // np.uint64(most) > counts).any():
+        raise DamagedError("strips or tiles that promise more than they can hold")
+    if compression == JPEG and not all(
+        data.rfind(b"\xff\xd9", max(start, end - 64), end) >= 0
+        for start, end in zip(offsets.tolist(), (offsets + counts).tolist(), strict=True)
+    ):
+        # libjpeg would fill the rest with grey.
+        raise DamagedError("a JPEG strip or tile without its end")

@@ -1,0 +1,213 @@
+"""Which stored values are black and white, and samples spread over that range.
+
+The tags tell for whole numbers of up to 16 bits. Files of 32 bits and of floats often hold values
+of a smaller range and say nothing of it: there the values themselves decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvpire.errors import PhotoError
+from cvpire.images.tiff_layout import Layout, SampleFormat
+from cvpire.images.tiff_tags import Directory
+
+# Rows that are converted at a time hold about so many samples.
+_BAND = 1 << 20
+# A picture whose brightest value is below 1/256 of white would be black: that is not its white.
+_BLACK = 256
+# Floats a little beyond 1.0 come from sharpening, resampling or another gamut and are clipped. Read
+# as 0 to 255 instead, a picture that ends here would be nearly black.
+_CLIPPED_FLOAT = 16.0
+# The least peak of floats that are meant as 0 to 65535.
+_LEAST_WIDE_FLOAT = 4096.0
+
+
+@dataclass(frozen=True, eq=False)
+class Range:
+    """The stored values of black and white.
+
+    Attributes:
+        black, white: (1,) for all channels, or one for each.
+        note: what to tell of it; empty where nothing was decided or reduced.
+    """
+
+    black: NDArray[np.float64]
+    white: NDArray[np.float64]
+    note: str
+
+
+def find_range(
+    name: str, values: NDArray[Any], layout: Layout, directory: Directory, what: str
+) -> Range:
+    """The range of samples.
+
+    Args:
+        name: of the photo, for messages.
+        values: the samples, of any shape.
+        layout: of the page.
+        directory: its tags.
+        what: "grey", "colour" or "transparency", for messages.
+
+    Raises:
+        PhotoError: if the values fit no range.
+    """
+    if layout.number is SampleFormat.FLOAT:
+        return _float_range(name, values, layout, _stated(directory, layout.bits), what)
+    if layout.bits > 16:
+        return _wide_range(name, values, layout, _stated(directory, layout.bits), what)
+    is_signed = layout.number is SampleFormat.SIGNED
+    low, high = int(values.min()), int(values.max())
+    white, bits = 2 ** (layout.bits - is_signed) - 1, layout.bits
+    stated = int(_stated(directory, layout.bits) or 0)
+    if high <= stated < white and low >= -stated - 1:
+        white, bits = stated, stated.bit_length() + (low < 0)
+    note = f"Reduced from {bits} to 8 bits a channel." if bits > 8 else ""
+    # A signed file without a negative value leaves that half of its range unused.
+    return _range(-white - 1 if low < 0 else 0, white, note)
+
+
+def spread(values: NDArray[Any], found: Range, *, inverted: bool = False) -> NDArray[Any]:
+    """Samples with black at 0 and white at their type's full value; what is beyond is clipped.
+
+    Args:
+        values: (H, W) or (H, W, channels); overwritten where that saves memory.
+        found: their range.
+        inverted: whether black and white change places.
+
+    Returns:
+        uint8, uint16 or float32 of the same shape (see `cvpire.images.decoded`).
+    """
+    values = values.view(np.uint8) if values.dtype == np.bool_ else values
+    if values.dtype.kind == "f":
+        result = values if values.dtype == np.float32 else np.empty(values.shape, np.float32)
+        full = 1.0
+    else:
+        dtype = np.uint8 if float((found.white - found.black).max()) <= 255 else np.uint16
+        full = float(np.iinfo(dtype).max)
+        is_same = (found.black == 0).all() and (found.white == full).all()
+        if is_same and values.dtype == dtype and not inverted:
+            return values
+        is_roomy = values.dtype.itemsize == np.dtype(dtype).itemsize
+        result = values.view(dtype) if is_roomy else np.empty(values.shape, dtype)
+        if values.dtype.itemsize <= 2:
+            _by_table(values, result, found, full, inverted)
+            return result
+    for band in bands(values):
+        shares = _shares(values[band], found, inverted)
+        result[band] = shares if full == 1.0 else np.rint(shares * full)
+    return result
+
+
+def bands(values: NDArray[Any]) -> list[slice]:
+    """Slices of rows, so that what is computed of them takes little memory."""
+    rows = max(1, _BAND // max(1, values[:1].size))
+    return [slice(top, top + rows) for top in range(0, len(values), rows)]
+
+
+def _range(black: float, white: float, note: str) -> Range:
+    return Range(np.array([float(black)]), np.array([float(white)]), note)
+
+
+def _shares(values: NDArray[Any], found: Range, inverted: bool) -> NDArray[np.float64]:
+    """Brightness in [0, 1]."""
+    shares = (values.astype(np.float64) - found.black) / (found.white - found.black)
+    shares = np.clip(shares, 0.0, 1.0)
+    return 1.0 - shares if inverted else shares
+
+
+def _by_table(
+    values: NDArray[Any], result: NDArray[Any], found: Range, full: float, inverted: bool
+) -> None:
+    """Each possible value is computed once."""
+    patterns = np.arange(1 << (8 * values.dtype.itemsize)).astype(f"u{values.dtype.itemsize}")
+    meanings = patterns.view(values.dtype)[:, None]
+    table = np.rint(_shares(meanings, found, inverted) * full).astype(result.dtype)
+    stored = values.view(patterns.dtype)
+    for band in bands(values):
+        if table.shape[1] == 1:
+            result[band] = table[stored[band], 0]
+        else:
+            for channel in range(table.shape[1]):
+                result[band, :, channel] = table[stored[band, :, channel], channel]
+
+
+def _stated(directory: Directory, bits: int) -> float | None:
+    """White as MaxSampleValue or SMaxSampleValue tells it, None where they do not.
+
+    By TIFF 6.0 these are statistics of the picture, but many use them to state the depth of samples
+    in larger words. They count where they are a depth: a power of two less one; and 1.0 for floats.
+    """
+    for tag in (341, 281):
+        values = directory.numbers(tag)
+        if len(values):
+            value = float(values.max())
+            is_depth = value in {2.0**depth - 1 for depth in range(8, bits)}
+            return value if is_depth or value == 1.0 else None
+    return None
+
+
+def _wide_range(
+    name: str, values: NDArray[Any], layout: Layout, stated: float | None, what: str
+) -> Range:
+    """Whole numbers of more than 16 bits.
+
+    A file that stays within 0..255 or 0..65535 is taken to use that range, for in its type's own it
+    would be black.
+    """
+    is_signed = layout.number is SampleFormat.SIGNED
+    low, high = int(values.min()), int(values.max())
+    full = 2 ** (layout.bits - is_signed) - 1
+    kind = f"{'' if is_signed else 'u'}int{layout.bits}"
+    is_full = max(-low, high) >= full // _BLACK
+    if low < 0 and is_full:
+        return _range(-full - 1, full, f"Reduced from {layout.bits} to 8 bits a channel.")
+    whites = (255, 65535) if layout.bits in (32, 64) else ()
+    if stated and stated > 1:
+        whites = (int(stated), *whites)
+    white = next((white for white in whites if high <= white), full if is_full else 0)
+    if low < 0 or not white:
+        raise _refusal(name, what, low, high, 255, 65535)
+    if white == full:
+        return _range(0, full, f"Reduced from {layout.bits} to 8 bits a channel.")
+    return _range(0, white, f"Read its {kind} values as 0 to {white} and reduced them to 8 bits.")
+
+
+def _float_range(
+    name: str, values: NDArray[Any], layout: Layout, stated: float | None, what: str
+) -> Range:
+    """Floats: 0 to 1, or 0 to 255 or 65535 where they go beyond.
+
+    Colours outside sRGB's gamut have negative values, and filters overshoot: in a colour picture
+    both are clipped. A grey one has no such excuse for a negative value.
+    """
+    low, high = float(values.min()), float(values.max())  # NaN where any is
+    is_grey = what != "colour"
+    least = 0.0 if is_grey else -max(high, 0.0)
+    white = 0.0
+    if np.isfinite(low) and np.isfinite(high) and low >= least:
+        if stated and stated < high <= stated * 1.1:
+            high = stated
+        if stated and high <= stated:
+            white = stated
+        elif high <= _CLIPPED_FLOAT:
+            white = 1.0
+        elif high <= (255.0 if is_grey else 255.0 + _CLIPPED_FLOAT):
+            white = 255.0
+        elif _LEAST_WIDE_FLOAT <= high <= 65535.0:
+            white = 65535.0
+    if not white:
+        raise _refusal(name, what, low, high, 1, 255)
+    note = f"Read its float{layout.bits} values as 0 to {white:g} and reduced them to 8 bits."
+    return _range(0.0, white, note)
+
+
+def _refusal(name: str, what: str, low: float, high: float, small: int, large: int) -> PhotoError:
+    return PhotoError(
+        f"{name} has {what} values from {low:g} to {high:g} and 0 to {small} or 0 to {large} was"
+        " expected: save it with 8 or 16 bits a channel."
+    )

@@ -1,0 +1,266 @@
+"""Unpacks a page's samples: with libtiff (by imagecodecs), and with tifffile what that cannot.
+
+Neither library sees the file's own directory. A new one is put behind the file, of the few tags
+that say how samples are packed, with the values that `tiff_layout` has checked. So nothing else in
+a file can mislead them, and libtiff hands over the samples as they are stored: by its own choice it
+would convert CMYK to RGB and forget what the inks were.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import imagecodecs
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from tifffile.tifffile import jpeg_shape
+
+from cvpire.images.tiff_layout import (
+    COLOURS,
+    JPEG,
+    JPEG_2000,
+    Layout,
+    Photometric,
+    SampleFormat,
+)
+from cvpire.images.tiff_tags import DamagedError, UnsupportedError
+
+_SHORT, _LONG, _UNDEFINED, _LONG8, _FLOAT = 3, 4, 7, 16, 11
+_CODES = {_SHORT: "u2", _LONG: "u4", _UNDEFINED: "u1", _LONG8: "u8", _FLOAT: "f4"}
+# Where the size of a JPEG strip is found, and how many are looked at.
+_HEADER_SIZE, _MAX_PICTURES = 1 << 12, 1 << 14
+_READING = threading.local()
+
+
+def read_samples(
+    data: bytes,
+    layout: Layout,
+    *,
+    order: Literal["<", ">"],
+    is_big: bool,
+    luma: Sequence[float] = (),
+    reference: Sequence[float] = (),
+) -> NDArray[Any]:
+    """The samples of a page.
+
+    Args:
+        data: the whole file.
+        layout: of the page.
+        order: "<" or ">", the file's byte order.
+        is_big: whether it is a BigTIFF.
+        luma: tag 529, and
+        reference: tag 532, both for YCbCr.
+
+    Returns:
+        (H, W, channels) of bool, integers or floats; writable and nobody else's. YCbCr of JPEG
+        strips, or with subsampled chroma, has become RGB (see `becomes_rgb`).
+
+    Raises:
+        DamagedError: if they cannot be unpacked.
+    """
+    is_float24 = layout.number is SampleFormat.FLOAT and layout.bits == 24
+    tags = _tags(layout, is_float24, luma, reference)
+    file = _with_directory(data, tags, order, is_big)
+    samples = _by_tifffile(file, layout) if _needs_tifffile(layout) else _by_libtiff(file)
+    del file
+    if is_float24:
+        # imagecodecs knows this type, but not inside a TIFF; as bytes it gets through.
+        samples = imagecodecs.float24_decode(samples.tobytes(), byteorder=order)
+    samples = _shaped(samples, layout)
+    if layout.bits == 24 and not is_float24:
+        samples = _swapped24(samples, order)
+    if layout.number is SampleFormat.SIGNED:
+        # libtiff and imagecodecs leave the sign of packed integers where it is.
+        spare = samples.dtype.itemsize * 8 - layout.bits
+        if spare:
+            samples = (samples << spare) >> spare
+    return samples if samples.flags.writeable else samples.copy()
+
+
+def becomes_rgb(layout: Layout) -> bool:
+    """Whether libtiff converts YCbCr while it unpacks.
+
+    It has to where chroma is subsampled, and libjpeg knows best how its own is meant.
+    """
+    return (
+        layout.photometric is Photometric.YCBCR
+        and not layout.is_planar
+        and layout.compression not in JPEG_2000
+        and (layout.compression == JPEG or layout.subsampling != (1, 1))
+    )
+
+
+def _by_libtiff(file: bytes) -> NDArray[Any]:
+    try:
+        samples: NDArray[Any] = imagecodecs.tiff_decode(file)
+    except MemoryError:
+        raise
+    except Exception as error:  # several classes, for whatever libtiff meets
+        raise DamagedError(str(error)) from error
+    return samples
+
+
+def _needs_tifffile(layout: Layout) -> bool:
+    """JPEG 2000, which libtiff lacks, and JPEG that imagecodecs asks libtiff to turn into RGB."""
+    is_plain = not layout.is_planar and layout.channels in (1, 3)
+    return layout.compression in JPEG_2000 or (layout.compression == JPEG and not is_plain)
+
+
+def _by_tifffile(file: bytes, layout: Layout) -> NDArray[Any]:
+    """By strips or tiles that are whole files themselves, each with a size of its own."""
+    if len(layout.offsets) > _MAX_PICTURES:
+        raise UnsupportedError(f"{len(layout.offsets)} JPEG strips or tiles")
+    own_size = _jpeg_2000_size if layout.compression in JPEG_2000 else _jpeg_size
+    for start, count in zip(layout.offsets.tolist(), layout.counts.tolist(), strict=True):
+        width, height = own_size(file[start : start + min(count, _HEADER_SIZE)])
+        if width > layout.segment_width or height > layout.segment_height:
+            raise DamagedError("a JPEG picture larger than its strip or tile")
+    with _quiet():
+        try:
+            with tifffile.TiffFile(io.BytesIO(file)) as tiff:
+                samples: NDArray[Any] = tiff.pages.first.asarray(maxworkers=1)
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise DamagedError(str(error)) from error
+    return samples
+
+
+def _jpeg_size(header: bytes) -> tuple[int, int]:
+    try:
+        _, height, width, _ = jpeg_shape(header)
+    except (ValueError, struct.error) as error:
+        raise DamagedError("no JPEG header") from error
+    return width, height
+
+
+def _jpeg_2000_size(header: bytes) -> tuple[int, int]:
+    """Of the marker SIZ (ISO/IEC 15444-1, A.5.1), which follows SOC, in a JP2 file or without."""
+    at = header.find(b"\xff\x4f\xff\x51")
+    if at < 0 or at + 24 > len(header):
+        raise DamagedError("no JPEG 2000 header")
+    right, bottom, left, top = struct.unpack_from(">IIII", header, at + 8)
+    return right - left, bottom - top
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what tifffile logs in this thread meanwhile: it is about our directory, not the user's.
+
+    A filter on its logger, so that levels and handlers, which belong to the program, stay.
+    """
+    logger = logging.getLogger("tifffile")
+    if _is_wanted not in logger.filters:
+        logger.addFilter(_is_wanted)
+    _READING.now = True
+    try:
+        yield
+    finally:
+        _READING.now = False
+
+
+def _is_wanted(record: logging.LogRecord) -> bool:
+    return not getattr(_READING, "now", False)
+
+
+def _shaped(samples: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    channels = 3 if becomes_rgb(layout) else layout.channels
+    size = layout.height, layout.width
+    shape = (channels, *size) if layout.is_planar else (*size, channels)
+    if samples.size != np.prod(shape):
+        raise DamagedError(f"samples of shape {samples.shape}, expected {shape}")
+    samples = samples.reshape(shape)
+    return np.ascontiguousarray(np.moveaxis(samples, 0, 2)) if layout.is_planar else samples
+
+
+def _swapped24(samples: NDArray[Any], order: str) -> NDArray[Any]:
+    """24-bit integers put right: libtiff swaps those of big-endian files, imagecodecs swaps all."""
+    raw = samples.view(np.uint32)
+    swapped = ((raw & 0xFF) << 16) | (raw & 0xFF00) | ((raw >> 16) & 0xFF)
+    return swapped.view(samples.dtype)
+
+
+def _tags(
+    layout: Layout, is_float24: bool, luma: Sequence[float], reference: Sequence[float]
+) -> list[tuple[int, int, NDArray[Any]]]:
+    """(tag, type, values) of the new directory."""
+    keeps_ycbcr = becomes_rgb(layout)
+    bytes_each = 3 if is_float24 else 1
+    channels = layout.channels * bytes_each
+    bits = 8 if is_float24 else layout.bits
+    number = SampleFormat.UNSIGNED if is_float24 else layout.number
+    photometric = Photometric.YCBCR if keeps_ycbcr else Photometric.BLACK_IS_ZERO
+    if layout.compression == JPEG and not keeps_ycbcr and not layout.is_planar:
+        # What libraries need to hear to leave the channels of a JPEG as they are.
+        names = {3: Photometric.RGB, 4: Photometric.SEPARATED}
+        photometric = names.get(channels, photometric)
+    tags: list[tuple[int, int, Any]] = [
+        (256, _LONG, layout.width),
+        (257, _LONG, layout.height),
+        (258, _SHORT, [bits] * channels),
+        (259, _SHORT, layout.compression),
+        (262, _SHORT, photometric),
+        (266, _SHORT, layout.fill_order),
+        (277, _SHORT, channels),
+        (284, _SHORT, 2 if layout.is_planar else 1),
+        (339, _SHORT, [number] * channels),
+    ]
+    offsets, counts = (324, 325) if layout.is_tiled else (273, 279)
+    wide = _LONG8 if layout.offsets.max() >> np.uint64(32) else _LONG
+    tags += [(offsets, wide, layout.offsets), (counts, wide, layout.counts)]
+    if layout.is_tiled:
+        tags += [(322, _LONG, layout.segment_width), (323, _LONG, layout.segment_height)]
+    else:
+        tags += [(278, _LONG, layout.segment_height)]
+    if layout.predictor != 1:
+        tags += [(317, _SHORT, layout.predictor)]
+    extra = channels - COLOURS[photometric]
+    if extra:
+        tags += [(338, _SHORT, [0] * extra)]
+    if layout.compression in (3, 4):
+        tags += [(292 + layout.compression - 3, _LONG, layout.fax_options[layout.compression - 3])]
+    if layout.jpeg_tables is not None:
+        tags += [(347, _UNDEFINED, np.frombuffer(layout.jpeg_tables, np.uint8))]
+    if keeps_ycbcr:
+        tags += [(530, _SHORT, list(layout.subsampling))]
+        # libtiff takes these as floats too, and divides by the first three.
+        if len(luma) == 3:
+            tags += [(529, _FLOAT, list(luma))]
+        if len(reference) == 6:
+            tags += [(532, _FLOAT, list(reference))]
+    return sorted((tag, kind, np.atleast_1d(values)) for tag, kind, values in tags)
+
+
+def _with_directory(
+    data: bytes, tags: list[tuple[int, int, NDArray[Any]]], order: str, is_big: bool
+) -> bytes:
+    """The file with another directory behind it, to which its header points."""
+    start = -(-len(data) // 16) * 16
+    inline, pointer, size, head = (8, "Q", 20, 8) if is_big else (4, "I", 12, 2)
+    after = start + head + size * len(tags) + inline
+    entries, values = b"", b""
+    for tag, kind, array in tags:
+        raw = array.astype(order + _CODES[kind]).tobytes()
+        entries += struct.pack(order + "HH" + pointer, tag, kind, len(array))
+        if len(raw) > inline:
+            entries += struct.pack(order + pointer, after + len(values))
+            values += raw + bytes(-len(raw) % 8)
+        else:
+            entries += raw.ljust(inline, b"\0")
+    if not is_big and after + len(values) >= 1 << 32:
+        raise UnsupportedError("4 GB without BigTIFF")
+    header_size = 16 if is_big else 8
+    header = data[: header_size - inline] + struct.pack(order + pointer, start)
+    number = struct.pack(order + ("Q" if is_big else "H"), len(tags))
+    padding = bytes(start - len(data))
+    # One join: the file is copied once.
+    return b"".join(
+        [header, memoryview(data)[header_size:], padding, number, entries, bytes(inline), values]
+    )

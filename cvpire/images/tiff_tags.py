@@ -1,0 +1,163 @@
+"""A TIFF's directories: tags and their numbers, read with every count checked against the file.
+
+A directory is read as it stands, so that a damaged or hostile one costs no more memory than its
+values have bytes in the file. TIFF 6.0, section 2; BigTIFF has the same structure in 64 bits.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Type of field -> numpy's code; a rational is two numbers.
+_TYPES = {
+    1: "u1",
+    2: "u1",
+    3: "u2",
+    4: "u4",
+    5: "u4",
+    6: "i1",
+    7: "u1",
+    8: "i2",
+    9: "i4",
+    10: "i4",
+    11: "f4",
+    12: "f8",
+    13: "u4",
+    16: "u8",
+    17: "i8",
+    18: "u8",
+}
+_RATIONALS = (5, 10)
+# Real directories hold some dozens of tags.
+_MAX_TAGS = 4096
+
+
+class DamagedError(ValueError):
+    """The file ends before what it promises, or contradicts itself."""
+
+
+class UnsupportedError(ValueError):
+    """A kind of TIFF that is not read; the message names it."""
+
+
+@dataclass(frozen=True)
+class _Field:
+    kind: int
+    count: int
+    offset: int
+
+
+@dataclass(frozen=True, eq=False)
+class Directory:
+    """The tags of one page.
+
+    Attributes:
+        next_offset: of the next directory in the chain; 0 at its end.
+    """
+
+    _file: TiffBytes
+    _fields: dict[int, _Field]
+    next_offset: int
+
+    def __contains__(self, tag: int) -> bool:
+        return tag in self._fields
+
+    def numbers(self, tag: int) -> NDArray[Any]:
+        """All values of a tag: (N,) integers or floats; empty where the tag is missing.
+
+        Raises:
+            DamagedError: if they lie outside the file, or a rational has no denominator.
+        """
+        field = self._fields.get(tag)
+        if field is None:
+            return np.zeros(0, np.int64)
+        is_rational = field.kind in _RATIONALS
+        dtype = np.dtype(self._file.order + _TYPES[field.kind])
+        count = field.count * (2 if is_rational else 1)
+        if field.offset + count * dtype.itemsize > len(self._file.data):
+            raise DamagedError(f"tag {tag} lies outside the file")
+        values = np.frombuffer(self._file.data, dtype, count, field.offset)
+        if is_rational:
+            if (values[1::2] == 0).any():
+                raise DamagedError(f"tag {tag} has a rational without a denominator")
+            return values[::2] / values[1::2].astype(np.float64)
+        return values.astype(dtype.newbyteorder("="), copy=False)
+
+    def integer(self, tag: int, default: int) -> int:
+        """The first value of a tag; the default where it is missing or empty."""
+        values = self.numbers(tag)
+        return int(values[0]) if len(values) else default
+
+    def data(self, tag: int) -> bytes | None:
+        """The bytes of a tag; None where it is missing or outside the file."""
+        try:
+            values = self.numbers(tag)
+        except DamagedError:
+            return None
+        return values.tobytes() if tag in self._fields else None
+
+
+class TiffBytes:
+    """A TIFF file in memory.
+
+    Attributes:
+        data: the file.
+        order: "<" or ">", of its numbers.
+        is_big: whether it is a BigTIFF.
+        first_offset: of the first directory.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        """Read the header.
+
+        Raises:
+            DamagedError: if there is no whole header.
+        """
+        self.data: Final = data
+        self.order: Final[Literal["<", ">"]] = ">" if data[:2] == b"MM" else "<"
+        self.is_big: Final = data[2:4] in (b"+\0", b"\0+")
+        self.first_offset: Final = self._unpack(
+            "Q" if self.is_big else "I", 8 if self.is_big else 4
+        )
+
+    def directory(self, offset: int) -> Directory:
+        """The directory at an offset.
+
+        Raises:
+            DamagedError: if it is not whole.
+        """
+        header, entry, size, inline = ("Q", "HHQ", 20, 8) if self.is_big else ("H", "HHI", 12, 4)
+        pointer = "Q" if self.is_big else "I"
+        number = self._unpack(header, offset)
+        if not 0 < number <= _MAX_TAGS:
+            raise DamagedError(f"a directory of {number} tags")
+        start = offset + struct.calcsize(header)
+        fields: dict[int, _Field] = {}
+        for at in range(start, start + size * number, size):
+            if at + size > len(self.data):
+                raise DamagedError("a directory beyond the file's end")
+            tag, kind, count = struct.unpack_from(self.order + entry, self.data, at)
+            if kind not in _TYPES:
+                continue
+            value = at + struct.calcsize("=" + entry)
+            bytes_each = np.dtype(_TYPES[kind]).itemsize * (2 if kind in _RATIONALS else 1)
+            if count * bytes_each > inline:
+                value = self._unpack(pointer, value)
+            fields.setdefault(tag, _Field(kind, count, value))
+        try:
+            following = self._unpack(pointer, start + size * number)
+        except DamagedError:
+            following = 0
+        return Directory(self, fields, following)
+
+    def _unpack(self, code: str, offset: int) -> int:
+        try:
+            (value,) = struct.unpack_from(self.order + code, self.data, offset)
+        except (struct.error, OverflowError) as error:
+            raise DamagedError("an offset beyond the file's end") from error
+        return int(value)
