@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from PIL import Image
 MOST_SECONDS = 10.0
 MOST_BYTES = 1 << 30
 _ROOT = Path(__file__).parents[1]
+_CHILD = (sys.executable, __file__, "--child")
 # What a field of a header is set to: edges of its range, and numbers that overflow when multiplied.
 _EDGES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
@@ -183,13 +184,16 @@ def _damage(data: bytearray, dice: random.Random, files: dict[str, bytes]) -> No
             data[at : at + size] = value.to_bytes(size, "big" if order == "big" else "little")
 
 
-def fuzz(kinds: list[str], count: int, *, first: int = 0) -> Iterator[Finding]:
+def fuzz(
+    kinds: Sequence[str], count: int, *, first: int = 0, command: Sequence[str] = _CHILD
+) -> Iterator[Finding]:
     """Read damaged files in a child process, started anew after each crash.
 
     Args:
         kinds: of the good files.
         count: damaged ones of each.
         first: number of the first.
+        command: of the child; kind, first and count are added.
 
     Yields:
         What went wrong, as it is found.
@@ -197,9 +201,9 @@ def fuzz(kinds: list[str], count: int, *, first: int = 0) -> Iterator[Finding]:
     for kind in kinds:
         at = first
         while at < first + count:
-            command = [sys.executable, __file__, "--child", kind, str(at), str(first + count - at)]
+            words = [*command, kind, str(at), str(first + count - at)]
             child = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ROOT
+                words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ROOT
             )
             try:
                 out, err = child.communicate(timeout=MOST_SECONDS * 12 + count)
