@@ -301,6 +301,8 @@ def rgb_matrix(encoding: ColorEncoding) -> Values:
 
 def is_possible(red: XY, green: XY, blue: XY, white: XY) -> bool:
     """Whether these primaries can mix this white."""
+    if not white[1] > 0.0:
+        return False
     try:
         shares = _shares(red, green, blue, white)
     except (np.linalg.LinAlgError, ZeroDivisionError):
