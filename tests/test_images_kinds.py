@@ -457,6 +457,19 @@ def test_a_png_without_its_end() -> None:
     assert "cut off" in refusal(data[:-20])
 
 
+@pytest.mark.parametrize(("width", "bits"), [(3, 24), (1, 16), (3, 8), (2, 24)])
+def test_a_bmp_without_the_padding_of_its_last_row(width: int, bits: int) -> None:
+    stride = (width * bits + 31) // 32 * 4
+    padding = stride - width * bits // 8
+    palette = bytes(range(256)) * 4 if bits == 8 else b""
+    rows = np.arange(1, 2 * stride + 1, dtype=np.uint8).tobytes()
+    whole = bmp(width, 2, bits, rows, palette=palette)
+    expected = read_photo(whole).pixels
+    for missing in range(1, padding + 1):
+        assert np.array_equal(read_photo(whole[:-missing]).pixels, expected)
+    assert "cut off" in refusal(whole[: -padding - 1])
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

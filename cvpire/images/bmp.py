@@ -53,6 +53,7 @@ def decode_bmp(name: str, data: bytes, max_pixels: int) -> Decoded:
         Exception: others, from decoders, for damaged files.
     """
     profile = _profile(data)
+    data = _padded(data)
     masked = _read_masks(name, data)
     if masked is None:
         image = BmpImageFile(io.BytesIO(data))
@@ -86,6 +87,20 @@ def _read_masks(name: str, data: bytes) -> _Masked | None:
         raise ValueError("no pixels")
     red, green, blue, alpha = (*masks, 0)[:4]
     return _Masked(width, abs(height), height < 0, bits, offset, (red, green, blue, alpha))
+
+
+def _padded(data: bytes) -> bytes:
+    """The file with the padding of its last row, which some programs leave out."""
+    (offset,) = struct.unpack_from("<I", data, 10)
+    (length,) = struct.unpack_from("<I", data, 14)
+    if length < 40:
+        return data
+    width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    if compression not in (0, _BITFIELDS, _ALPHA_BITFIELDS):
+        return data
+    padding = -((width * bits + 7) // 8) % 4
+    missing = offset + (width * bits + 31) // 32 * 4 * abs(height) - len(data)
+    return data + bytes(missing) if 0 < missing <= padding else data
 
 
 def _words(data: bytes, masked: _Masked) -> NDArray[Any]:
