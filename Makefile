@@ -27,22 +27,26 @@ ifeq ($(shell $(VENV_PYTHON) -m pip --version 2>/dev/null),)
 $(APP_STAMP): make-environment
 endif
 
-.PHONY: help app test peers lint format clean make-environment
+.PHONY: help app test fuzz peers lint format clean make-environment
 
 help:
 	@echo "make app      run the page on http://127.0.0.1:7860 (GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change it)"
 	@echo "make test     run the tests (PYTEST_ARGS=... is handed to pytest)"
+	@echo "make fuzz     read 2,000 damaged files of each kind of picture, in child processes with limits"
 	@echo "make peers    install the attacks that \`python -m eval peers\` compares with"
 	@echo "make lint     check style and types"
 	@echo "make format   format the code and apply the linter's safe fixes"
 	@echo "make clean    remove .venv and the tools' caches"
-	@echo "app, test, peers, lint and format first make .venv and install into it what is missing."
+	@echo "app, test, fuzz, peers, lint and format first make .venv and install into it what is missing."
 
 app: $(APP_STAMP)
 	@$(VENV_PYTHON) app.py
 
 test: $(DEV_STAMP)
 	@$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+
+fuzz: $(DEV_STAMP)
+	@$(VENV_PYTHON) tests/fuzz.py
 
 # torchattacks pins an old requests, which others here need newer: it comes without what it asks for.
 peers: $(DEV_STAMP)

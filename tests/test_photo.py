@@ -16,11 +16,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from image_files import (
+    P3,
+    SRGB,
+    SRGB_ICC,
+    chunk,
+    cmyk_profile,
+    grey_profile,
+    heic,
+    matrix_profile,
+    oriented_exif,
+    png,
+    save,
+    srgb_encode,
+)
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageFile, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin
 
 from cvpire.errors import PhotoError
-from cvpire.images import reading as photo_module
 from cvpire.images.photo import Photo, encode_png, preview, write_bytes
 from cvpire.images.reading import read_photo
 
@@ -31,40 +44,6 @@ GREY = NOISE[..., 0].copy()
 WIDE = RNG.integers(0, 65536, (9, 11), dtype=np.uint16)
 
 
-def save(array: NDArray[Any] | Image.Image, kind: str, **options: Any) -> bytes:
-    image = array if isinstance(array, Image.Image) else Image.fromarray(array)
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def heic(array: NDArray[np.uint8], **options: Any) -> bytes:
-    pillow_heif = pytest.importorskip("pillow_heif")
-    buffer = io.BytesIO()
-    heif_file = pillow_heif.from_pillow(Image.fromarray(array))
-    heif_file.save(buffer, quality=-1, chroma=444, matrix_coefficients=0, **options)
-    return buffer.getvalue()
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(width: int, height: int, depth: int, colour: int, rows: bytes, *extra: bytes) -> bytes:
-    """A PNG by hand; `rows` without the filter bytes."""
-    stride = len(rows) // height
-    lines = b"".join(b"\0" + rows[y * stride : (y + 1) * stride] for y in range(height))
-    return b"".join(
-        [
-            b"\x89PNG\r\n\x1a\n",
-            chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)),
-            *extra,
-            chunk(b"IDAT", zlib.compress(lines)),
-            chunk(b"IEND", b""),
-        ]
-    )
-
-
 def png_chunks(data: bytes) -> list[bytes]:
     kinds, at = [], 8
     while at < len(data):
@@ -73,12 +52,6 @@ def png_chunks(data: bytes) -> list[bytes]:
         at += length + 12
     assert at == len(data)
     return kinds
-
-
-def oriented_exif(orientation: int) -> Image.Exif:
-    exif = Image.Exif()
-    exif[274] = orientation
-    return exif
 
 
 def turned(array: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -102,70 +75,6 @@ def error_of(source: str | Path | bytes, **limits: int) -> str:
     message = str(caught.value)
     assert message.endswith(".") and "\n" not in message and "Traceback" not in message
     return message
-
-
-# --- colour profiles, by hand (ICC.1:2001-04) ---------------------------------------------------
-
-D50 = (0.9642, 1.0, 0.8249)
-# Columns: the D50-adapted primaries of Display P3 and of sRGB.
-P3 = np.array(
-    [[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]]
-)
-SRGB = np.array(
-    [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
-)
-
-
-def fixed(*values: float) -> bytes:
-    return struct.pack(f">{len(values)}i", *(round(v * 65536) for v in values))
-
-
-def xyz(*values: float) -> bytes:
-    return b"XYZ \0\0\0\0" + fixed(*values)
-
-
-def gamma_curve(gamma: float) -> bytes:
-    return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
-
-
-def icc(kind: bytes, space: bytes, pcs: bytes, name: bytes, tags: dict[bytes, bytes]) -> bytes:
-    text = b"desc\0\0\0\0" + struct.pack(">I", len(name) + 1) + name + b"\0" + bytes(78)
-    tags = {b"desc": text, b"wtpt": xyz(*D50), b"cprt": b"text\0\0\0\0none\0", **tags}
-    table, body, at = b"", b"", 128 + 4 + 12 * len(tags)
-    for tag, data in tags.items():
-        table += tag + struct.pack(">II", at + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    header = struct.pack(">I4sI4s4s4s", at + len(body), b"none", 0x02400000, kind, space, pcs)
-    header += struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + fixed(*D50)
-    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
-
-
-def matrix_profile(matrix: NDArray[np.float64], gamma: float, name: bytes) -> bytes:
-    tags = {b"rXYZ": xyz(*matrix[:, 0]), b"gXYZ": xyz(*matrix[:, 1]), b"bXYZ": xyz(*matrix[:, 2])}
-    curves = dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), gamma_curve(gamma))
-    return icc(b"mntr", b"RGB ", b"XYZ ", name, {**tags, **curves})
-
-
-def grey_profile(gamma: float) -> bytes:
-    return icc(b"mntr", b"GRAY", b"XYZ ", b"Grey", {b"kTRC": gamma_curve(gamma)})
-
-
-def cmyk_profile(lightness_of_black: float) -> bytes:
-    """Neutral inks: L* falls linearly with K to the given value, and C, M, Y do nothing."""
-    lut = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
-    lut += bytes(range(256)) * 4
-    black = round(lightness_of_black * 2.55)
-    lut += bytes([255, 128, 128, black, 128, 128]) * 8  # K is the last and fastest input
-    lut += bytes(range(256)) * 3
-    return icc(b"scnr", b"CMYK", b"Lab ", b"Press", {b"A2B0": lut, b"A2B1": lut})
-
-
-def srgb_encode(linear: NDArray[np.float64]) -> NDArray[np.float64]:
-    linear = np.clip(linear, 0, 1)
-    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
-SRGB_ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 # --- formats and orientation --------------------------------------------------------------------
@@ -411,21 +320,6 @@ def test_associated_alpha_becomes_straight() -> None:
     assert abs(result.pixels[0, 0].astype(int) - [199, 100, 0]).max() <= 1
 
 
-@pytest.mark.parametrize("mode", ["La", "RGBa", "PA", "HSV", "I;16L", "YCbCr"])
-def test_modes_that_no_common_writer_makes(mode: str) -> None:
-    source = Image.fromarray(np.full((2, 3, 4), (200, 200, 200, 255), np.uint8))
-    steps = {"La": ["LA", "La"], "RGBa": ["RGBa"], "PA": ["P", "PA"], "I;16L": ["L", "I;16L"]}
-    image: Image.Image = source
-    for step in steps.get(mode, ["RGB", mode]):
-        image = image.convert(step)
-    file = ImageFile.ImageFile.__new__(ImageFile.ImageFile)
-    Image.Image.__init__(file)
-    file.im, file._mode, file._size, file.tile = image.im, image.mode, image.size, []
-    file.palette, file.info = image.palette, {}
-    expected = 0 if mode == "I;16L" else 200  # Pillow puts 200 of 65535 there
-    assert abs(photo_module._convert("x", file).pixels.astype(int) - expected).max() <= 2
-
-
 def test_ycbcr_tiff() -> None:
     flat = Image.new("RGB", (4, 4), (200, 90, 30)).convert("YCbCr")
     pixels = read_photo(save(flat, "TIFF", compression="tiff_lzw")).pixels.astype(int)
@@ -508,10 +402,7 @@ def test_cmyk_profile_with_black_point_compensation() -> None:
     assert dull.notes == ("Converted from the colour profile 'Press' to sRGB.",)
 
 
-@pytest.mark.parametrize(
-    "profile",
-    [b"nonsense", bytes(200), SRGB_ICC[:300], grey_profile(2.2), cmyk_profile(0), SRGB_ICC[:128]],
-)
+@pytest.mark.parametrize("profile", [b"nonsense", bytes(200), SRGB_ICC[:300], SRGB_ICC[:128]])
 def test_unusable_profile_is_ignored_with_a_note(profile: bytes) -> None:
     result = read_photo(save(NOISE, "PNG", icc_profile=profile))
     assert (result.pixels == NOISE).all()
@@ -547,10 +438,11 @@ def test_limit_of_bytes_holds_for_files(tmp_path: Path) -> None:
     assert error_of(path, max_bytes=100).startswith("big.png has")
 
 
-def test_unpacking_text_or_profile_has_a_limit() -> None:
-    zeros = zlib.compress(bytes(3_000_000))
-    for extra in (chunk(b"iCCP", b"p\0\0" + zeros), chunk(b"zTXt", b"k\0\0" + zeros)):
-        assert "damaged" in error_of(png(1, 1, 8, 2, b"abc", extra))
+def test_unpacking_a_profile_has_a_limit() -> None:
+    zeros = zlib.compress(bytes(100_000_000))
+    result = read_photo(png(1, 1, 8, 2, b"abc", chunk(b"iCCP", b"p\0\0" + zeros)))
+    assert result.pixels.tolist() == [[[97, 98, 99]]]
+    assert result.notes == ("Its colour profile is damaged and was ignored.",)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF"])

@@ -1,14 +1,20 @@
 """Colours that a file describes by primaries and a transfer function, rather than by a profile.
 
-The code points are those of ITU-T H.273 (CICP), which PNG's cICP and the nclx box of HEIC and AVIF
-use. Values are encoded samples in [0, 1]; linear light is relative to diffuse white, which is 1.0:
-HDR goes beyond it.
+Code points are those of ITU-T H.273 (CICP), which PNG's cICP and the nclx box of HEIC and AVIF use.
+Encoded values are in [0, 1]; linear light is relative to diffuse white, which is 1.0: HDR goes
+beyond it. What the screen is to show is sRGB (IEC 61966-2-1), 8 bits.
+
+HDR: diffuse white is 203 cd/m2 (ITU-R BT.2408), HLG is displayed at 1000 cd/m2 (BT.2100), and what
+is brighter than diffuse white is compressed by the reference white tone mapping operator of SMPTE
+ST 2094-50, which current browsers apply as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +23,35 @@ Values = NDArray[np.floating]
 ToLinear = Callable[[Values], Values]
 XY = tuple[float, float]
 
+# cd/m2: diffuse white in HDR, and the peak of content that states none.
+REFERENCE_WHITE = 203.0
+DEFAULT_PEAK = 1000.0
+
+_D65: XY = (0.3127, 0.3290)
+_ILLUMINANT_C: XY = (0.310, 0.316)
+
+# Rows that are converted at a time hold about so many pixels.
+_BAND_PIXELS = 1 << 19
+
+
+class Hdr(Enum):
+    """The systems of BT.2100."""
+
+    PQ = "PQ"
+    HLG = "HLG"
+
 
 @dataclass(frozen=True, eq=False)
 class ColorEncoding:
     """Primaries, white and transfer function.
 
     Attributes:
-        name: for a note: "converted from NAME to sRGB".
+        name: for a note: "Converted from NAME to sRGB."
         red, green, blue, white: CIE 1931 xy of the primaries and of white.
-        to_linear: encoded values in [0, 1], any shape, to linear light of the same shape.
-        is_hdr: whether light beyond diffuse white is to be expected.
+        to_linear: encoded values in [0, 1], any shape, to linear light of the same shape, each
+            channel by itself. Of PQ it is display light, of HLG scene light (1.0 is its peak).
+        hdr: the HDR system; None for SDR.
+        peak: the brightest content in cd/m2, of HDR.
     """
 
     name: str
@@ -35,7 +60,11 @@ class ColorEncoding:
     blue: XY
     white: XY
     to_linear: ToLinear
-    is_hdr: bool = False
+    hdr: Hdr | None = None
+    peak: float = DEFAULT_PEAK
+
+
+# --- transfer functions -------------------------------------------------------------------------
 
 
 def gamma(exponent: float) -> ToLinear:
@@ -47,3 +76,271 @@ def table(values: Values) -> ToLinear:
     """The transfer function of a table: linear light at evenly spaced samples from 0 to 1."""
     at = np.linspace(0.0, 1.0, len(values))
     return lambda encoded: np.interp(encoded, at, values)
+
+
+def srgb_to_linear(values: Values) -> Values:
+    """sRGB's own (IEC 61966-2-1)."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def _from_linear(linear: Values) -> Values:
+    linear = np.clip(linear, 0.0, 1.0)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1.0 / 2.4) - 0.055)
+
+
+def _smpte240(values: Values) -> Values:
+    return np.where(values < 0.0913, values / 4.0, ((values + 0.1115) / 1.1115) ** (1.0 / 0.45))
+
+
+def _smpte428(values: Values) -> Values:
+    return np.maximum(values, 0.0) ** 2.6 * (52.37 / 48.0)
+
+
+def _pq(values: Values) -> Values:
+    """SMPTE ST 2084, relative to diffuse white."""
+    power = np.maximum(values, 0.0) ** (32.0 / 2523.0)
+    light = np.maximum(power - 0.8359375, 0.0) / (18.8515625 - 18.6875 * power)
+    nits: Values = 10_000.0 * light ** (16384.0 / 2610.0)
+    return nits / REFERENCE_WHITE
+
+
+def _hlg(values: Values) -> Values:
+    """ARIB STD-B67 to scene light."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    return np.where(values <= 0.5, values**2 / 3.0, (np.exp((values - c) / a) + b) / 12.0)
+
+
+# --- code points --------------------------------------------------------------------------------
+
+# H.273, table 2. Absent: reserved and unspecified ones.
+_PRIMARIES: dict[int, tuple[str, XY, XY, XY, XY]] = {
+    1: ("BT.709", (0.64, 0.33), (0.30, 0.60), (0.15, 0.06), _D65),
+    4: ("BT.470M", (0.67, 0.33), (0.21, 0.71), (0.14, 0.08), _ILLUMINANT_C),
+    5: ("BT.470BG", (0.64, 0.33), (0.29, 0.60), (0.15, 0.06), _D65),
+    6: ("BT.601", (0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65),
+    7: ("SMPTE 240M", (0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65),
+    8: ("film", (0.681, 0.319), (0.243, 0.692), (0.145, 0.049), _ILLUMINANT_C),
+    9: ("BT.2020", (0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65),
+    10: ("CIE XYZ", (1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (1.0 / 3.0, 1.0 / 3.0)),
+    11: ("DCI-P3", (0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351)),
+    12: ("Display P3", (0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
+    22: ("EBU 3213", (0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
+}
+_BT709_TRANSFERS = (1, 6, 11, 14, 15)
+# H.273, table 3. Absent: reserved, unspecified and logarithmic ones.
+_TRANSFERS: dict[int, ToLinear] = {
+    # BT.709 is a camera's curve; its displays have that of BT.1886.
+    **dict.fromkeys(_BT709_TRANSFERS, gamma(2.4)),
+    4: gamma(2.2),
+    5: gamma(2.8),
+    7: _smpte240,
+    8: gamma(1.0),
+    13: srgb_to_linear,
+    16: _pq,
+    17: _smpte428,
+    18: _hlg,
+}
+_HDR_TRANSFERS = {16: Hdr.PQ, 18: Hdr.HLG}
+_SRGB_TRANSFER = 13
+_TRANSFER_NAMES = {
+    **dict.fromkeys(_BT709_TRANSFERS, "gamma 2.4"),
+    4: "gamma 2.2",
+    5: "gamma 2.8",
+    7: "SMPTE 240M",
+    8: "linear",
+    17: "SMPTE ST 428",
+}
+
+
+def from_cicp(
+    primaries: int, transfer: int, *, is_video: bool = False, peak: float = DEFAULT_PEAK
+) -> ColorEncoding | None:
+    """The encoding of two code points; None where either is unspecified or unknown.
+
+    Args:
+        primaries: ColourPrimaries of H.273.
+        transfer: TransferCharacteristics of H.273.
+        is_video: whether they come from a video codec's picture (HEIC, AVIF). There, the camera
+            curve of BT.709 stands for "as usual", which viewers show as sRGB; "unspecified" is that
+            as well.
+        peak: the brightest content, in cd/m2, for HDR.
+    """
+    if is_video:
+        if 0 in (primaries, transfer):  # reserved: the file says nothing that makes sense
+            return None
+        primaries = primaries if primaries in _PRIMARIES else 1
+        is_known = transfer in _TRANSFERS and transfer not in _BT709_TRANSFERS
+        transfer = transfer if is_known else _SRGB_TRANSFER
+    if primaries not in _PRIMARIES or transfer not in _TRANSFERS:
+        return None
+    name, red, green, blue, white = _PRIMARIES[primaries]
+    hdr = _HDR_TRANSFERS.get(transfer)
+    if hdr is not None:
+        name = f"HDR ({hdr.value}, {name})"
+    elif transfer != _SRGB_TRANSFER:
+        name = f"{name} ({_TRANSFER_NAMES[transfer]})"
+    return ColorEncoding(name, red, green, blue, white, _TRANSFERS[transfer], hdr, peak)
+
+
+def srgb_primaries(name: str, to_linear: ToLinear) -> ColorEncoding:
+    """sRGB's primaries with another transfer function."""
+    _, red, green, blue, white = _PRIMARIES[1]
+    return ColorEncoding(name, red, green, blue, white, to_linear)
+
+
+# --- conversion ---------------------------------------------------------------------------------
+
+
+def is_srgb(encoding: ColorEncoding) -> bool:
+    """Whether an encoding is sRGB but for rounding; then samples are better left alone."""
+    levels = np.linspace(0, 255, 18).astype(np.uint8)  # every 15th
+    cube = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    return bool(np.abs(encoded_to_srgb(cube, encoding).astype(int) - cube).max() <= 2)
+
+
+def encoded_to_srgb(samples: NDArray[Any], encoding: ColorEncoding) -> NDArray[np.uint8]:
+    """Samples of an encoding as 8-bit sRGB.
+
+    Args:
+        samples: (H, W) or (H, W, 3), uint8, uint16 or float32 (see `cvpire.images.decoded`).
+        encoding: of these samples.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    if samples.ndim == 2:
+        return _grey_to_srgb(samples, encoding)
+    result = np.empty(samples.shape, np.uint8)
+    to_linear = _linearizer(samples.dtype, encoding)
+    matrix = rgb_matrix(encoding)
+    rows = max(1, _BAND_PIXELS // max(1, samples.shape[1]))
+    for top in range(0, len(samples), rows):
+        band = slice(top, top + rows)
+        result[band] = _linear_to_srgb(to_linear(samples[band]), matrix, encoding)
+    return result
+
+
+def _grey_to_srgb(samples: NDArray[Any], encoding: ColorEncoding) -> NDArray[np.uint8]:
+    """Each grey level is converted once."""
+    if samples.dtype.kind == "f":
+        return encoded_to_srgb(np.repeat(samples[..., None], 3, axis=2), encoding)
+    levels = np.arange(np.iinfo(samples.dtype).max + 1, dtype=samples.dtype)
+    table = encoded_to_srgb(np.repeat(levels[:, None, None], 3, axis=2), encoding)[:, 0]
+    converted: NDArray[np.uint8] = table[samples]
+    return converted
+
+
+def _linearizer(dtype: np.dtype[Any], encoding: ColorEncoding) -> Callable[[NDArray[Any]], Values]:
+    """Samples to linear light, float32; of whole numbers by a table of all of them."""
+    if dtype.kind == "f":
+        return lambda samples: encoding.to_linear(np.clip(samples, 0.0, 1.0)).astype(np.float32)
+    full = np.iinfo(dtype).max
+    values = encoding.to_linear(np.arange(full + 1) / full).astype(np.float32)
+    return lambda samples: values[samples]
+
+
+def _linear_to_srgb(linear: Values, matrix: Values, encoding: ColorEncoding) -> NDArray[np.uint8]:
+    if encoding.hdr is not None:
+        linear = _tone_mapped(linear @ (_SRGB_TO_BT2020 @ matrix).T.astype(np.float32), encoding)
+        matrix = _BT2020_TO_SRGB
+    shown = _from_linear(linear @ matrix.T.astype(np.float32))
+    pixels: NDArray[np.uint8] = np.rint(255.0 * shown).astype(np.uint8)
+    return pixels
+
+
+def _tone_mapped(light: Values, encoding: ColorEncoding) -> Values:
+    """HDR to [0, 1]: (..., 3) linear BT.2020, diffuse white 1.0 (HLG: scene light).
+
+    SMPTE ST 2094-50, "reference white tone mapping": below diffuse white the light is scaled, above
+    it follows a quadratic Bezier curve that ends in 1.0 at the content's peak. The gain is that of
+    the largest channel, so that no hue changes.
+    """
+    light = np.maximum(light, 0.0)
+    if encoding.hdr is Hdr.HLG:
+        # BT.2100's OOTF, at 1000 cd/m2, where its system gamma is 1.2.
+        luminance = light @ np.array([0.2627, 0.6780, 0.0593], np.float32)
+        light = light * (luminance[..., None] ** 0.2 * (DEFAULT_PEAK / REFERENCE_WHITE))
+    peak = max(encoding.peak, REFERENCE_WHITE) / REFERENCE_WHITE
+    share = min(np.log2(peak) / np.log2(DEFAULT_PEAK / REFERENCE_WHITE), 1.0)
+    white = 1.0 - 0.5 * share
+    largest = light.max(axis=-1, keepdims=True)
+    mapped = white * np.minimum(largest, 1.0)
+    if peak > 1.0:
+        mapped = np.where(largest > 1.0, _shoulder(largest, white, peak), mapped)
+    gain = np.where(largest > 0.0, mapped / np.maximum(largest, 1e-9), 0.0)
+    scaled: Values = light * gain.astype(np.float32)
+    return scaled
+
+
+def _shoulder(values: Values, white: float, peak: float) -> Values:
+    """The quadratic Bezier curve from (1, white) to (peak, 1), 1 beyond it."""
+    bend = 0.65
+    middle_x = (1.0 - bend) + bend / white
+    middle_y = (1.0 - bend) * white + bend
+    x = np.clip(values, 1.0, peak)
+    # x(t) = (1-t)^2 + 2 t (1-t) middle_x + t^2 peak, solved for t in [0, 1].
+    a, b = 1.0 - 2.0 * middle_x + peak, 2.0 * (middle_x - 1.0)
+    root = np.sqrt(b * b + 4.0 * a * (x - 1.0))
+    t = 2.0 * (x - 1.0) / np.maximum(b + root, 1e-9)
+    curve: Values = (1.0 - t) ** 2 * white + 2.0 * t * (1.0 - t) * middle_y + t**2
+    return np.minimum(curve, 1.0)
+
+
+def rgb_matrix(encoding: ColorEncoding) -> Values:
+    """(3, 3): linear light of the encoding's primaries to linear sRGB, white to white (Bradford).
+
+    Raises:
+        ValueError: for primaries on one line, or a white that they cannot mix.
+    """
+    own = _to_xyz(encoding.red, encoding.green, encoding.blue, encoding.white)
+    matrix: Values = _SRGB_FROM_XYZ @ _adaptation(encoding.white) @ own
+    if not np.isfinite(matrix).all():
+        raise ValueError("expected primaries that span a plane")
+    return matrix
+
+
+def is_possible(red: XY, green: XY, blue: XY, white: XY) -> bool:
+    """Whether these primaries can mix this white."""
+    if not white[1] > 0.0:
+        return False
+    try:
+        shares = _shares(red, green, blue, white)
+    except (np.linalg.LinAlgError, ZeroDivisionError):
+        return False
+    return bool(np.isfinite(shares).all() and (shares > 1e-6).all())
+
+
+def _xyz(xy: XY) -> Values:
+    x, y = xy
+    return np.array([x, y, 1.0 - x - y])
+
+
+def _white_xyz(white: XY) -> Values:
+    return _xyz(white) / white[1]
+
+
+def _shares(red: XY, green: XY, blue: XY, white: XY) -> Values:
+    """How much of each primary's xyz makes white of luminance 1."""
+    primaries = np.stack([_xyz(red), _xyz(green), _xyz(blue)], axis=1)
+    return np.linalg.solve(primaries, _white_xyz(white))
+
+
+def _to_xyz(red: XY, green: XY, blue: XY, white: XY) -> Values:
+    primaries = np.stack([_xyz(red), _xyz(green), _xyz(blue)], axis=1)
+    scaled: Values = primaries * _shares(red, green, blue, white)
+    return scaled
+
+
+def _adaptation(white: XY) -> Values:
+    """Bradford's chromatic adaptation from a white to D65, both (3, 3) in XYZ."""
+    bradford = np.array(
+        [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+    )
+    gains = (bradford @ _white_xyz(_D65)) / (bradford @ _white_xyz(white))
+    adapted: Values = np.linalg.solve(bradford, gains[:, None] * bradford)
+    return adapted
+
+
+_SRGB_FROM_XYZ: Values = np.linalg.inv(_to_xyz(*_PRIMARIES[1][1:]))
+_BT2020_TO_SRGB: Values = _SRGB_FROM_XYZ @ _to_xyz(*_PRIMARIES[9][1:])
+_SRGB_TO_BT2020: Values = np.linalg.inv(_BT2020_TO_SRGB)

@@ -1,7 +1,7 @@
 """What a decoder finds in a file: the samples as they are stored, and what they mean.
 
-Each decoder (`png`, `tiff`, ...) gives a `Decoded`; `cvpire.images.reading` brings it to a photo. So
-orientation, transparency, depth and colours are treated in one way, whatever the file.
+Each decoder (`png`, `tiff`, ...) gives a `Decoded`; `cvpire.images.reading` brings it to a photo.
+So orientation, transparency, depth and colours are treated in one way, whatever the file.
 """
 
 from __future__ import annotations

@@ -1,20 +1,23 @@
-"""What every decoder asks before it unpacks anything, and what it says of a damaged file."""
+"""Sizes that are accepted, judged by a file's header before anything is unpacked."""
 
 from __future__ import annotations
 
 from cvpire.errors import PhotoError
+
+DEFAULT_MAX_PIXELS = 64_000_000
+DEFAULT_MAX_BYTES = 100_000_000
 
 
 def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     """Refuse a picture that is too large.
 
     Args:
-        name: of the photo, for the message.
+        name: of the file, for the message.
         size: width and height, in pixels.
         max_pixels: the largest width x height.
 
     Raises:
-        PhotoError: if there are more.
+        PhotoError: if it is too large.
     """
     width, height = size
     if width * height > max_pixels:
@@ -22,6 +25,34 @@ def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
             f"{name} has {width} x {height} pixels ({width * height / 1e6:.1f} megapixels) and at"
             f" most {max_pixels / 1e6:g} megapixels are accepted: make it smaller and try again."
         )
+
+
+def expect_one_frame(name: str, frames: int) -> None:
+    """Refuse an animation.
+
+    Raises:
+        PhotoError: for more than one frame.
+    """
+    if frames > 1:
+        raise PhotoError(
+            f"{name} is an animation of {frames} frames and a single picture was expected:"
+            " save one frame and try again."
+        )
+
+
+def not_supported(name: str, kind: str, what: str, instead: str = "JPEG or PNG") -> PhotoError:
+    """The error for a file that is whole, and of a kind that nothing here can read.
+
+    Args:
+        name: of the file.
+        kind: of the file: "TIFF".
+        what: is special about it: "complex numbers".
+        instead: what it is to be saved as.
+    """
+    return PhotoError(
+        f"{name}: this kind of {kind} ({what}) is not supported: save it as {instead} and try"
+        " again."
+    )
 
 
 def damaged(name: str) -> PhotoError:

@@ -1,56 +1,120 @@
-"""Colour profiles: a picture's own colours to sRGB, as browsers and editors do it.
+"""ICC colour profiles: a picture's own colours to sRGB, as browsers and editors do it.
 
-Pictures are 8-bit Pillow images. Whatever goes wrong in a profile, which is a file of its own and
-as hostile as the photo's, ends in a note and leaves the colours as they are stored.
+Whatever goes wrong in a profile, which is a file of its own and as hostile as the photo's, ends in
+a note and leaves the colours as they are stored.
 """
+
+from __future__ import annotations
 
 import io
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from cvpire.images.decoded import Model
 
-def to_srgb(image: Image.Image, stored: str) -> tuple[Image.Image, *tuple[str, ...]]:
-    """An 8-bit picture in sRGB, by its embedded profile where that can be used.
+_MODES = {Model.GREY: "L", Model.RGB: "RGB", Model.CMYK: "CMYK", Model.LAB: "LAB"}
+# Of ICC.1, 7.2.6.
+_SPACES = {"GRAY": Model.GREY, "RGB": Model.RGB, "CMYK": Model.CMYK, "Lab": Model.LAB}
+# Classes of profiles that describe the colours of a picture: input, display, output, colour space.
+_PICTURE_CLASSES = ("scnr", "mntr", "prtr", "spac")
+
+
+class ProfileError(Exception):
+    """A profile cannot be used; the message is a note: one short sentence."""
+
+
+def profile_to_srgb(
+    pixels: NDArray[np.uint8], model: Model, profile: bytes
+) -> tuple[NDArray[np.uint8], str]:
+    """8-bit samples in sRGB, by their profile.
 
     Args:
-        image: of mode 1, L, LA, RGB, RGBA, CMYK, LAB or another that Pillow converts to RGB; alpha
-            is dropped.
-        stored: Pillow's raw mode of the file, such as "RGB;16B".
+        pixels: (H, W) of grey, else (H, W, channels); L*a*b* as ICC encodes it: L* 0 to 255, a* and
+            b* with 128 for 0.
+        model: of the samples.
+        profile: an ICC profile.
 
     Returns:
-        The picture (mode RGB), then what was done, one short sentence each.
+        (H, W, 3), and what was done, in one short sentence; "" where the profile is sRGB's.
+
+    Raises:
+        ProfileError: if the profile is damaged, or not one for such a picture.
     """
-    # Pillow holds 16-bit grey with alpha as RGBA; a profile for it is one for grey.
-    is_grey = image.mode in ("1", "L", "LA") or stored.startswith("LA;16")
-    if image.mode == "LAB":
+    try:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        space = opened.profile.xcolor_space.strip()
+        device_class = opened.profile.device_class.strip()
+    except Exception as error:  # the profile is a file of its own, and as hostile
+        raise ProfileError("Its colour profile is damaged and was ignored.") from error
+    if device_class not in _PICTURE_CLASSES:
+        raise ProfileError(
+            "Its colour profile is not one that describes a picture's colours and was ignored."
+        )
+    # A grey picture is one of equal red, green and blue.
+    if model is Model.GREY and space == "RGB":
+        pixels, model = np.repeat(pixels[..., None], 3, axis=2), Model.RGB
+    if _SPACES.get(space) is not model:
+        meant = _SPACES[space].value if space in _SPACES else space
+        raise ProfileError(
+            f"Its colour profile is for {meant} pictures, which this one is not, and was ignored."
+        )
+    try:
+        return _by_profile(pixels, model, opened)
+    except Exception as error:
+        raise ProfileError("Its colour profile is damaged and was ignored.") from error
+
+
+def without_profile(
+    pixels: NDArray[np.uint8], model: Model
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """8-bit samples in sRGB where the file says nothing of their colours.
+
+    Args:
+        pixels: as of `profile_to_srgb`.
+        model: of the samples.
+
+    Returns:
+        (H, W, 3), and what was done, one short sentence each.
+    """
+    if model is Model.GREY:
+        return np.repeat(pixels[..., None], 3, axis=2), ()
+    if model is Model.RGB:
+        return pixels, ()
+    if model is Model.LAB:
         lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-        return _transform(lab, "LAB").apply(image), "Converted from L*a*b* to sRGB."
-    if image.mode != "CMYK":
-        image = image.convert("L" if is_grey else "RGB")
-    notes = []
-    if "icc_profile" in image.info:  # None where Pillow could not unpack it
-        try:
-            return _by_profile(image, image.info["icc_profile"])
-        except Exception:  # the profile is a file of its own, and as hostile
-            notes.append("Its colour profile is damaged and was ignored.")
-    if image.mode == "CMYK":
-        notes.append("Converted from CMYK without a colour profile: its colours are approximate.")
-    return image.convert("RGB"), *notes
+        converted = _transform(lab, "LAB").apply(_image(pixels, model))
+        return np.array(converted), ("Converted from L*a*b* to sRGB.",)
+    converted = _image(pixels, model).convert("RGB")
+    note = "Converted from CMYK without a colour profile: its colours are approximate."
+    return np.array(converted), (note,)
 
 
-def _by_profile(image: Image.Image, data: bytes) -> tuple[Image.Image, str]:
-    profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
-    transform = _transform(profile, image.mode)
-    if _is_identity(transform, image.mode):
-        return image.convert("RGB"), ""
+def _image(pixels: NDArray[np.uint8], model: Model) -> Image.Image:
+    pixels = np.ascontiguousarray(pixels)
+    if model is not Model.LAB:
+        mode = _MODES[model]
+        return Image.frombuffer(mode, pixels.shape[1::-1], pixels, "raw", mode, 0, 1)
+    # Pillow stores a* and b* as bytes with 128 for 0, but unpacks them as signed.
+    signed = pixels.copy()
+    signed[..., 1:] ^= 0x80
+    return Image.frombytes("LAB", pixels.shape[1::-1], signed.tobytes())
+
+
+def _by_profile(
+    pixels: NDArray[np.uint8], model: Model, profile: ImageCms.ImageCmsProfile
+) -> tuple[NDArray[np.uint8], str]:
+    transform = _transform(profile, _MODES[model])
+    if model in (Model.GREY, Model.RGB) and _is_identity(transform, model):
+        return without_profile(pixels, model)[0], ""
     name = " ".join(ImageCms.getProfileDescription(profile).split())[:60]
     which = f"the colour profile '{name}'" if name and name.isprintable() else "its colour profile"
-    if image.mode == "L":  # 256 greys, each computed once
-        greys = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-        converted = Image.fromarray(np.array(transform.apply(greys))[0][np.array(image)])
+    if model is Model.GREY:  # 256 greys, each computed once
+        greys = _image(np.arange(256, dtype=np.uint8)[None], model)
+        converted = np.array(transform.apply(greys))[0][pixels]
     else:
-        converted = transform.apply(image)
+        converted = np.array(transform.apply(_image(pixels, model)))
     return converted, f"Converted from {which} to sRGB."
 
 
@@ -72,15 +136,17 @@ def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCm
     )
 
 
-def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+def _is_identity(transform: ImageCms.ImageCmsTransform, model: Model) -> bool:
     """Whether a profile is sRGB but for rounding; then the pixels are better left alone.
 
     Its effect is looked at, not its name: sRGB goes by many names, and any profile may bear it.
     """
-    if mode == "CMYK":
-        return False
     levels = np.linspace(0, 255, 18).astype(np.uint8)  # every 15th
-    axes = np.meshgrid(*[levels] * len(mode), indexing="ij")  # one for L, three for RGB
-    probe = Image.merge(mode, [Image.fromarray(axis.reshape(len(levels), -1)) for axis in axes])
-    before, after = (np.array(i, int) for i in (probe.convert("RGB"), transform.apply(probe)))
+    if model is Model.GREY:
+        probe = levels[None]
+    else:
+        axes = np.meshgrid(levels, levels, levels, indexing="ij")
+        probe = np.stack(axes, axis=-1).reshape(1, -1, 3)
+    before = without_profile(probe, model)[0].astype(int)
+    after = np.array(transform.apply(_image(probe, model)), int)
     return bool(np.abs(after - before).max() <= 2)

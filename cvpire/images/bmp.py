@@ -1,0 +1,134 @@
+"""BMP: by Pillow, but for samples that masks describe, which are unpacked here."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.BmpImagePlugin import BmpImageFile
+
+from cvpire.images.decoded import Decoded, Model
+from cvpire.images.limits import check_size, not_supported
+
+_BITFIELDS, _JPEG, _PNG, _ALPHA_BITFIELDS = 3, 4, 5, 6
+# Lengths of the headers that hold masks of colours, and of alpha.
+_V2, _V3, _V4, _V5 = 52, 56, 108, 124
+
+
+class _Masked(NamedTuple):
+    """A picture whose samples are described by masks.
+
+    Attributes:
+        width, height: in pixels.
+        is_top_down: whether the first row is the highest.
+        bits: of a pixel, 16 or 32.
+        offset: of the rows in the file.
+        masks: of red, green, blue and alpha; 0 without it.
+    """
+
+    width: int
+    height: int
+    is_top_down: bool
+    bits: int
+    offset: int
+    masks: tuple[int, int, int, int]
+
+
+def decode_bmp(name: str, data: bytes, max_pixels: int) -> Decoded:
+    """Decode a BMP.
+
+    A profile that the file embeds counts. Primaries and gamma in its header (LCS_CALIBRATED_RGB) do
+    not: many programs fill them with nonsense, and browsers pass them over as well.
+
+    Args:
+        name: of the file, for messages.
+        data: its content.
+        max_pixels: the largest width x height.
+
+    Raises:
+        PhotoError: for a picture that is too large, or of a kind that nothing here decodes.
+        Exception: others, from decoders, for damaged files.
+    """
+    profile = _profile(data)
+    data = _padded(data)
+    masked = _read_masks(name, data)
+    if masked is None:
+        image = BmpImageFile(io.BytesIO(data))
+        check_size(name, image.size, max_pixels)
+        values = np.array(image.convert("RGB"))
+        return Decoded(values, Model.RGB, profile=profile)
+    check_size(name, (masked.width, masked.height), max_pixels)
+    words = _words(data, masked)
+    channels = [_unpack(words, mask) for mask in masked.masks]
+    alpha = channels.pop() if masked.masks[3] else None
+    depth = max(mask.bit_count() for mask in masked.masks[:3])
+    notes = (f"Reduced from {depth} to 8 bits a channel.",) if depth > 8 else ()
+    samples = np.stack(channels[:3], axis=2)
+    return Decoded(samples, Model.RGB, alpha, profile=profile, notes=notes)
+
+
+def _read_masks(name: str, data: bytes) -> _Masked | None:
+    """What masks describe; None where there are none."""
+    (offset,) = struct.unpack_from("<I", data, 10)
+    (length,) = struct.unpack_from("<I", data, 14)
+    if length < 40:
+        return None
+    width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    if compression in (_JPEG, _PNG):
+        raise not_supported(name, "BMP", "a JPEG or PNG inside")
+    if compression not in (_BITFIELDS, _ALPHA_BITFIELDS) or bits not in (16, 32):
+        return None
+    has_alpha = length >= _V3 or compression == _ALPHA_BITFIELDS
+    masks = struct.unpack_from(f"<{3 + has_alpha}I", data, 54)
+    if width < 1 or height == 0:
+        raise ValueError("no pixels")
+    red, green, blue, alpha = (*masks, 0)[:4]
+    return _Masked(width, abs(height), height < 0, bits, offset, (red, green, blue, alpha))
+
+
+def _padded(data: bytes) -> bytes:
+    """The file with the padding of its last row, which some programs leave out."""
+    (offset,) = struct.unpack_from("<I", data, 10)
+    (length,) = struct.unpack_from("<I", data, 14)
+    if length < 40:
+        return data
+    width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    if compression not in (0, _BITFIELDS, _ALPHA_BITFIELDS):
+        return data
+    padding = -((width * bits + 7) // 8) % 4
+    missing = offset + (width * bits + 31) // 32 * 4 * abs(height) - len(data)
+    return data + bytes(missing) if 0 < missing <= padding else data
+
+
+def _words(data: bytes, masked: _Masked) -> NDArray[Any]:
+    """(H, W) uint16 or uint32, the highest row first. Rows are padded to four bytes."""
+    width, height, bits = masked.width, masked.height, masked.bits
+    stride = (width * bits + 31) // 32 * 4
+    rows = np.frombuffer(data, np.uint8, count=stride * height, offset=masked.offset)
+    words = rows.reshape(height, stride).view("<u2" if bits == 16 else "<u4")[:, :width]
+    return words if masked.is_top_down else words[::-1]
+
+
+def _unpack(words: NDArray[Any], mask: int) -> NDArray[np.uint8]:
+    """The channel under a mask, spread over 0 to 255; 0 where there is none."""
+    if mask == 0:
+        return np.zeros(words.shape, np.uint8)
+    shift = (mask & -mask).bit_length() - 1
+    full = mask >> shift
+    if full & (full + 1):
+        raise ValueError("a mask with holes")
+    values = (words.astype(np.uint32) & np.uint32(mask)) >> np.uint32(shift)
+    spread: NDArray[np.uint8] = np.rint(values * (255.0 / full)).astype(np.uint8)
+    return spread
+
+
+def _profile(data: bytes) -> bytes | None:
+    """The profile that a V5 header points to."""
+    (length,) = struct.unpack_from("<I", data, 14)
+    if length < _V5 or data[70:74] != b"DEBM":
+        return None
+    start, size = struct.unpack_from("<II", data, 14 + 112)
+    return data[14 + start : 14 + start + size]

@@ -1,0 +1,36 @@
+"""GIF: of one picture, which may cover only a part of the screen that the file declares."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL.GifImagePlugin import GifImageFile
+
+from cvpire.images.decoded import Decoded, Model
+from cvpire.images.limits import check_size, expect_one_frame
+
+
+def decode_gif(name: str, data: bytes, max_pixels: int) -> Decoded:
+    """Decode a GIF. Where its picture does not cover the screen, the screen is clear.
+
+    Args:
+        name: of the file, for messages.
+        data: its content.
+        max_pixels: the largest width x height.
+
+    Raises:
+        PhotoError: for a picture that is too large or animated.
+        Exception: others, from decoders, for damaged files.
+    """
+    image = GifImageFile(io.BytesIO(data))
+    check_size(name, image.size, max_pixels)
+    # Pillow's screen grows with the picture; the tile says where in it the picture is.
+    left, top, right, bottom = image.tile[0].extents or (0, 0, *image.size)
+    expect_one_frame(name, getattr(image, "n_frames", 1))
+    image.seek(0)
+    shown = np.array(image.convert("RGBA"))
+    alpha = np.zeros(shown.shape[:2], np.uint8)
+    covered = (slice(top, bottom), slice(left, right))
+    alpha[covered] = shown[(*covered, 3)]
+    return Decoded(shown[..., :3], Model.RGB, alpha)

@@ -1,0 +1,119 @@
+"""HEIC and AVIF: pictures of video codecs, whose colours an nclx box may describe."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL.AvifImagePlugin import AvifImageFile
+
+from cvpire.errors import PhotoError
+from cvpire.images import color_encoding
+from cvpire.images.color_encoding import ColorEncoding
+from cvpire.images.decoded import Decoded, Model
+from cvpire.images.isobmff import MainItem, read_main_item
+from cvpire.images.limits import check_size, expect_one_frame
+from cvpire.images.orientation import exif_orientation
+
+_HEIF_SEQUENCE = rb"....ftyp(hev[cmxs]|msf1)"
+
+
+def decode_avif(name: str, data: bytes, max_pixels: int) -> Decoded:
+    """Decode an AVIF.
+
+    Args:
+        name: of the file, for messages.
+        data: its content.
+        max_pixels: the largest width x height.
+
+    Raises:
+        PhotoError: for a picture that is too large or animated.
+        Exception: others, from decoders, for damaged files.
+    """
+    image = AvifImageFile(io.BytesIO(data))
+    check_size(name, image.size, max_pixels)
+    expect_one_frame(name, getattr(image, "n_frames", 1))
+    item = read_main_item(data)
+    if item.bits > 8:
+        # Pillow has 8 bits, in which HDR's shadows are steps.
+        values = _full_range(imagecodecs.avif_decode(data), item.bits)
+    else:
+        image.load()
+        values = np.array(image if image.mode in ("RGB", "RGBA") else image.convert("RGBA"))
+    # Pillow puts the file's own turn (irot and imir), which is the one that counts, there.
+    return _decoded(values, exif_orientation(image.info.get("exif")), image.info, item)
+
+
+def decode_heic(name: str, data: bytes, max_pixels: int) -> Decoded:
+    """Decode a HEIC; of several still pictures in it, the main one.
+
+    Args:
+        name: of the file, for messages.
+        data: its content.
+        max_pixels: the largest width x height.
+
+    Raises:
+        PhotoError: for a picture that is too large or animated, or without pillow-heif.
+        Exception: others, from decoders, for damaged files.
+    """
+    try:
+        import pillow_heif  # only this format needs it
+    except ImportError as error:
+        raise PhotoError(
+            f"{name} is a HEIC picture, which needs the package pillow-heif:"
+            " install it (pip install pillow-heif) or save the photo as JPEG."
+        ) from error
+    file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    image: Any = file[file.primary_index]
+    width, height = image.size
+    check_size(name, (width, height), max_pixels)
+    if re.match(_HEIF_SEQUENCE, data, re.DOTALL):
+        expect_one_frame(name, len(file))
+    bits = int(image.info.get("bit_depth", 8))
+    values = np.asarray(image)
+    if bits > 8:
+        values = _full_range(values, bits)
+    item = read_main_item(data)
+    # libheif has turned it, as the file's own properties say.
+    return _decoded(values, 1, image.info, item._replace(bits=bits))
+
+
+def _full_range(values: NDArray[Any], bits: int) -> NDArray[np.uint16]:
+    """Samples of 9 to 16 bits, spread over 16."""
+    full = 2**bits - 1
+    table = np.rint(np.arange(full + 1) * (65535.0 / full)).astype(np.uint16)
+    spread: NDArray[np.uint16] = table[np.minimum(values, full)]
+    return spread
+
+
+def _decoded(
+    values: NDArray[Any], orientation: int, info: Mapping[Any, Any], item: MainItem
+) -> Decoded:
+    channels = 1 if values.ndim == 2 else values.shape[2]
+    has_alpha = channels in (2, 4)
+    samples = values[..., : channels - has_alpha] if values.ndim == 3 else values
+    if samples.ndim == 3 and samples.shape[2] == 1:
+        samples = samples[..., 0]
+    notes = (f"Reduced from {item.bits} to 8 bits a channel.",) if item.bits > 8 else ()
+    return Decoded(
+        samples,
+        Model.GREY if samples.ndim == 2 else Model.RGB,
+        values[..., -1] if has_alpha else None,
+        orientation,
+        info.get("icc_profile") or None,
+        _encoding(item),
+        notes=notes,
+    )
+
+
+def _encoding(item: MainItem) -> ColorEncoding | None:
+    if item.nclx is None:
+        return None
+    primaries, transfer, _, _ = item.nclx
+    peak = item.peak or color_encoding.DEFAULT_PEAK
+    return color_encoding.from_cicp(primaries, transfer, is_video=True, peak=peak)
