@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.errors import PhotoError
 from cvpire.images.decoded import Decoded, Model
-from cvpire.images.limits import check_size, damaged
+from cvpire.images.limits import check_size, damaged, not_supported
 from cvpire.images.tiff_colors import (
     from_palette,
     reference_black_white,
@@ -68,10 +67,7 @@ def decode_tiff(name: str, data: bytes, max_pixels: int) -> Decoded:
         layout = read_layout(directory, data)
         return _decode(name, file, directory, layout, others)
     except UnsupportedError as error:
-        raise PhotoError(
-            f"{name}: this kind of TIFF ({error}) is not supported:"
-            " save it as PNG or JPEG and try again."
-        ) from error
+        raise not_supported(name, "TIFF", str(error)) from error
     except DamagedError as error:
         raise damaged(name) from error
 

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.color_encoding import XY, ColorEncoding, ToLinear, Values, table
+from cvpire.images.color_encoding import (
+    XY,
+    ColorEncoding,
+    Values,
+    is_possible,
+    srgb_to_linear,
+    table,
+)
 from cvpire.images.tiff_ranges import bands
 from cvpire.images.tiff_tags import DamagedError, Directory
 
@@ -54,14 +61,14 @@ def read_encoding(
     has_places = bool((np.abs(places - _SRGB) > _SAME_XY).any()) and samples.ndim == 3
     if not curves and not has_places:
         return samples, None, note
-    red, green, blue, white = ((float(x), float(y)) for x, y in places)
-    to_linear = table(curves[0]) if curves else _srgb_to_linear
-    encoding = _encoding(red, green, blue, white, to_linear)
+    to_linear = table(curves[0]) if curves else srgb_to_linear
+    encoding = ColorEncoding(NAME, *_corners(places), to_linear)
     return samples, encoding, "" if note and has_places else note
 
 
-def _encoding(red: XY, green: XY, blue: XY, white: XY, to_linear: ToLinear) -> ColorEncoding:
-    return ColorEncoding(NAME, red, green, blue, white, to_linear)
+def _corners(places: NDArray[np.float64]) -> tuple[XY, XY, XY, XY]:
+    red, green, blue, white = ((float(x), float(y)) for x, y in places)
+    return red, green, blue, white
 
 
 def _chromaticities(directory: Directory) -> NDArray[np.float64]:
@@ -78,12 +85,7 @@ def _chromaticities(directory: Directory) -> NDArray[np.float64]:
         if len(values) != count or not np.isfinite(values).all():
             raise DamagedError(f"tag {tag}")
         places[part] = values.reshape(-1, 2)
-    x, y = places.T
-    # White is mixed of the primaries: as shares that are all positive.
-    corners = np.stack([x[:3], y[:3], 1 - x[:3] - y[:3]])
-    white = np.array([x[3], y[3], 1 - x[3] - y[3]])
-    is_plane = abs(np.linalg.det(corners)) > 1e-3
-    if not is_plane or not (np.linalg.solve(corners, white) > 0).all() or y[3] <= 0:
+    if not is_possible(*_corners(places)):
         raise DamagedError("chromaticities")
     return places
 
@@ -121,10 +123,6 @@ def _with_srgb_curve(samples: NDArray[Any], curves: list[Values]) -> NDArray[Any
             encoded = _from_linear(to_linear(samples[band, :, channel] / own_full))
             result[band, :, channel] = encoded if full == 1.0 else np.rint(encoded * full)
     return result
-
-
-def _srgb_to_linear(values: Values) -> Values:
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
 def _from_linear(linear: Values) -> Values:
