@@ -775,6 +775,21 @@ def test_raw_file_whose_sensor_is_in_a_subdirectory() -> None:
     assert (decode(bytes(pyramid)).samples == 7).all()
 
 
+def jp2() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, "JPEG2000", irreversible=False)
+    return buffer.getvalue()
+
+
+def many_scans() -> bytes:
+    """A grey JPEG that repeats its only scan."""
+    buffer = io.BytesIO()
+    Image.fromarray(GREY).save(buffer, "JPEG", progressive=True)
+    jpeg = buffer.getvalue()
+    at = jpeg.rindex(b"\xff\xda")
+    return tiff((head(W, H, 8, 1, t259=("H", [7])), jpeg[:at] + jpeg[at:-2] * 120 + jpeg[-2:]))
+
+
 # --- what is refused ----------------------------------------------------------------------------
 
 
@@ -797,6 +812,12 @@ def test_raw_file_whose_sensor_is_in_a_subdirectory() -> None:
         (tiff((head(1, 1, 32, 8, 3), bytes(12))), "L*a*b* of 32 bits"),
         (tiff(page(2, 2, 1, t259=("H", [5]), t317=("H", [9]))), "predictor 9"),
         (tiff(page(2, 2, 1, t277=("H", [900]))), "900 samples a pixel"),
+        (tiff((head(W, H, 8, 2, 3, t259=("H", [34712])), jp2())), "JPEG 2000 other than"),
+        (many_scans(), "JPEG compression in more than 100 scans"),
+        (
+            tiff((head(8000, 7000, 64, 1, 60, t259=("H", [50000])), bytes(99))),
+            "26880 MB of samples",
+        ),
     ],
 )
 def test_kinds_that_are_not_supported_are_named(data: bytes, what: str) -> None:

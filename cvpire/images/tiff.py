@@ -39,6 +39,10 @@ _ORIENTATION, _INK_SET, _EXTRA_SAMPLES, _ICC_PROFILE = 274, 332, 338, 34675
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _CMYK = 1
 
+# What samples may take in memory: 1 GB, or as much as the largest accepted RGBA picture of floats.
+# The number of pixels says little of it, for each may have many samples.
+_MAX_BYTES, _MAX_BYTES_A_PIXEL = 1 << 30, 16
+
 _LAB = (Photometric.CIE_LAB, Photometric.ICC_LAB, Photometric.ITU_LAB)
 _MODELS = {
     Photometric.WHITE_IS_ZERO: Model.GREY,
@@ -64,7 +68,8 @@ def decode_tiff(name: str, data: bytes, max_pixels: int) -> Decoded:
         file = TiffBytes(data)
         directory, others = main_page(name, file)
         check_size(name, picture_size(directory), max_pixels)
-        layout = read_layout(directory, data)
+        max_bytes = max(_MAX_BYTES, max_pixels * _MAX_BYTES_A_PIXEL)
+        layout = read_layout(directory, data, max_bytes)
         return _decode(name, file, directory, layout, others)
     except UnsupportedError as error:
         raise not_supported(name, "TIFF", str(error)) from error

@@ -46,6 +46,9 @@ _MAX_SEGMENTS = 1 << 20
 _MAX_SAMPLES_PER_PIXEL = 64
 # A tile may be larger than a small picture, but not by much.
 _MAX_TILE_BYTES = 1 << 26
+# A progressive JPEG has about ten scans. Each goes over the whole picture, though it may be of few
+# bytes, so that a small file of thousands would take minutes. (libtiff stops after 100.)
+_MAX_SCANS = 100
 # Segments may share their bytes (empty tiles), but each is copied once more.
 _MAX_READ = 1 << 30
 
@@ -139,12 +142,13 @@ def picture_size(directory: Directory) -> tuple[int, int]:
     return width, height
 
 
-def read_layout(directory: Directory, data: bytes) -> Layout:
+def read_layout(directory: Directory, data: bytes, max_bytes: int) -> Layout:
     """The layout of a page.
 
     Args:
         directory: its tags.
         data: the whole file.
+        max_bytes: the most that the samples may take when they are unpacked.
 
     Raises:
         DamagedError: if its tags contradict each other or the file.
@@ -162,6 +166,9 @@ def read_layout(directory: Directory, data: bytes) -> Layout:
     if compression not in _READ:
         raise UnsupportedError(_NAMES.get(compression, f"compression {compression}"))
     bits, number = _number(directory, channels)
+    unpacked = width * height * channels * _bytes_unpacked(bits)
+    if unpacked > max_bytes:
+        raise UnsupportedError(f"{unpacked / 1e6:.0f} MB of samples")
     photometric = _photometric(directory, channels, compression)
     _check_colours(photometric, channels, bits, number)
     subsampling = _subsampling(directory, photometric)
@@ -268,6 +275,10 @@ def _number(directory: Directory, channels: int) -> tuple[int, SampleFormat]:
     if not is_read:
         raise UnsupportedError(f"{bits}-bit samples")
     return bits, number
+
+
+def _bytes_unpacked(bits: int) -> int:
+    return next(size for size in (1, 2, 4, 8) if bits <= 8 * size)
 
 
 def _photometric(directory: Directory, channels: int, compression: int) -> Photometric:
@@ -399,9 +410,10 @@ def _check_segments(
     most = _MOST_PER_BYTE.get(compression)
     if most is not None and (needed // np.uint64(most) > counts).any():
         raise DamagedError("strips or tiles that promise more than they can hold")
-    if compression == JPEG and not all(
-        data.rfind(b"\xff\xd9", max(start, end - 64), end) >= 0
-        for start, end in zip(offsets.tolist(), (offsets + counts).tolist(), strict=True)
-    ):
-        # libjpeg would fill the rest with grey.
-        raise DamagedError("a JPEG strip or tile without its end")
+    if compression == JPEG:
+        for start, end in zip(offsets.tolist(), (offsets + counts).tolist(), strict=True):
+            if data.rfind(b"\xff\xd9", max(start, end - 64), end) < 0:
+                # libjpeg would fill the rest with grey.
+                raise DamagedError("a JPEG strip or tile without its end")
+            if data.count(b"\xff\xda", start, end) > _MAX_SCANS:
+                raise UnsupportedError("JPEG compression in more than 100 scans")

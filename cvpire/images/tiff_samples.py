@@ -146,9 +146,10 @@ def _by_tifffile(file: bytes, layout: Layout) -> NDArray[Any]:
     """By strips or tiles that are whole files themselves, each with a size of its own."""
     if len(layout.offsets) > _MAX_PICTURES:
         raise UnsupportedError(f"{len(layout.offsets)} JPEG strips or tiles")
+    channels = 1 if layout.is_planar else layout.channels
     own_size = _jpeg_2000_size if layout.compression in JPEG_2000 else _jpeg_size
     for start, count in zip(layout.offsets.tolist(), layout.counts.tolist(), strict=True):
-        width, height = own_size(file[start : start + min(count, _HEADER_SIZE)])
+        width, height = own_size(file[start : start + min(count, _HEADER_SIZE)], channels)
         if width > layout.segment_width or height > layout.segment_height:
             raise DamagedError("a JPEG picture larger than its strip or tile")
     with _quiet():
@@ -162,20 +163,27 @@ def _by_tifffile(file: bytes, layout: Layout) -> NDArray[Any]:
     return samples
 
 
-def _jpeg_size(header: bytes) -> tuple[int, int]:
+def _jpeg_size(header: bytes, channels: int) -> tuple[int, int]:
     try:
-        _, height, width, _ = jpeg_shape(header)
+        _, height, width, components = jpeg_shape(header)
     except (ValueError, struct.error) as error:
         raise DamagedError("no JPEG header") from error
+    if components != channels:
+        raise DamagedError(f"{components} components, expected {channels}")
     return width, height
 
 
-def _jpeg_2000_size(header: bytes) -> tuple[int, int]:
-    """Of the marker SIZ (ISO/IEC 15444-1, A.5.1), which follows SOC, in a JP2 file or without."""
-    at = header.find(b"\xff\x4f\xff\x51")
-    if at < 0 or at + 24 > len(header):
-        raise DamagedError("no JPEG 2000 header")
-    right, bottom, left, top = struct.unpack_from(">IIII", header, at + 8)
+def _jpeg_2000_size(header: bytes, channels: int) -> tuple[int, int]:
+    """Of the marker SIZ (ISO/IEC 15444-1, A.5.1), which follows SOC.
+
+    A JP2 file around the code stream is not read: its boxes can hide what is really unpacked.
+    """
+    if len(header) < 42 or not header.startswith(b"\xff\x4f\xff\x51"):
+        raise UnsupportedError("JPEG 2000 other than a plain code stream")
+    right, bottom, left, top = struct.unpack_from(">IIII", header, 8)
+    (components,) = struct.unpack_from(">H", header, 40)
+    if components != channels:
+        raise DamagedError(f"{components} components, expected {channels}")
     return right - left, bottom - top
 
 
