@@ -17,7 +17,6 @@ from cvpire.images.decoded import Decoded, Model
 from cvpire.images.limits import check_size, damaged
 from cvpire.images.tiff_colors import (
     from_palette,
-    luma_coefficients,
     reference_black_white,
     to_icc_lab,
     to_straight,
@@ -82,14 +81,7 @@ def _decode(
 ) -> Decoded:
     extra = _extra_samples(directory, layout)
     _check_inks(directory, layout)
-    stored = read_samples(
-        file.data,
-        layout,
-        order=file.order,
-        is_big=file.is_big,
-        luma=luma_coefficients(directory),
-        reference=reference_black_white(directory, layout.bits) or (),
-    )
+    stored = read_samples(file.data, layout, order=file.order, is_big=file.is_big)
     colours = COLOURS[layout.photometric]
     alpha_at = _alpha_channel(extra)
     samples, stored_alpha = _split(stored, colours, alpha_at)
@@ -137,7 +129,7 @@ def _check_inks(directory: Directory, layout: Layout) -> None:
 def _extra_samples(directory: Directory, layout: Layout) -> list[int]:
     """What each sample beyond the colours is, by the tag ExtraSamples; 0 is "unspecified"."""
     number = layout.channels - COLOURS[layout.photometric]
-    kinds = [int(value) for value in directory.numbers(_EXTRA_SAMPLES)[:number]]
+    kinds = [int(value) for value in directory.integers(_EXTRA_SAMPLES)[:number]]
     if not kinds and number == 1:
         return [_UNASSOCIATED]  # RGBA by writers that forget the tag, as Pillow reads it
     return kinds + [0] * (number - len(kinds))

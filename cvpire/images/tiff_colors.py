@@ -25,7 +25,7 @@ def from_palette(indices: NDArray[Any], bits: int, directory: Directory) -> NDAr
     Raises:
         DamagedError: if the map is too short.
     """
-    entries = directory.numbers(_COLOR_MAP)
+    entries = directory.integers(_COLOR_MAP)
     size = 1 << bits
     if len(entries) < 3 * size:
         raise DamagedError("a colour map that is too short")
@@ -37,7 +37,7 @@ def from_palette(indices: NDArray[Any], bits: int, directory: Directory) -> NDAr
     return result
 
 
-def luma_coefficients(directory: Directory) -> tuple[float, float, float]:
+def _luma_coefficients(directory: Directory) -> tuple[float, float, float]:
     """Shares of red, green and blue in luma (tag 529)."""
     values = directory.numbers(_LUMA)
     if len(values) != 3 or not ((values > 0) & (values < 1)).all():
@@ -66,7 +66,7 @@ def ycbcr_to_rgb(samples: NDArray[Any], directory: Directory, bits: int) -> NDAr
     reference = reference_black_white(directory, bits) or (0, full, half, full, half, full)
     black, white = np.array(reference[::2]), np.array(reference[1::2])
     scale = np.array([full, half - 1, half - 1]) / (white - black)
-    red, green, blue = luma_coefficients(directory)
+    red, green, blue = _luma_coefficients(directory)
     for band in bands(samples):
         luma, cb, cr = np.moveaxis((samples[band] - black) * scale, -1, 0)
         r = luma + cr * (2 - 2 * red)
@@ -102,7 +102,7 @@ def _from_itu(samples: NDArray[Any], directory: Directory) -> NDArray[Any]:
     Its defaults are those of RFC 3949: a* from -85 to 85 and b* from -75 to 125, by 8-bit codes.
     """
     decode = directory.numbers(_DECODE).astype(np.float64)
-    if len(decode) != 6:
+    if len(decode) != 6 or not np.isfinite(decode).all():
         decode = np.array([0, 100 * 255, -21760, 21590, -19200, 31800]) / 255
     low, high = decode[::2], decode[1::2]
     # Values to codes of ICC's encoding, as shares of the full code.
@@ -130,8 +130,9 @@ def to_straight(samples: NDArray[Any], alpha: NDArray[Any]) -> None:
     full = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
     alpha_full = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
     for band in bands(samples):
-        shares = alpha[band].astype(np.float64) / alpha_full
-        shares = np.where(shares > 0, shares, 1.0)
-        shares = shares if samples.ndim == 2 else shares[..., None]
-        straight = np.minimum(samples[band] / shares, full)
+        part = alpha[band].astype(np.float32)
+        gains = np.where(part > 0, alpha_full / np.maximum(part, 1e-9), 1.0).astype(np.float32)
+        straight = np.minimum(
+            samples[band] * (gains if samples.ndim == 2 else gains[..., None]), full
+        )
         samples[band] = straight if full == 1.0 else np.rint(straight)

@@ -75,7 +75,7 @@ def _chromaticities(directory: Directory) -> NDArray[np.float64]:
         values = directory.numbers(tag)
         if len(values) == 0:
             continue
-        if len(values) != count:
+        if len(values) != count or not np.isfinite(values).all():
             raise DamagedError(f"tag {tag}")
         places[part] = values.reshape(-1, 2)
     x, y = places.T
@@ -90,7 +90,7 @@ def _chromaticities(directory: Directory) -> NDArray[np.float64]:
 
 def _curves(directory: Directory, bits: int, inverted: bool) -> list[Values]:
     """One table of linear light, or three that differ; none where it is sRGB's own."""
-    values = directory.numbers(_TRANSFER)
+    values = directory.integers(_TRANSFER)
     if len(values) == 0:
         return []
     size = 1 << min(bits, 16)

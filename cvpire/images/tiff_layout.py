@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from cvpire.images.tiff_tags import DamagedError, Directory, UnsupportedError
 
 JPEG, WEBP, NONE = 7, 50001, 1
+_OLD_JPEG = 6
 JPEG_2000 = (33003, 33004, 33005, 34712)
 FAX = (2, 3, 4, 32771)
 _DEFLATE, _PACKBITS, _LZW = (8, 32946), 32773, 5
 _WITH_PREDICTOR = (_LZW, *_DEFLATE, 34925, 50000)  # also LZMA and Zstandard
 _READ = (NONE, _PACKBITS, JPEG, WEBP, *FAX, *JPEG_2000, *_WITH_PREDICTOR)
 _NAMES = {
-    6: "old-style JPEG compression",
     9: "JBIG compression",
     10: "JBIG compression",
     32766: "NeXT compression",
@@ -151,6 +151,8 @@ def read_layout(directory: Directory, data: bytes) -> Layout:
         UnsupportedError: if it is of a kind that is not read.
     """
     width, height = picture_size(directory)
+    if directory.integer(259, NONE) == _OLD_JPEG:
+        directory = _with_new_jpeg(directory, data, height)
     channels = directory.integer(277, 1)
     if channels < 1:
         raise DamagedError("no samples")
@@ -166,15 +168,11 @@ def read_layout(directory: Directory, data: bytes) -> Layout:
     is_planar = channels > 1 and directory.integer(284, 1) == 2
     predictor = directory.integer(317, 1) if compression in _WITH_PREDICTOR else 1
     _check_coding(compression, predictor, bits, number, channels, is_planar)
+    is_tiled, segment_width, segment_height = _segment_size(directory, width, height)
     if subsampling != (1, 1):
-        _check_subsampling(subsampling, compression, bits, channels, is_planar)
-    is_tiled = 322 in directory
-    if is_tiled:
-        segment_width, segment_height = directory.integer(322, 0), directory.integer(323, 0)
-    else:
-        segment_width, segment_height = width, min(directory.integer(278, height), height)
-    if segment_width < 1 or segment_height < 1:
-        raise DamagedError("strips or tiles without a size")
+        _check_subsampling(subsampling, compression, predictor, channels, is_planar, is_tiled)
+        if compression != JPEG and segment_height < height and segment_height % subsampling[1]:
+            raise DamagedError("strips that end within a block of chroma")
     in_segment = 1 if is_planar else channels
     if is_tiled and segment_width * segment_height * in_segment * bits // 8 > _MAX_TILE_BYTES:
         raise UnsupportedError(f"tiles of {segment_width} x {segment_height} pixels")
@@ -182,10 +180,9 @@ def read_layout(directory: Directory, data: bytes) -> Layout:
     segments = across * down * (channels if is_planar else 1)
     if segments > _MAX_SEGMENTS:
         raise UnsupportedError(f"{segments} strips or tiles")
-    last_rows = height - (down - 1) * segment_height
     heights = np.full(segments, segment_height, np.uint64)
-    if not is_tiled:
-        heights[down - 1 :: down] = last_rows
+    if not is_tiled:  # the last strip, of each plane
+        heights[down - 1 :: down] = height - (down - 1) * segment_height
     needed = _bytes_of(heights, segment_width, in_segment, bits, photometric, subsampling)
     offsets, counts = _segments(directory, segments, is_tiled)
     if compression == NONE:
@@ -215,10 +212,43 @@ def read_layout(directory: Directory, data: bytes) -> Layout:
     )
 
 
+def _with_new_jpeg(directory: Directory, data: bytes, height: int) -> Directory:
+    """A directory of old-style JPEG (TIFF 6.0, section 22) as one of a single new-style strip.
+
+    Where JPEGInterchangeFormat points to a whole JPEG file, as it mostly does, that is all there is
+    to it. The other ways to spread a JPEG over tags are obsolete since 1995.
+
+    Raises:
+        UnsupportedError: if there is no whole JPEG file.
+    """
+    offset, count = directory.integer(513, 0), directory.integer(514, 0)
+    if offset + count > len(data):
+        raise DamagedError("a JPEG beyond the file's end")
+    file = data[offset : offset + count]
+    if 322 in directory or not file.startswith(b"\xff\xd8\xff") or b"\xff\xd9" not in file[-64:]:
+        raise UnsupportedError("old-style JPEG compression")
+    channels = directory.integer(277, 3)
+    photometric = Photometric.YCBCR if channels == 3 else Photometric.BLACK_IS_ZERO
+    as_one_strip = {273: offset, 279: count, 278: height, 284: 1, 258: 8, 277: channels}
+    return directory.changed({259: JPEG, 262: photometric, **as_one_strip})
+
+
+def _segment_size(directory: Directory, width: int, height: int) -> tuple[bool, int, int]:
+    """Whether there are tiles; width and height of a tile or strip, in pixels."""
+    is_tiled = 322 in directory
+    if is_tiled:
+        segment = directory.integer(322, 0), directory.integer(323, 0)
+    else:
+        segment = width, min(directory.integer(278, height), height)
+    if min(segment) < 1:
+        raise DamagedError("strips or tiles without a size")
+    return is_tiled, *segment
+
+
 def _number(directory: Directory, channels: int) -> tuple[int, SampleFormat]:
     """Bits and type of a sample, which must be the same for all."""
-    depths = {int(value) for value in directory.numbers(258)[:channels]} or {1}
-    formats = {int(value) for value in directory.numbers(339)[:channels]} or {1}
+    depths = {int(value) for value in directory.integers(258)[:channels]} or {1}
+    formats = {int(value) for value in directory.integers(339)[:channels]} or {1}
     if len(depths) > 1:
         raise UnsupportedError(f"samples of {' and '.join(map(str, sorted(depths)))} bits")
     if len(formats) > 1:
@@ -229,7 +259,8 @@ def _number(directory: Directory, channels: int) -> tuple[int, SampleFormat]:
     if kind not in (0, 1, 2, 3, 4):
         raise UnsupportedError(f"number type {kind}")
     # "Undefined" (4) and 0, which some writers mean by it, are read as whole numbers.
-    number = SampleFormat(kind) if kind in (2, 3) else SampleFormat.UNSIGNED
+    is_typed = kind in (2, 3) and bits > 1  # a single bit has no room for a sign
+    number = SampleFormat(kind) if is_typed else SampleFormat.UNSIGNED
     if number is SampleFormat.FLOAT:
         is_read = bits in (16, 24, 32, 64)
     else:
@@ -268,7 +299,7 @@ def _check_colours(photometric: Photometric, channels: int, bits: int, kind: Sam
 def _subsampling(directory: Directory, photometric: Photometric) -> tuple[int, int]:
     if photometric is not Photometric.YCBCR:
         return 1, 1
-    values = [int(value) for value in directory.numbers(530)[:2]]
+    values = [int(value) for value in directory.integers(530)[:2]]
     horizontal, vertical = values if len(values) == 2 else (2, 2)
     if horizontal not in (1, 2, 4) or vertical not in (1, 2, 4):
         raise DamagedError("subsampling")
@@ -301,15 +332,20 @@ def _check_coding(
 
 
 def _check_subsampling(
-    subsampling: tuple[int, int], compression: int, bits: int, channels: int, is_planar: bool
+    subsampling: tuple[int, int],
+    compression: int,
+    predictor: int,
+    channels: int,
+    is_planar: bool,
+    is_tiled: bool,
 ) -> None:
-    """Refuse subsampled chroma that libtiff does not convert (tif_getimage.c)."""
-    if compression == JPEG and channels == 3 and not is_planar:
-        return
-    is_known = subsampling in ((4, 4), (4, 2), (4, 1), (2, 2), (2, 1), (1, 2))
-    if compression in JPEG_2000 or is_planar or bits != 8 or channels != 3 or not is_known:
+    """Refuse subsampled chroma that nobody writes, where its storage is not well defined."""
+    is_plain = channels == 3 and not is_planar
+    if not is_plain or (
+        compression != JPEG and (predictor != 1 or is_tiled or compression in JPEG_2000)
+    ):
         horizontal, vertical = subsampling
-        raise UnsupportedError(f"YCbCr of {bits} bits subsampled {horizontal} x {vertical}")
+        raise UnsupportedError(f"YCbCr subsampled {horizontal} x {vertical} in planes or tiles")
 
 
 def _bytes_of(
@@ -336,7 +372,7 @@ def _segments(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64] | None]:
     """(N,) offsets, and byte counts; None for a missing count of a single one."""
     tags = (324, 325) if is_tiled and 324 in directory else (273, 279)
-    offsets, counts = (directory.numbers(tag)[:segments].astype(np.uint64) for tag in tags)
+    offsets, counts = (directory.integers(tag)[:segments].astype(np.uint64) for tag in tags)
     if len(offsets) < segments:
         raise DamagedError("too few strips or tiles")
     if len(counts) == segments:

@@ -22,6 +22,7 @@ _RAW_COMPRESSIONS = (32767, 34713, 65000, 65535)
 # Pyramids have about ten levels, raw files about five sub-directories.
 _MAX_PAGES = 64
 _MAX_SUB_IFDS = 16
+_MAX_PAGES_WITH_SUB_IFDS = 4
 # A page that is so much smaller is no second photo: 2/3 of the side with the same proportions, or
 # the size of a thumbnail, whose proportions cameras do not keep (bars above and below).
 _SMALLER, _THUMBNAIL, _THUMBNAIL_SHARE = 2 / 3, 320, 1 / 4
@@ -46,7 +47,7 @@ def main_page(name: str, file: TiffBytes) -> tuple[Directory, int]:
     """
     pages: list[_Page] = []
     for page in _chain(file):
-        if _is_raw(file, page.directory):
+        if _is_raw(file, page.directory, with_subs=len(pages) < _MAX_PAGES_WITH_SUB_IFDS):
             raise _raw_file(name)
         pages.append(page)
         if len(pages) > _MAX_PAGES:
@@ -103,13 +104,15 @@ def _is_copy(page: _Page, main: _Page) -> bool:
     return abs(page.height - expected) <= 2
 
 
-def _is_raw(file: TiffBytes, directory: Directory) -> bool:
+def _is_raw(file: TiffBytes, directory: Directory, *, with_subs: bool) -> bool:
     if _DNG_VERSION in directory or file.data[8:10] == b"CR":  # Canon's CR2
         return True
     if _is_sensor(directory):
         return True
+    if not with_subs:
+        return False
     try:
-        offsets = directory.numbers(_SUB_IFDS)[:_MAX_SUB_IFDS].tolist()
+        offsets = directory.integers(_SUB_IFDS)[:_MAX_SUB_IFDS].tolist()
         return any(_is_sensor(file.directory(int(offset))) for offset in offsets)
     except DamagedError:  # it says nothing of the page itself
         return False

@@ -57,14 +57,14 @@ def find_range(
         PhotoError: if the values fit no range.
     """
     if layout.number is SampleFormat.FLOAT:
-        return _float_range(name, values, layout, _stated(directory, layout.bits), what)
+        return _float_range(name, values, layout, _stated(directory, layout), what)
     if layout.bits > 16:
-        return _wide_range(name, values, layout, _stated(directory, layout.bits), what)
+        return _wide_range(name, values, layout, _stated(directory, layout), what)
     is_signed = layout.number is SampleFormat.SIGNED
     low, high = int(values.min()), int(values.max())
     white, bits = 2 ** (layout.bits - is_signed) - 1, layout.bits
-    stated = int(_stated(directory, layout.bits) or 0)
-    if high <= stated < white and low >= -stated - 1:
+    stated = int(_stated(directory, layout) or 0)
+    if stated and high <= stated < white and low >= -stated - 1:
         white, bits = stated, stated.bit_length() + (low < 0)
     note = f"Reduced from {bits} to 8 bits a channel." if bits > 8 else ""
     # A signed file without a negative value leaves that half of its range unused.
@@ -136,7 +136,7 @@ def _by_table(
                 result[band, :, channel] = table[stored[band, :, channel], channel]
 
 
-def _stated(directory: Directory, bits: int) -> float | None:
+def _stated(directory: Directory, layout: Layout) -> float | None:
     """White as MaxSampleValue or SMaxSampleValue tells it, None where they do not.
 
     By TIFF 6.0 these are statistics of the picture, but many use them to state the depth of samples
@@ -146,8 +146,10 @@ def _stated(directory: Directory, bits: int) -> float | None:
         values = directory.numbers(tag)
         if len(values):
             value = float(values.max())
-            is_depth = value in {2.0**depth - 1 for depth in range(8, bits)}
-            return value if is_depth or value == 1.0 else None
+            depths = {2.0**depth - 1 for depth in range(8, layout.bits)}
+            if layout.number is SampleFormat.FLOAT:
+                depths.add(1.0)
+            return value if value in depths else None
     return None
 
 

@@ -8,11 +8,12 @@ would convert CMYK to RGB and forget what the inks were.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import logging
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -32,8 +33,8 @@ from cvpire.images.tiff_layout import (
 )
 from cvpire.images.tiff_tags import DamagedError, UnsupportedError
 
-_SHORT, _LONG, _UNDEFINED, _LONG8, _FLOAT = 3, 4, 7, 16, 11
-_CODES = {_SHORT: "u2", _LONG: "u4", _UNDEFINED: "u1", _LONG8: "u8", _FLOAT: "f4"}
+_SHORT, _LONG, _UNDEFINED, _LONG8 = 3, 4, 7, 16
+_CODES = {_SHORT: "u2", _LONG: "u4", _UNDEFINED: "u1", _LONG8: "u8"}
 # Where the size of a JPEG strip is found, and how many are looked at.
 _HEADER_SIZE, _MAX_PICTURES = 1 << 12, 1 << 14
 _READING = threading.local()
@@ -45,8 +46,6 @@ def read_samples(
     *,
     order: Literal["<", ">"],
     is_big: bool,
-    luma: Sequence[float] = (),
-    reference: Sequence[float] = (),
 ) -> NDArray[Any]:
     """The samples of a page.
 
@@ -55,18 +54,19 @@ def read_samples(
         layout: of the page.
         order: "<" or ">", the file's byte order.
         is_big: whether it is a BigTIFF.
-        luma: tag 529, and
-        reference: tag 532, both for YCbCr.
 
     Returns:
-        (H, W, channels) of bool, integers or floats; writable and nobody else's. YCbCr of JPEG
-        strips, or with subsampled chroma, has become RGB (see `becomes_rgb`).
+        (H, W, channels) of bool, integers or floats; writable and nobody else's. Subsampled chroma
+        is repeated. YCbCr of JPEG strips has become RGB (see `becomes_rgb`).
 
     Raises:
         DamagedError: if they cannot be unpacked.
     """
+    if layout.subsampling != (1, 1) and layout.compression != JPEG:
+        blocks = read_samples(data, _as_blocks(layout), order=order, is_big=is_big)
+        return _from_blocks(blocks, layout)
     is_float24 = layout.number is SampleFormat.FLOAT and layout.bits == 24
-    tags = _tags(layout, is_float24, luma, reference)
+    tags = _tags(layout, is_float24)
     file = _with_directory(data, tags, order, is_big)
     samples = _by_tifffile(file, layout) if _needs_tifffile(layout) else _by_libtiff(file)
     del file
@@ -85,16 +85,45 @@ def read_samples(
 
 
 def becomes_rgb(layout: Layout) -> bool:
-    """Whether libtiff converts YCbCr while it unpacks.
-
-    It has to where chroma is subsampled, and libjpeg knows best how its own is meant.
-    """
+    """Whether YCbCr is converted while it is unpacked: libjpeg knows best how its own is meant."""
     return (
         layout.photometric is Photometric.YCBCR
+        and layout.compression == JPEG
         and not layout.is_planar
-        and layout.compression not in JPEG_2000
-        and (layout.compression == JPEG or layout.subsampling != (1, 1))
     )
+
+
+def _as_blocks(layout: Layout) -> Layout:
+    """Subsampled YCbCr as a grey picture whose rows are rows of blocks.
+
+    A block is the luma of some pixels, then one Cb and one Cr (TIFF 6.0, section 21). libtiff gives
+    such files only as RGB of 8 bits, without the last blocks where the size is odd.
+    """
+    horizontal, vertical = layout.subsampling
+    width = -(-layout.width // horizontal) * (horizontal * vertical + 2)
+    return dataclasses.replace(
+        layout,
+        width=width,
+        height=-(-layout.height // vertical),
+        channels=1,
+        photometric=Photometric.BLACK_IS_ZERO,
+        segment_width=width,
+        segment_height=-(-layout.segment_height // vertical),
+        subsampling=(1, 1),
+    )
+
+
+def _from_blocks(blocks: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    """(H, W, 3) of blocks: (rows, bytes, 1)."""
+    horizontal, vertical = layout.subsampling
+    parts = blocks.reshape(len(blocks), -1, horizontal * vertical + 2)
+    rows, across, _ = parts.shape
+    result = np.empty((rows, vertical, across, horizontal, 3), blocks.dtype)
+    luma = parts[..., :-2].reshape(rows, across, vertical, horizontal)
+    result[..., 0] = luma.transpose(0, 2, 1, 3)
+    result[..., 1:] = parts[:, None, :, None, -2:]
+    whole = result.reshape(rows * vertical, across * horizontal, 3)
+    return np.ascontiguousarray(whole[: layout.height, : layout.width])
 
 
 def _by_libtiff(file: bytes) -> NDArray[Any]:
@@ -187,9 +216,7 @@ def _swapped24(samples: NDArray[Any], order: str) -> NDArray[Any]:
     return swapped.view(samples.dtype)
 
 
-def _tags(
-    layout: Layout, is_float24: bool, luma: Sequence[float], reference: Sequence[float]
-) -> list[tuple[int, int, NDArray[Any]]]:
+def _tags(layout: Layout, is_float24: bool) -> list[tuple[int, int, NDArray[Any]]]:
     """(tag, type, values) of the new directory."""
     keeps_ycbcr = becomes_rgb(layout)
     bytes_each = 3 if is_float24 else 1
@@ -230,11 +257,6 @@ def _tags(
         tags += [(347, _UNDEFINED, np.frombuffer(layout.jpeg_tables, np.uint8))]
     if keeps_ycbcr:
         tags += [(530, _SHORT, list(layout.subsampling))]
-        # libtiff takes these as floats too, and divides by the first three.
-        if len(luma) == 3:
-            tags += [(529, _FLOAT, list(luma))]
-        if len(reference) == 6:
-            tags += [(532, _FLOAT, list(reference))]
     return sorted((tag, kind, np.atleast_1d(values)) for tag, kind, values in tags)
 
 

@@ -6,6 +6,7 @@ values have bytes in the file. TIFF 6.0, section 2; BigTIFF has the same structu
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -33,8 +34,12 @@ _TYPES = {
     18: "u8",
 }
 _RATIONALS = (5, 10)
-# Real directories hold some dozens of tags.
-_MAX_TAGS = 4096
+_SIZES = {
+    kind: np.dtype(code).itemsize * (2 if kind in _RATIONALS else 1)
+    for kind, code in _TYPES.items()
+}
+# Real directories hold some dozens of tags, those of microscopes a few hundred.
+_MAX_TAGS = 1024
 
 
 class DamagedError(ValueError):
@@ -63,9 +68,14 @@ class Directory:
     _file: TiffBytes
     _fields: dict[int, _Field]
     next_offset: int
+    _changed: dict[int, int] = dataclasses.field(default_factory=dict)
 
     def __contains__(self, tag: int) -> bool:
-        return tag in self._fields
+        return tag in self._fields or tag in self._changed
+
+    def changed(self, values: dict[int, int]) -> Directory:
+        """This directory with other values for some tags, one integer each."""
+        return dataclasses.replace(self, _changed=self._changed | values)
 
     def numbers(self, tag: int) -> NDArray[Any]:
         """All values of a tag: (N,) integers or floats; empty where the tag is missing.
@@ -73,6 +83,8 @@ class Directory:
         Raises:
             DamagedError: if they lie outside the file, or a rational has no denominator.
         """
+        if tag in self._changed:
+            return np.array([self._changed[tag]])
         field = self._fields.get(tag)
         if field is None:
             return np.zeros(0, np.int64)
@@ -88,9 +100,20 @@ class Directory:
             return values[::2] / values[1::2].astype(np.float64)
         return values.astype(dtype.newbyteorder("="), copy=False)
 
-    def integer(self, tag: int, default: int) -> int:
-        """The first value of a tag; the default where it is missing or empty."""
+    def integers(self, tag: int) -> NDArray[Any]:
+        """All values of a tag that holds whole numbers: (N,); empty where it is missing.
+
+        Raises:
+            DamagedError: if they lie outside the file, or are of another type.
+        """
         values = self.numbers(tag)
+        if values.dtype.kind == "f":
+            raise DamagedError(f"tag {tag} is no whole number")
+        return values
+
+    def integer(self, tag: int, default: int) -> int:
+        """The first value of a tag of whole numbers; the default where it is missing or empty."""
+        values = self.integers(tag)
         return int(values[0]) if len(values) else default
 
     def data(self, tag: int) -> bytes | None:
@@ -99,7 +122,7 @@ class Directory:
             values = self.numbers(tag)
         except DamagedError:
             return None
-        return values.tobytes() if tag in self._fields else None
+        return values.tobytes() if tag in self else None
 
 
 class TiffBytes:
@@ -137,16 +160,16 @@ class TiffBytes:
         if not 0 < number <= _MAX_TAGS:
             raise DamagedError(f"a directory of {number} tags")
         start = offset + struct.calcsize(header)
+        shape = struct.Struct(self.order + entry)
         fields: dict[int, _Field] = {}
         for at in range(start, start + size * number, size):
             if at + size > len(self.data):
                 raise DamagedError("a directory beyond the file's end")
-            tag, kind, count = struct.unpack_from(self.order + entry, self.data, at)
+            tag, kind, count = shape.unpack_from(self.data, at)
             if kind not in _TYPES:
                 continue
-            value = at + struct.calcsize("=" + entry)
-            bytes_each = np.dtype(_TYPES[kind]).itemsize * (2 if kind in _RATIONALS else 1)
-            if count * bytes_each > inline:
+            value = at + shape.size
+            if count * _SIZES[kind] > inline:
                 value = self._unpack(pointer, value)
             fields.setdefault(tag, _Field(kind, count, value))
         try:
