@@ -17,7 +17,6 @@ from cvpire.errors import PhotoError, SettingsError
 from cvpire.images.photo import Photo
 
 
-
 class Limits(NamedTuple):
     """The largest picture that a kind of file holds, so that its readers can read it.
 
@@ -119,8 +118,8 @@ def check_fits(photo: Photo, kind: str) -> None:
         return
     advice = "make it smaller" if kind == "PNG" else "make it smaller or choose PNG"
     raise PhotoError(
-        f"A photo of {photo.width} x {photo.height} pixels cannot be saved as {kind}, which holds "
-        f"up to {most}: {advice}."
+        f"A photo of {photo.width} x {photo.height} pixels cannot be written as {kind}, which "
+        f"holds up to {most}: {advice}."
     )
 
 

@@ -55,5 +55,9 @@ def others_sentence(others: Mapping[str, int]) -> str:
         return ""
     kinds = [f"{suffix or 'without a suffix'} {count}" for suffix, count in others.items()]
     more = [f"and {len(kinds) - _MOST_NAMED} more kinds"] if len(kinds) > _MOST_NAMED else []
-    files = "1 other file in the folder was" if total == 1 else f"{total} other files in the folder were"
+    files = (
+        "1 other file in the folder was"
+        if total == 1
+        else f"{total} other files in the folder were"
+    )
     return f"{files} left out ({', '.join((*kinds[:_MOST_NAMED], *more))})."
