@@ -160,6 +160,7 @@ def _protect(options: argparse.Namespace) -> int:
     claims = Claims(photos)
     failures = 0
     for number, photo in enumerate(photos, start=1):
+        name = photo.name or str(photo)
         stem = f"photo-{number}" if options.neutral_names else photo.stem
         try:
             targets = make_targets(
@@ -169,13 +170,16 @@ def _protect(options: argparse.Namespace) -> int:
                 with_map=options.map,
                 with_report=options.report,
             )
-            is_success, line = _protect_file(
+            is_success, verdict = _protect_file(
                 photo, targets, claims, classifier, run, file_format, options
             )
+            line = f"{name}: {verdict}"
+        except _UnreadableError as error:
+            is_success, line = False, str(error)
         except Exception as error:  # the photo's own trouble, whatever it is
-            is_success, line = False, failure_sentence(error)
+            is_success, line = False, f"{name}: {failure_sentence(error)}"
         _clear_progress()
-        _tell(_named(photo, line))
+        _tell(line)
         failures += not is_success
     return 1 if failures else 0
 
@@ -199,12 +203,17 @@ def _expand(paths: Sequence[Path], out: Path) -> Iterator[Path]:
                 _complain(f"{path}: {others_sentence(contents.others)}")
 
 
-def _named(photo: Path, line: str) -> str:
-    """The line with the photo's name before it; a sentence on a file names it already."""
-    name = photo.name or str(photo)
-    # No word of ours has a suffix, so that a photo called "A" is not taken for one.
-    is_named = line.startswith(f"{name} ") and photo.suffix
-    return line if is_named else f"{name}: {line}"
+class _UnreadableError(PhotoError):
+    """A photo that cannot be read; the message begins with its name."""
+
+
+def _read(source: Path) -> Photo:
+    try:
+        return read_photo(source)
+    except PhotoError as error:
+        sentence = str(error)
+        is_named = sentence.startswith(f"{source.name} ")
+        raise _UnreadableError(sentence if is_named else f"{source.name}: {sentence}") from error
 
 
 def _file_format(options: argparse.Namespace) -> FileFormat:
@@ -231,7 +240,7 @@ def _protect_file(
         raise PhotoError(f"{older[0]} is already there: remove it, or ask for --overwrite.")
     if source.is_dir():
         raise PhotoError(_no_photos(source))
-    photo = read_photo(source)
+    photo = _read(source)
     protected = protect(
         photo,
         classifier,
@@ -387,7 +396,7 @@ def _weights(options: argparse.Namespace) -> int:
         name = options.name or _name_of(options.file, files)
         _tell(f"{name}: {import_weights(options.file, files[name])}")
         return 0
-    known = {**files, **_own_files()}
+    known: dict[str, WeightsFile | WeightsSource] = {**files, **_own_files()}
     unknown = [name for name in options.names if name not in known]
     if unknown:
         raise SettingsError(
