@@ -30,7 +30,7 @@ from cvpire.classifiers import (
 )
 from cvpire.console import printable, say
 from cvpire.errors import CvpireError, PhotoError, SettingsError, WeightsError
-from cvpire.failures import failure_sentence, show_tracebacks
+from cvpire.failures import exit_code, failure_sentence, show_tracebacks
 from cvpire.formats import KINDS, FileFormat
 from cvpire.images.folder import list_folder, others_sentence
 from cvpire.images.photo import Photo, encode_png, write_bytes
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         _clear_progress()
         _complain(failure_sentence(error))
-        return 70
+        return exit_code(error)
 
 
 class _Parser(argparse.ArgumentParser):

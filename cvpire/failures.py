@@ -30,13 +30,18 @@ def failure_sentence(error: Exception) -> str:
         return str(error)
     if _is_out_of_memory(error):
         return (
-            "This photo needs more memory than this machine has free: make it smaller and try "
+            "This needs more memory than the machine has free: make the photo smaller and try "
             "again."
         )
     if isinstance(error, OSError):
-        return f"The photo could not be read or written: {reason(error)}."
+        return f"A file could not be read or written: {reason(error)}."
     logger.error("%s", internal_error(error), exc_info=error)
     return internal_error(error)
+
+
+def exit_code(error: Exception) -> int:
+    """Of a command that ended early: 2 for trouble outside the program, 70 for a fault of it."""
+    return 2 if isinstance(error, CvpireError | OSError) or _is_out_of_memory(error) else 70
 
 
 def show_tracebacks() -> None:

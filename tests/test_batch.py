@@ -27,7 +27,7 @@ from cvpire.images.reading import read_photo
 from cvpire.images.suffixes import PHOTO_SUFFIXES, is_photo_name
 
 ROOT = Path(__file__).parents[1]
-GOOD = encode_png(Photo(textured_pixels(64, 64)))
+GOOD = encode_png(Photo(textured_pixels(48, 48)))
 FLAT = encode_png(Photo(np.full((20, 20, 3), 7, np.uint8)))
 
 # What a terminal would act on, or show the other way round.
@@ -74,7 +74,8 @@ def test_a_good_photo_among_twelve_odd_ones(tmp_path: Path, settings: dict[str, 
     (folder / "good.png").write_bytes(GOOD)
     names = sorted(os.fsencode(path.name) for path in folder.iterdir())
     assert len(names) == 13
-    words = [sys.executable, "-m", "cvpire", *(os.fsencode(folder) + b"/" + name for name in names)]
+    words: list[str | bytes] = [sys.executable, "-m", "cvpire"]
+    words += [os.fsencode(folder / os.fsdecode(name)) for name in names]
     words += ["-o", str(out), "--run", "Top1-min", "--classifier", "scenes", "--report"]
     done = subprocess.run(
         words, capture_output=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", **settings}
@@ -106,7 +107,7 @@ def test_a_good_photo_among_twelve_odd_ones(tmp_path: Path, settings: dict[str, 
         if name.endswith(b".json"):
             assert json.loads(data.decode())["verdict"] == "protected"
         else:
-            assert read_photo(data).pixels.shape == (64, 64, 3)
+            assert read_photo(data).pixels.shape == (48, 48, 3)
 
 
 @pytest.fixture
@@ -160,9 +161,9 @@ def photos(folder: Path, *names: str) -> list[Path]:
         (ValueError("two\nlines"), "Internal error, ValueError: two lines. This is a fault of CV-"),
         (RecursionError("too deep"), "Internal error, RecursionError: too deep. This is a fault"),
         (AssertionError(), "Internal error, AssertionError. This is a fault of CV-PIRE, not of"),
-        (MemoryError(), "This photo needs more memory than this machine has free: make it small"),
-        (RuntimeError("[enforce fail] can't allocate memory"), "This photo needs more memory"),
-        (OSError(5, "Input/output error"), "The photo could not be read or written: the system sa"),
+        (MemoryError(), "This needs more memory than the machine has free: make the photo small"),
+        (RuntimeError("[enforce fail] can't allocate memory"), "This needs more memory than"),
+        (OSError(5, "Input/output error"), "A file could not be read or written: the system sa"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
@@ -242,12 +243,7 @@ def test_a_fault_of_the_program_is_shown_as_one(tmp_path: Path, is_debug: bool) 
 def test_of_two_that_become_one_file_the_second_is_refused(
     names: tuple[str, str], run: Runner, tmp_path: Path
 ) -> None:
-    first, second = photos(tmp_path, *names)
-    (last,) = (
-        photos(tmp_path / "last-of-all", "last.png")
-        if ((tmp_path / "last-of-all").mkdir() is None)
-        else []
-    )
+    first, second, last = photos(tmp_path, *names, "last.png")
     done = run(first, second, last)
     assert done.code == 1
     assert "Protected" in done.lines[0] and "Protected" in done.lines[2]
@@ -361,7 +357,7 @@ def test_a_folder_stands_for_the_photos_in_it(run: Runner, tmp_path: Path) -> No
         [name, "Protected"] for name in ("a.JFIF", "b.dib", "c.HIF", "d.apng")
     ]
     assert done.err == (
-        f"cvpire: {folder}: 3 other files in the folder were left out (.txt 2, .mov 1).\n"
+        f"cvpire: {folder}: Left out of the folder: 3 other files (.txt 2, .mov 1).\n"
     )
 
 
@@ -374,7 +370,7 @@ def test_folders_without_photos_have_their_line(run: Runner, tmp_path: Path) -> 
     assert done.code == 1
     assert done.lines[:2] == [
         "empty: There are no photos in this folder.",
-        "notes: There are no photos in this folder. 1 other file in the folder was left out "
+        "notes: There are no photos in this folder. Left out of the folder: 1 other file "
         "(without a suffix 1).",
     ]
     assert done.lines[2].startswith("a.png: Protected: ")
@@ -416,7 +412,7 @@ def test_the_others_are_counted_by_kind(tmp_path: Path) -> None:
     contents = list_folder(tmp_path)
     assert [path.name for path in contents.photos] == ["a.png"]
     assert others_sentence(contents.others) == (
-        "8 other files in the folder were left out (.txt 2, without a suffix 1, .cr2 1, .doc 1, "
+        "Left out of the folder: 8 other files (.txt 2, without a suffix 1, .cr2 1, .doc 1, "
         ".mov 1, and 2 more kinds)."
     )
     assert others_sentence({}) == ""

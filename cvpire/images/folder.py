@@ -43,21 +43,28 @@ def list_folder(folder: Path) -> FolderContents:
     )
 
 
-def others_sentence(others: Mapping[str, int]) -> str:
-    """What was left out of a folder; "" where nothing was.
+def others_phrase(others: Mapping[str, int]) -> str:
+    """How many files of which kind; "" for none.
 
     Example:
-        >>> others_sentence({".txt": 2, ".mov": 1})
-        '3 other files in the folder were left out (.txt 2, .mov 1).'
+        >>> others_phrase({".txt": 2, ".mov": 1})
+        '3 other files (.txt 2, .mov 1)'
     """
     total = sum(others.values())
     if total == 0:
         return ""
     kinds = [f"{suffix or 'without a suffix'} {count}" for suffix, count in others.items()]
     more = [f"and {len(kinds) - _MOST_NAMED} more kinds"] if len(kinds) > _MOST_NAMED else []
-    files = (
-        "1 other file in the folder was"
-        if total == 1
-        else f"{total} other files in the folder were"
-    )
-    return f"{files} left out ({', '.join((*kinds[:_MOST_NAMED], *more))})."
+    files = "1 other file" if total == 1 else f"{total} other files"
+    return f"{files} ({', '.join((*kinds[:_MOST_NAMED], *more))})"
+
+
+def others_sentence(others: Mapping[str, int]) -> str:
+    """What was left out of a folder, in a sentence; "" where nothing was.
+
+    Example:
+        >>> others_sentence({".txt": 2, ".mov": 1})
+        'Left out of the folder: 3 other files (.txt 2, .mov 1).'
+    """
+    phrase = others_phrase(others)
+    return f"Left out of the folder: {phrase}." if phrase else ""
