@@ -1,8 +1,10 @@
 """The command line: `python -m cvpire PHOTO... -o DIR --run NAME`, `rehearse` and `weights`.
 
-Prints one verdict line for each photo, or for each thing that may happen to one. Exit codes: 0
-every photo is protected, 1 at least one is not, 2 the command was wrong, 130 it was interrupted,
-141 nobody read on.
+Prints one verdict line for each photo, or for each thing that may happen to one; whatever happens
+to one photo, the next ones are done. A folder stands for the photos in it. Exit codes: 0 every
+photo is protected, 1 at least one is not, 2 the command was wrong, 70 a fault of the program, 130
+it was interrupted, 141 nobody read on. With the environment variable CVPIRE_DEBUG set, the
+traceback of a fault is written to standard error.
 """
 
 from __future__ import annotations
@@ -12,22 +14,32 @@ import json
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NoReturn
 
 from cvpire import __version__
 from cvpire.aesthetics import NIMA_WEIGHTS
 from cvpire.attack import AttackStep
-from cvpire.classifiers import CLASSIFIERS, Classifier, DownloadedWeights, load_classifier
+from cvpire.classifiers import (
+    CLASSIFIERS,
+    Classifier,
+    DownloadedWeights,
+    WeightsSource,
+    load_classifier,
+)
+from cvpire.console import printable, say
 from cvpire.errors import CvpireError, PhotoError, SettingsError, WeightsError
+from cvpire.failures import exit_code, failure_sentence, show_tracebacks
 from cvpire.formats import KINDS, FileFormat
+from cvpire.images.folder import list_folder, others_sentence
 from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.memory import keep_freed_memory
 from cvpire.protect import protect
 from cvpire.rehearsal import Outcome, find_scenes, rehearse
 from cvpire.runs import DEFAULT_RUN, RUNS, Run, find_run
+from cvpire.targets import Claims, Targets, make_targets
 from cvpire.views import VIEWS
 from cvpire.weights import (
     DownloadProgress,
@@ -50,19 +62,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     keep_freed_memory()
+    show_tracebacks()
     try:
         code = _carry_out(arguments)
-        sys.stdout.flush()  # else a reader who left is noticed when nobody can answer any more
+        # Flush here, so that a closed pipe raises BrokenPipeError inside this try.
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except CvpireError as error:
-        print(f"cvpire: {error}", file=sys.stderr)
+        _complain(str(error))
         return 2
     except BrokenPipeError:  # the reader has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
-        print("cvpire: interrupted; finished photos are kept.", file=sys.stderr)
+        _complain("interrupted; finished photos are kept.")
         return 130
+    except Exception as error:
+        _clear_progress()
+        _complain(failure_sentence(error))
+        return exit_code(error)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Whatever a word on the command line holds, the message about it is plain text."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def _carry_out(arguments: Sequence[str]) -> int:
@@ -74,12 +100,14 @@ def _carry_out(arguments: Sequence[str]) -> int:
 
 
 def _protect_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m cvpire",
         description="Protect photos from a scene classifier; writes files without metadata.",
         epilog=_EPILOG,
     )
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument(
+        "photos", nargs="+", type=_path, metavar="PHOTO", help="a file, or a folder of photos"
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="made if new")
     parser.add_argument(
         "--run",
@@ -127,23 +155,65 @@ def _protect(options: argparse.Namespace) -> int:
     run = find_run(options.run)
     file_format = _file_format(options)
     classifier = load_classifier(options.classifier, view=options.view)
-    every_target = [
-        _targets(f"photo-{number}" if options.neutral_names else photo.stem, file_format, options)
-        for number, photo in enumerate(options.photos, start=1)
-    ]
-    _check_targets(options.photos, every_target)
     _make_folder(options.out)
+    photos = list(_expand(options.photos, options.out))
+    claims = Claims(photos)
     failures = 0
-    for photo, targets in zip(options.photos, every_target, strict=True):
+    for number, photo in enumerate(photos, start=1):
+        name = photo.name or str(photo)
+        stem = f"photo-{number}" if options.neutral_names else photo.stem
         try:
-            is_success, line = _protect_file(photo, targets, classifier, run, file_format, options)
-        except CvpireError as error:
+            targets = make_targets(
+                stem,
+                options.out,
+                file_format.suffix,
+                with_map=options.map,
+                with_report=options.report,
+            )
+            is_success, verdict = _protect_file(
+                photo, targets, claims, classifier, run, file_format, options
+            )
+            line = f"{name}: {verdict}"
+        except _UnreadableError as error:
             is_success, line = False, str(error)
+        except Exception as error:  # the photo's own trouble, whatever it is
+            is_success, line = False, f"{name}: {failure_sentence(error)}"
         _clear_progress()
-        # A sentence on a file names it already.
-        print(line if line.startswith(photo.name) else f"{photo.name}: {line}", flush=True)
+        _tell(line)
         failures += not is_success
     return 1 if failures else 0
+
+
+def _expand(paths: Sequence[Path], out: Path) -> Iterator[Path]:
+    """Folders become the photos in them; one without any stays, and is told of in its line."""
+    for path in paths:
+        try:
+            contents = list_folder(path) if path.is_dir() else None
+        except (OSError, ValueError):  # reading it says what is wrong
+            contents = None
+        if contents is None:
+            yield path
+        elif path.samefile(out):  # "FOLDER/*" names it too, once it is there
+            _complain(f"{path} was left out: it is the folder to write to.")
+        elif not contents.photos:
+            yield path
+        else:
+            yield from contents.photos
+            if contents.others:
+                _complain(f"{path}: {others_sentence(contents.others)}")
+
+
+class _UnreadableError(PhotoError):
+    """A photo that cannot be read; the message begins with its name."""
+
+
+def _read(source: Path) -> Photo:
+    try:
+        return read_photo(source)
+    except PhotoError as error:
+        sentence = str(error)
+        is_named = sentence.startswith(f"{source.name} ")
+        raise _UnreadableError(sentence if is_named else f"{source.name}: {sentence}") from error
 
 
 def _file_format(options: argparse.Namespace) -> FileFormat:
@@ -154,59 +224,23 @@ def _file_format(options: argparse.Namespace) -> FileFormat:
     return FileFormat(kind, quality, options.max_bytes)
 
 
-class _Targets(NamedTuple):
-    """The files that one photo may become; None where one was not asked for."""
-
-    photo: Path
-    map: Path | None
-    report: Path | None
-
-    @property
-    def paths(self) -> list[Path]:
-        return [path for path in self if path is not None]
-
-
-def _targets(stem: str, file_format: FileFormat, options: argparse.Namespace) -> _Targets:
-    folder: Path = options.out
-    return _Targets(
-        folder / f"{stem}{file_format.suffix}",
-        folder / f"{stem}.map.png" if options.map else None,
-        folder / f"{stem}.json" if options.report else None,
-    )
-
-
-def _check_targets(photos: Sequence[Path], every_target: Sequence[_Targets]) -> None:
-    """Refuse what would overwrite an input, or one output with another."""
-    first_of: dict[Path, Path] = {}
-    inputs = {photo.resolve() for photo in photos}
-    for photo, targets in zip(photos, every_target, strict=True):
-        for target in targets.paths:
-            place = target.resolve()
-            if place in inputs:
-                raise SettingsError(
-                    f"{target} would overwrite an input photo: choose another folder."
-                )
-            if place in first_of:
-                raise SettingsError(
-                    f"{first_of[place]} and {photo} would both become {target}: give one another "
-                    "name."
-                )
-            first_of[place] = photo
-
-
 def _protect_file(
     source: Path,
-    targets: _Targets,
+    targets: Targets,
+    claims: Claims,
     classifier: Classifier,
     run: Run,
     file_format: FileFormat,
     options: argparse.Namespace,
 ) -> tuple[bool, str]:
     """Protect one file: whether it is protected, and the verdict line."""
+    claims.check(source, targets)
     older = [path for path in targets.paths if path.exists()]
     if older and not options.overwrite:
         raise PhotoError(f"{older[0]} is already there: remove it, or ask for --overwrite.")
-    photo = read_photo(source)
+    if source.is_dir():
+        raise PhotoError(_no_photos(source))
+    photo = _read(source)
     protected = protect(
         photo,
         classifier,
@@ -220,21 +254,32 @@ def _protect_file(
     if not report.verdict.is_success:
         kept = f" {older[0]} is an older file and was left as it was." if older else ""
         return False, f"{report.sentence()}{kept}{notes}"
-    write_bytes(targets.photo, protected.data)
+    files = {targets.photo: protected.data}
     if targets.map is not None:
         from cvpire.heatmap import heatmap  # matplotlib is imported for a map only
 
-        write_bytes(targets.map, encode_png(Photo(heatmap(protected.threshold_map))))
+        files[targets.map] = encode_png(Photo(heatmap(protected.threshold_map)))
     if targets.report is not None:
-        text = json.dumps(report.as_record(), indent=2, allow_nan=False)
-        write_bytes(targets.report, text.encode())
+        files[targets.report] = json.dumps(report.as_record(), indent=2, allow_nan=False).encode()
+    try:
+        for path, data in files.items():
+            write_bytes(path, data)
+    finally:
+        claims.take(source, targets)
     difference = report.difference
     ssim = "undefined" if math.isnan(difference.ssim) else f"{difference.ssim:.4f}"
+    shortened = " The name was shortened to fit." if targets.is_shortened else ""
     saved = "" if protected.file_format.is_lossless else f" as {protected.file_format}"
     return True, (
         f"{report.sentence()} SSIM {ssim}, mean dE00 {difference.delta_e_mean:.3f}, "
-        f"{report.steps} steps, {report.file_bytes:,} bytes{saved}: {targets.photo}{notes}"
+        f"{report.steps} steps, {report.file_bytes:,} bytes{saved}: {targets.photo}"
+        f"{shortened}{notes}"
     )
+
+
+def _no_photos(folder: Path) -> str:
+    others = others_sentence(list_folder(folder).others)
+    return " ".join(filter(None, ("There are no photos in this folder.", others)))
 
 
 def _make_folder(folder: Path) -> None:
@@ -244,8 +289,16 @@ def _make_folder(folder: Path) -> None:
         raise SettingsError(
             f"The folder {folder} cannot be made ({error.strerror}): choose another place."
         ) from error
+    except ValueError as error:  # a zero character in the path
+        raise SettingsError("That path cannot be a folder's: choose another place.") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise SettingsError(f"The folder {folder} cannot be written to: choose another place.")
+
+
+def _path(text: str) -> Path:
+    if not text:  # as an unset variable gives it: a Path of it would be the folder we are in
+        raise argparse.ArgumentTypeError("expected a path, got nothing")
+    return Path(text)
 
 
 def _seed(text: str) -> int:
@@ -257,7 +310,7 @@ def _seed(text: str) -> int:
 
 
 def _rehearse_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m cvpire rehearse",
         description="Try on a protected photo what may happen to it: codecs, sizes, edits.",
     )
@@ -317,7 +370,7 @@ def _show_rehearsal(done: int, total: int) -> None:
 
 
 def _weights_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m cvpire weights",
         description="Files of weights that are too large to come along.",
     )
@@ -337,27 +390,47 @@ def _weights(options: argparse.Namespace) -> int:
     if options.action == "list":
         for name, weights in files.items():
             place = find_weights(weights) or "not on this machine"
-            print(f"{name}: {weights.filename}, {weights.size / 1e6:.0f} MB: {place}")
+            _tell(f"{name}: {weights.filename}, {weights.size / 1e6:.0f} MB: {place}")
         return 0
     if options.action == "import":
         name = options.name or _name_of(options.file, files)
-        print(f"{name}: {import_weights(options.file, files[name])}")
+        _tell(f"{name}: {import_weights(options.file, files[name])}")
         return 0
-    unknown = [name for name in options.names if name not in files]
+    known: dict[str, WeightsFile | WeightsSource] = {**files, **_own_files()}
+    unknown = [name for name in options.names if name not in known]
     if unknown:
         raise SettingsError(
-            f"There are no weights {unknown[0]!r}; the known ones: {', '.join(files)}."
+            f"There are no weights {unknown[0]!r}; the known ones: {', '.join(known)}."
         )
     failures = 0
     for name in options.names or _published_files():
-        show = _show_download if _is_terminal() else None
         try:
-            line = f"{name}: {download_weights(files[name], progress=show)}"
+            line = f"{name}: {_fetched(known[name])}"
         except WeightsError as error:  # one host may be down and the next not
             line, failures = f"{name}: {error}", failures + 1
         _clear_progress()
-        print(line, flush=True)
+        _tell(line)
     return 1 if failures else 0
+
+
+def _fetched(weights: WeightsFile | WeightsSource) -> str:
+    """Where weights lie, downloaded if they were not here and somebody publishes them."""
+    if isinstance(weights, WeightsFile):
+        show = _show_download if _is_terminal() else None
+        return str(download_weights(weights, progress=show))
+    path = weights.locate()
+    if path is None:
+        raise WeightsError(f"There is nothing to download. {weights.advice()}")
+    return f"nothing to download, it comes along in {path}"
+
+
+def _own_files() -> dict[str, WeightsSource]:
+    """Weights that come with this project, or with a package that is installed."""
+    return {
+        spec.name: spec.weights
+        for spec in CLASSIFIERS.values()
+        if not isinstance(spec.weights, DownloadedWeights)
+    }
 
 
 def _weights_files() -> dict[str, WeightsFile]:
@@ -383,8 +456,16 @@ def _name_of(file: Path, files: dict[str, WeightsFile]) -> str:
     )
 
 
+def _tell(text: str) -> None:
+    say(printable(text), sys.stdout)
+
+
+def _complain(text: str) -> None:
+    say(f"cvpire: {printable(text)}", sys.stderr)
+
+
 def _is_terminal() -> bool:
-    return sys.stderr.isatty()
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _show_step(step: AttackStep) -> None:
@@ -397,7 +478,7 @@ def _show_download(progress: DownloadProgress) -> None:
 
 
 def _show(text: str) -> None:
-    print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    say(f"\r\x1b[K{text}", sys.stderr, end="")
 
 
 def _clear_progress() -> None:

@@ -21,6 +21,7 @@ from cvpire.attack import (
     in_levels,
 )
 from cvpire.conditions import Condition
+from cvpire.errors import SettingsError
 
 # The paper's starting noise: uniform, up to this share of the bound.
 _START_SHARE = 0.01
@@ -102,7 +103,7 @@ def perturb(
     """
     check_inputs(images, epsilon_map)
     if not learning_rate > 0.0 or not l1_weight >= 0.0 or max_steps < 0:
-        raise ValueError(
+        raise SettingsError(
             "expected learning_rate > 0, l1_weight >= 0 and max_steps >= 0, got "
             f"{learning_rate}, {l1_weight} and {max_steps}"
         )

@@ -7,6 +7,8 @@ thumbnail, no text. `cvpire.images.photo` has the lossless PNG.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, features
@@ -14,10 +16,28 @@ from PIL import Image, features
 from cvpire.errors import PhotoError, SettingsError
 from cvpire.images.photo import Photo
 
-_WEBP_MOST_SIDE = 16_383
 
-# libjpeg's; the format's own is 65,535.
-_JPEG_MOST_SIDE = 65_500
+class Limits(NamedTuple):
+    """The largest picture that a kind of file holds, so that its readers can read it.
+
+    Attributes:
+        side: the largest width or height, in pixels.
+        area: the largest width x height, in pixels.
+    """
+
+    side: int
+    area: int
+
+
+LIMITS: Mapping[str, Limits] = {
+    "PNG": Limits(2**31 - 1, (2**31 - 1) ** 2),
+    # libjpeg's; the format's own is 65,535.
+    "JPEG": Limits(65_500, 65_500**2),
+    "WebP": Limits(16_383, 16_383**2),
+    # It can be written up to 65,536, but libavif reads no more than this
+    # (AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT and AVIF_DEFAULT_IMAGE_SIZE_LIMIT in avif.h).
+    "AVIF": Limits(32_768, 16_384 * 16_384),
+}
 
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
@@ -31,14 +51,13 @@ def encode_jpeg(photo: Photo, quality: int, *, subsampling: str = "4:2:0") -> by
         subsampling: of the colours, one of `SUBSAMPLINGS`.
 
     Raises:
-        PhotoError: for a photo with transparency, or sides of more than libjpeg's 65,500 pixels.
+        PhotoError: for a photo with transparency, or beyond `LIMITS`.
         SettingsError: for another quality or subsampling.
     """
     _check_quality(quality)
     if subsampling not in SUBSAMPLINGS:
         raise SettingsError(f"expected a subsampling of {SUBSAMPLINGS}, got {subsampling!r}")
-    if photo.alpha is not None:
-        raise PhotoError("JPEG cannot hold transparency: choose PNG, WebP or AVIF.")
+    check_fits(photo, "JPEG")
     return _save(photo, "JPEG", quality=quality, subsampling=subsampling)
 
 
@@ -46,14 +65,15 @@ def encode_webp(photo: Photo, quality: int) -> bytes:
     """The photo as a lossy WebP; transparency is kept.
 
     Args:
-        photo: with sides of up to 16,383 pixels.
+        photo: within `LIMITS`.
         quality: libwebp's, 1 to 100.
 
     Raises:
-        PhotoError: for larger sides.
+        PhotoError: for a larger one.
         SettingsError: for another quality.
     """
     _check_quality(quality)
+    check_fits(photo, "WebP")
     # `exact` keeps the colours below transparency, which are treated and judged like the others.
     return _save(photo, "WEBP", quality=quality, exact=True)
 
@@ -62,27 +82,55 @@ def encode_avif(photo: Photo, quality: int) -> bytes:
     """The photo as an AVIF of 4:2:0; its transparency is compressed as well, and blurs a little.
 
     Args:
-        photo: with sides of up to 65,535 pixels.
+        photo: within `LIMITS`.
         quality: libavif's, 1 to 100.
 
     Raises:
-        PhotoError: if this Pillow was built without AVIF, or for larger sides.
+        PhotoError: if this Pillow was built without AVIF, or for a larger photo.
         SettingsError: for another quality.
     """
     _check_quality(quality)
     if not has_avif():
         raise PhotoError("This Pillow cannot write AVIF: choose PNG, JPEG or WebP.")
+    check_fits(photo, "AVIF")
     return _save(photo, "AVIF", quality=quality, speed=8)
+
+
+def check_fits(photo: Photo, kind: str) -> None:
+    """Say at once where a kind of file cannot hold a photo, before any work is done for it.
+
+    Args:
+        photo: to be written.
+        kind: of `LIMITS`.
+
+    Raises:
+        PhotoError: for a photo that is too wide, too high or too large, or whose transparency
+            such a file cannot hold.
+    """
+    limits = LIMITS[kind]
+    if max(photo.width, photo.height) > limits.side:
+        most = f"{limits.side:,} pixels a side"
+    elif photo.width * photo.height > limits.area:
+        most = f"{limits.area / 1e6:,.0f} megapixels"
+    elif kind == "JPEG" and photo.alpha is not None:
+        raise PhotoError("JPEG cannot hold transparency: choose PNG, WebP or AVIF.")
+    else:
+        return
+    advice = "make it smaller" if kind == "PNG" else "make it smaller or choose PNG"
+    raise PhotoError(
+        f"A photo of {photo.width} x {photo.height} pixels cannot be written as {kind}, which "
+        f"holds up to {most}: {advice}."
+    )
 
 
 def fits_jpeg(photo: Photo) -> bool:
     """Whether a JPEG can be as wide and as high."""
-    return max(photo.width, photo.height) <= _JPEG_MOST_SIDE
+    return max(photo.width, photo.height) <= LIMITS["JPEG"].side
 
 
 def fits_webp(photo: Photo) -> bool:
     """Whether a WebP can be as wide and as high."""
-    return max(photo.width, photo.height) <= _WEBP_MOST_SIDE
+    return max(photo.width, photo.height) <= LIMITS["WebP"].side
 
 
 def has_avif() -> bool:
@@ -109,7 +157,7 @@ def _save(photo: Photo, kind: str, **settings: object) -> bytes:
     buffer = io.BytesIO()
     try:
         Image.fromarray(both).save(buffer, kind, **settings)
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # Pillow's encoders raise each of these
         raise PhotoError(
             f"A photo of {photo.width} x {photo.height} pixels cannot be written as {kind} "
             f"({error}): make it smaller or choose PNG."

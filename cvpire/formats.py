@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from cvpire.encoders import encode_avif, encode_jpeg, encode_webp, has_avif
+from cvpire.encoders import check_fits, encode_avif, encode_jpeg, encode_webp, has_avif
 from cvpire.errors import PhotoError, SettingsError
 from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_written
@@ -97,6 +97,14 @@ class FileFormat:
         """Of the file's name, with its dot."""
         return KINDS[self.kind].suffix
 
+    def check(self, photo: Photo) -> None:
+        """Say at once whether such a file can hold a photo, by the limits of its kind.
+
+        Raises:
+            PhotoError: if it cannot.
+        """
+        check_fits(photo, self.kind)
+
     def encode(self, photo: Photo) -> bytes:
         """The photo as such a file, without metadata.
 
@@ -106,6 +114,7 @@ class FileFormat:
         """
         encode = KINDS[self.kind].encode
         if encode is None:
+            self.check(photo)
             return encode_png(photo)
         if self.quality is None:
             raise SettingsError(f"expected a quality: {self} has only a size")

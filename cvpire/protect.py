@@ -129,6 +129,8 @@ def protect_batch(
         raise ValueError(f"expected photos of one size, got {len(sizes)} sizes: {sorted(sizes)}")
     if labels is not None and len(labels) != len(photos):
         raise ValueError(f"expected {len(photos)} labels, got {list(labels)}")
+    for photo in photos:
+        file_format.check(photo)
     run = run.against(classifier.spec.name)
     count = len(photos) if file_format.is_lossless else 1
     with _memory_errors():

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvpire.color import SAME_COLOR, LabPlanes, squared_ciede2000, srgb_to_lab
+from cvpire.errors import SettingsError
 
 if TYPE_CHECKING:
     from cvpire.variance_kernel import Planes
@@ -53,16 +54,17 @@ def color_variance(images: Tensor, *, kernel_size: int = 5, sigma: float = 1.0) 
         has 0; near one that is no number, the variance is none either.
 
     Raises:
-        ValueError: for another shape, an even or too small kernel, or a sigma not above 0.
+        SettingsError: for an even or too small kernel, or a sigma not above 0.
+        ValueError: for another shape.
 
     Source: Sweere, Liu, Larson, MediaEval 2019, equation 1.
     """
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"expected images of shape (N, 3, H, W), got {tuple(images.shape)}")
     if kernel_size < 3 or kernel_size % 2 == 0:
-        raise ValueError(f"expected an odd kernel_size of 3 or more, got {kernel_size}")
+        raise SettingsError(f"expected an odd kernel_size of 3 or more, got {kernel_size}")
     if not sigma > 0.0:
-        raise ValueError(f"expected a sigma above 0, got {sigma}")
+        raise SettingsError(f"expected a sigma above 0, got {sigma}")
     images = images.detach()
     height, width = images.shape[-2:]
     variance = images.new_empty((len(images), 1, height, width))
@@ -87,7 +89,7 @@ def threshold_map(images: Tensor, *, kernel_size: int = 5, sigma: float = 1.0) -
         (N, 1, H, W) in [0, 1]; 0 everywhere for an image of one colour.
 
     Raises:
-        ValueError: see `color_variance`.
+        SettingsError: see `color_variance`.
     """
     variance = color_variance(images, kernel_size=kernel_size, sigma=sigma)
     peak = variance.amax(dim=(-2, -1), keepdim=True)
@@ -106,10 +108,10 @@ def epsilon_map(threshold_map: Tensor, magnitude: float) -> Tensor:
         (N, 1, H, W), the largest change allowed in each channel, in [0, 1] units.
 
     Raises:
-        ValueError: for a magnitude outside [0, 1].
+        SettingsError: for a magnitude outside [0, 1].
     """
     if not 0.0 <= magnitude <= 1.0:
-        raise ValueError(f"expected a magnitude in [0, 1], got {magnitude}")
+        raise SettingsError(f"expected a magnitude in [0, 1], got {magnitude}")
     held = (threshold_map - _MAP_PRECISION).clamp_(min=0.0)
     # The peak itself is 1 in any precision and keeps its whole bound.
     return held.masked_fill_(threshold_map >= 1.0, 1.0).mul_(magnitude)

@@ -161,12 +161,20 @@ def download_weights(
 
     Raises:
         ValueError: `attempts` is below 1.
-        WeightsError: No url delivered the file, or the folder cannot be written.
+        WeightsError: No address is known, no url delivered the file, or the folder cannot be
+            written.
     """
     if attempts < 1:
         raise ValueError(f"expected at least 1 attempt, got {attempts}")
     if found := find_weights(weights):
         return found
+    urls = _all_urls(weights, mirrors)
+    if not urls:
+        raise WeightsError(
+            f"No address of {weights.filename} is known, so it cannot be downloaded: set "
+            f"{MIRRORS_VARIABLE} to the base url of a mirror, or fetch it by other means and run "
+            "`python -m cvpire weights import FILE`."
+        )
     with _sole_downloader(weights, progress):
         if found := find_weights(weights):  # another process has just finished it
             return found
@@ -175,7 +183,7 @@ def download_weights(
             # A process may have been killed between the last byte and the final name.
             if part.is_file() and has_sha256(part, weights.sha256):
                 return _put_in_place(part, weights)
-        return _download(weights, _all_urls(weights, mirrors), progress, attempts, timeout, wait)
+        return _download(weights, urls, progress, attempts, timeout, wait)
 
 
 def import_weights(path: Path, weights: WeightsFile) -> Path:
@@ -245,7 +253,7 @@ def _download(
                     part.unlink(missing_ok=True)
         if hopeless.issuperset(urls):
             break
-    causes = "; ".join(f"{url} ({reason})" for url, reason in reasons.items()) or "no url is known"
+    causes = "; ".join(f"{url} ({reason})" for url, reason in reasons.items())
     raise WeightsError(
         f"could not download {weights.filename}: {causes}. Try again later (what came is kept), "
         f"set {MIRRORS_VARIABLE} to the base url of a mirror, or fetch the file by other means and "

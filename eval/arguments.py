@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from cvpire.classifiers import CLASSIFIERS
+from cvpire.console import printable, say
+from cvpire.errors import SettingsError
 from cvpire.formats import FileFormat
 from cvpire.runs import RUNS, Run, find_run
 from cvpire.views import VIEWS
@@ -19,7 +22,12 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the whole usage before it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"eval: {message} (--help explains).\n")
+        self.exit(2, f"eval: {printable(message)} (--help explains).\n")
+
+
+def complain(sentence: str) -> None:
+    """Write a sentence for the user to standard error, in one line."""
+    say(f"eval: {printable(sentence)}", sys.stderr)
 
 
 Subcommands: TypeAlias = "argparse._SubParsersAction[Parser]"
@@ -56,7 +64,7 @@ def file_format(text: str) -> FileFormat:
     """A kind of file with its quality: PNG, JPEG-75."""
     try:
         return FileFormat.parse(text)
-    except ValueError as error:
+    except SettingsError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
@@ -69,7 +77,7 @@ def runs(text: str) -> tuple[Run, ...]:
         raise argparse.ArgumentTypeError(f"expected a run, of {', '.join(RUNS)}")
     try:
         found = {find_run(name).name for name in sorted(wanted)}
-    except ValueError as error:
+    except SettingsError as error:
         raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
     return tuple(run for name, run in RUNS.items() if name in found)
 

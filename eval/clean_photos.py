@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvpire.classifiers import Classifier
+from cvpire.console import printable
+from cvpire.images.folder import others_phrase
 from cvpire.report import versions
 from eval.dataset import Dataset, load_dataset
 from eval.errors import EvaluationError
@@ -80,12 +82,14 @@ class CleanPhotos:
     @property
     def facts(self) -> dict[str, object]:
         """For the caption of a table of the photos that the classifier gets right."""
+        others = printable(others_phrase(self.dataset.others))
         return {
             "images": len(self.right),
-            "folder": self.options.images.resolve().name,
+            "folder": printable(self.options.images.resolve().name),
             "classifier": self.classifier.spec.name,
             "view": self.classifier.view,
             "seed": self.options.seed,
+            **({"left out of the folder": others} if others else {}),
             **versions(),
         }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from cvpire.aesthetics import AUTO
+from cvpire.console import say
 from cvpire.formats import PNG
 from cvpire.runs import RUNS
 from eval.arguments import (
@@ -20,6 +21,7 @@ from eval.arguments import (
     add_out,
     add_runs,
     add_seed,
+    complain,
     file_format,
     numbers,
     positive,
@@ -234,14 +236,15 @@ def _add_sweep(subcommands: Subcommands) -> None:
 
 def _sweep(options: argparse.Namespace) -> int:
     values = _asked(options)
+    failures: list[str] = []
     line = ProgressLine(sys.stderr)
     try:
-        for row in sweep(SweepOptions(**values), line):
+        for row in sweep(SweepOptions(**values), line, failures.append):
             line.clear()
-            print(row, flush=True)
+            say(row, sys.stdout)
     finally:
         line.clear()
-    return 0
+    return _left_out(failures)
 
 
 def _measured(measure: Callable[[ProgressLine], Measured], out: Path) -> int:
@@ -251,17 +254,23 @@ def _measured(measure: Callable[[ProgressLine], Measured], out: Path) -> int:
         result = measure(line)
     finally:
         line.clear()
-    print(result.markdown, end="", flush=True)
-    print(f"eval: the protected files, records and tables are in {out}.", file=sys.stderr)
+    say(result.markdown, sys.stdout, end="")
+    complain(f"the protected files, records and tables are in {out}.")
     for sentence in result.missing:
-        print(f"eval: {sentence}", file=sys.stderr)
-    if result.unreadable:
-        print(
-            f"eval: {len(result.unreadable)} of the photos could not be looked at and are not in "
-            f"the table: {' '.join(result.unreadable.values())}",
-            file=sys.stderr,
-        )
-    return 1 if result.missing or result.unreadable else 0
+        complain(sentence)
+    code = _left_out(list(result.unreadable.values()))
+    return 1 if result.missing else code
+
+
+def _left_out(reasons: Sequence[str]) -> int:
+    """Tell of the photos that are not in the table; the exit code."""
+    if not reasons:
+        return 0
+    complain(
+        f"{len(reasons)} of the photos could not be looked at and are not in the table: "
+        f"{' '.join(reasons)}"
+    )
+    return 1
 
 
 def _asked(options: argparse.Namespace) -> dict[str, Any]:

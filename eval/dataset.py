@@ -5,28 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cvpire.classifiers import Labels
+from cvpire.images.folder import list_folder, others_sentence
+from cvpire.images.names import normal
+from cvpire.images.suffixes import PHOTO_SUFFIXES
 from eval.errors import EvaluationError
-
-# What `cvpire.images.reading.read_photo` reads, by the names that such files bear.
-_SUFFIXES = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".webp",
-    ".gif",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".avif",
-    ".heic",
-    ".heif",
-)
 
 _FILE_COLUMN = "file"
 _INDEX_COLUMNS = {"imagenet": "imagenet_index", "places365": "places365_index"}
@@ -63,6 +49,10 @@ class Dataset:
         unlabelled: names of images in the folder that the CSV has no label for.
         foreign: names of images whose class the classifier does not know.
         absent: names in the CSV that the folder does not have.
+        ambiguous: names of images that a name in the CSV fits but for the way in which accents are
+            written (NFC and NFD), as it fits others.
+        refused: name -> why, of images that cannot be taken beside the others.
+        others: suffix -> how many files in the folder are no images.
     """
 
     folder: Path
@@ -71,6 +61,9 @@ class Dataset:
     unlabelled: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    ambiguous: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, int] = field(default_factory=dict)
 
 
 def load_dataset(
@@ -87,30 +80,42 @@ def load_dataset(
     Raises:
         EvaluationError: if there is nothing to evaluate, or the CSV does not say what is expected.
     """
-    paths = _find_images(folder)
+    paths, refused, others = _find_images(folder)
     if labels_csv is None:
-        return Dataset(folder, tuple(Item(path, None) for path in paths[:limit]))
+        items = tuple(Item(path, None) for path in paths[:limit])
+        return Dataset(folder, items, refused=refused, others=others)
     positions = _read_positions(labels_csv, labels)
-    files = {path.name for path in paths}
-    if files.isdisjoint(positions):
+    row_of, ambiguous = _match([path.name for path in paths], positions)
+    if not row_of and not ambiguous:
         raise EvaluationError(
             f"None of the {len(positions)} files that {labels_csv.name} names is in {folder} "
             f"({listing(positions)}): check --images and --labels."
         )
-    labelled = [Item(path, positions[path.name]) for path in paths if path.name in positions]
-    items = [item for item in labelled if item.label is not None]
-    if not items:
+    labelled = [Item(path, positions[row_of[path.name]]) for path in paths if path.name in row_of]
+    known = [item for item in labelled if item.label is not None]
+    if not known:
         raise EvaluationError(
             f"None of the {len(labelled)} images shows one of the {len(labels.names)} classes that "
             f"the classifier knows (such as {listing(labels.names)}): choose another --classifier."
         )
+    unlabelled = [p.name for p in paths if p.name not in row_of and p.name not in ambiguous]
+    fitting = {normal(name) for name in ambiguous}
     return Dataset(
         folder,
-        tuple(items[:limit]),
+        tuple(known[:limit]),
         labels_file=labels_csv.name,
-        unlabelled=tuple(path.name for path in paths if path.name not in positions),
+        unlabelled=tuple(unlabelled),
         foreign=tuple(item.file for item in labelled if item.label is None),
-        absent=tuple(sorted(positions.keys() - files)),
+        absent=tuple(
+            sorted(
+                name
+                for name in positions.keys() - set(row_of.values())
+                if normal(name) not in fitting
+            )
+        ),
+        ambiguous=tuple(ambiguous),
+        refused=refused,
+        others=others,
     )
 
 
@@ -121,35 +126,57 @@ def listing(names: Iterator[str] | Sequence[str] | Mapping[str, object], most: i
     return ", ".join(names[:most]) + more
 
 
-def is_image_name(name: str) -> bool:
-    """Whether a file of that name is a photo that can be read."""
-    # Files whose name starts with a dot are the systems' own, such as macOS's "._photo.jpg".
-    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
-
-
-def _find_images(folder: Path) -> list[Path]:
+def _find_images(folder: Path) -> tuple[list[Path], dict[str, str], Mapping[str, int]]:
+    """The images to take, name -> why others are not, and what is no image."""
     try:
-        paths = sorted(
-            (path for path in folder.iterdir() if is_image_name(path.name) and not path.is_dir()),
-            key=lambda path: path.name,
-        )
+        contents = list_folder(folder)
     except OSError as error:
         raise EvaluationError(
             f"The folder of images {folder} cannot be read ({error.strerror}): check --images."
         ) from error
-    if not paths:
+    if not contents.photos:
+        others = others_sentence(contents.others)
         raise EvaluationError(
-            f"There are no images in {folder}: expected files that end in {', '.join(_SUFFIXES)}."
+            f"There are no images in {folder}: expected files that end in "
+            f"{', '.join(PHOTO_SUFFIXES)}.{' ' if others else ''}{others}"
         )
     first_of: dict[str, Path] = {}
-    for path in paths:
+    refused: dict[str, str] = {}
+    for path in contents.photos:
         if path.stem in first_of:
-            raise EvaluationError(
-                f"{first_of[path.stem].name} and {path.name} would both be written as "
-                f"{path.stem}.png: give one of them another name."
+            refused[path.name] = (
+                f"{path.name} and {first_of[path.stem].name} would both be written as one file: "
+                "give one of them another name."
             )
-        first_of[path.stem] = path
-    return paths
+        else:
+            first_of[path.stem] = path
+    return list(first_of.values()), refused, contents.others
+
+
+def _match(
+    files: Sequence[str], rows: Mapping[str, int | None]
+) -> tuple[dict[str, str], list[str]]:
+    """File -> the row that names it, and the files of which rows do not tell which they mean.
+
+    A row means the file of exactly its name; without one, that of its name in NFC, since systems
+    differ in how they write accents.
+    """
+    row_of = {file: file for file in files if file in rows}
+    rows_left: dict[str, list[str]] = {}
+    for row in rows:
+        if row not in row_of:
+            rows_left.setdefault(normal(row), []).append(row)
+    files_left: dict[str, list[str]] = {}
+    for file in files:
+        if file not in row_of and normal(file) in rows_left:
+            files_left.setdefault(normal(file), []).append(file)
+    ambiguous = []
+    for name, alike in files_left.items():
+        if len(alike) == len(rows_left[name]) == 1:
+            row_of[alike[0]] = rows_left[name][0]
+        else:
+            ambiguous += alike
+    return row_of, sorted(ambiguous)
 
 
 def _read_positions(path: Path, labels: Labels) -> dict[str, int | None]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from cvpire.classifiers import Classifier, classify, load_classifier
-from cvpire.errors import CvpireError, PhotoError
+from cvpire.errors import CvpireError
 from cvpire.images.reading import read_photo
 from cvpire.report import versions
 from cvpire.weights import file_sha256
@@ -58,7 +58,8 @@ def judge_written(path: Path, sha256: str, classifier: Classifier, label: int) -
     """Judge a written file, as its reader gets it.
 
     Raises:
-        EvaluationError: if the file is not what was written.
+        EvaluationError: if the file is not what was written, or is gone.
+        PhotoError: if it holds what was written, and that cannot be judged.
     """
     try:
         if file_sha256(path) != sha256:
@@ -66,9 +67,9 @@ def judge_written(path: Path, sha256: str, classifier: Classifier, label: int) -
                 f"{path} does not hold what was written to it a moment ago: another program has "
                 "changed it, or the disk is damaged."
             )
-        return judge(classify(read_photo(path), classifier), label)
-    except (OSError, PhotoError) as error:
+    except OSError as error:
         raise EvaluationError(f"The written file {path} cannot be read again: {error}") from error
+    return judge(classify(read_photo(path), classifier), label)
 
 
 def expect_settings(record: Record, settings: dict[str, Any], out: Path) -> None:

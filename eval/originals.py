@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cvpire.classifiers import Classifier, classify
-from cvpire.errors import PhotoError
 from cvpire.images.reading import read_photo
 from cvpire.weights import file_sha256
 from eval.dataset import Dataset, Item
+from eval.failures import photo_failure
 from eval.judge import expect_settings, judge, judge_settings
 from eval.paper import ORIGINAL
 from eval.progress import Progress, ProgressCallback
@@ -47,10 +47,10 @@ def judge_originals(
         progress: told after each image.
 
     Raises:
-        EvaluationError: if a record was made with other settings.
+        EvaluationError: if a record was made with other settings, or cannot be written.
     """
     records: list[Record] = []
-    unreadable: dict[str, str] = {}
+    unreadable: dict[str, str] = dict(dataset.refused)
     for done, item in enumerate(dataset.items):
         progress(Progress("Looking at the clean photos", "", done, len(dataset.items)))
         # A file that cannot be hashed cannot be read either; read_photo has the better words.
@@ -65,11 +65,8 @@ def judge_originals(
         else:
             try:
                 record = _judge(item, classifier, own)
-            except PhotoError as error:
-                sentence = str(error)
-                # A sentence on a file names it already; one on a view does not.
-                is_named = sentence.startswith(item.file)
-                unreadable[item.file] = sentence if is_named else f"{item.file}: {sentence}"
+            except Exception as error:
+                unreadable[item.file] = photo_failure(error, item.file)
                 continue
             store.append(record)
         records.append(record)

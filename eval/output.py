@@ -101,6 +101,6 @@ def write_tables(out: Path, tables: Mapping[str, str]) -> None:
     """
     try:
         for name, text in tables.items():
-            write_bytes(out / name, text.encode())
+            write_bytes(out / name, text.encode("utf-8", "backslashreplace"))
     except PhotoError as error:
         raise EvaluationError(str(error)) from error

@@ -30,6 +30,7 @@ from cvpire.threshold import epsilon_map, threshold_map
 from cvpire.weights import file_sha256, weights_dir
 from eval.clean_photos import PhotoOptions, clean_photos
 from eval.errors import EvaluationError
+from eval.failures import expect_some, photo_failure
 from eval.judge import expect_settings, judge
 from eval.methods import CONDITIONS, Method, Task, methods_for
 from eval.output import Measured, write_tables
@@ -79,18 +80,29 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Measured
         if any(store.find(method.name, one.file) is None for method in methods for one in chosen):
             _warm_up(options, methods, clean.classifier, progress)
         total, done = len(methods) * len(chosen), 0
+        failures: dict[str, str] = {}
         # Photo by photo, so that what slows the machine down for a while slows all methods.
         for original in chosen:
             for method in methods:
                 progress(Progress("Comparing", method.name, done, total))
-                _measure(options, method, original, clean.classifier, store)
                 done += 1
+                if original.file in failures:
+                    continue
+                try:
+                    _measure(options, method, original, clean.classifier, store)
+                except Exception as error:
+                    failures[original.file] = photo_failure(error, original.file)
+        chosen = expect_some(chosen, failures)
         progress(Progress("Comparing", "", total, total))
         for name, metric in perceptual.items():
             for done, original in enumerate(chosen):
                 progress(Progress("Looking closely", name, done, len(chosen)))
-                for method in methods:
-                    _look_closely(options, method, original, name, metric, store)
+                try:
+                    for method in methods:
+                        _look_closely(options, method, original, name, metric, store)
+                except Exception as error:
+                    failures[original.file] = photo_failure(error, original.file)
+            chosen = expect_some(chosen, failures)
         store.tidy()
         rows = [
             make_row(method, [_found(store, method, o) for o in chosen], list(perceptual))
@@ -98,13 +110,14 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Measured
         ]
         facts = {
             **clean.facts,
+            "images": len(chosen),
             "condition": options.condition,
             "threads": torch.get_num_threads(),
         }
         text = markdown(rows, facts)
         write_tables(options.out, {"peers.md": text, "peers.csv": to_csv(rows)})
         draw(rows, options.out / "peers.png")
-        return Measured(text, clean.unreadable, missing)
+        return Measured(text, {**clean.unreadable, **failures}, missing)
 
 
 def _select(options: PeersOptions) -> tuple[list[Method], tuple[str, ...]]:
@@ -165,11 +178,8 @@ def _measure(
         expect_settings(record, settings, options.out)
         if path.is_file() and file_sha256(path) == record.file_sha256:
             return
-    try:
-        photo = read_photo(options.images / original.file)
-        report = _change(options, method, original, classifier, photo, path)
-    except PhotoError as error:
-        raise EvaluationError(str(error)) from error
+    photo = read_photo(options.images / original.file)
+    report = _change(options, method, original, classifier, photo, path)
     logits = classify(read_photo(path), classifier)
     top1, top5 = judge(logits, original.label_position)
     store.append(original.of_run(method.name, settings, top1, top5, report))
@@ -190,7 +200,10 @@ def _change(
     changed, bound, counted, seconds = _timed(options, method, image, label, classifier)
     pixels = (changed[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).permute(1, 2, 0).numpy()
     png = encode_png(photo.with_pixels(np.ascontiguousarray(pixels)))
-    write_bytes(path, png)
+    try:
+        write_bytes(path, png)
+    except PhotoError as error:  # the disk's trouble, so that of all photos
+        raise EvaluationError(str(error)) from error
     written = read_photo(path)
     difference = compare(photo.pixels, written.pixels, bound)
     margin = SAFETY_MARGIN if method.is_ours else 0.0
@@ -274,11 +287,8 @@ def _look_closely(
     report = record.report or {}
     if name in report.get(PERCEPTUAL, {}):
         return
-    try:
-        clean = read_photo(options.images / original.file)
-        written = read_photo(written_path(options.out, method.name, original.file))
-    except PhotoError as error:
-        raise EvaluationError(str(error)) from error
+    clean = read_photo(options.images / original.file)
+    written = read_photo(written_path(options.out, method.name, original.file))
     with torch.no_grad():
         value = float(metric(to_image(written.pixels), to_image(clean.pixels)))
     found = {**report.get(PERCEPTUAL, {}), name: value}

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, TextIO
 
+from cvpire.console import say
+
 
 class Progress(NamedTuple):
     """One step of the work.
@@ -81,8 +83,7 @@ class ProgressLine:
         return f", about {duration((now - since) / own * (progress.total - progress.done))} left"
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        say(text, self._stream, end="")
 
 
 def duration(seconds: float) -> str:

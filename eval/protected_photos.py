@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cvpire.classifiers import Classifier
-from cvpire.errors import PhotoError
 from cvpire.formats import PNG, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.runs import Run
 from eval.clean_photos import PhotoOptions, clean_photos
-from eval.errors import EvaluationError
+from eval.failures import expect_some, photo_failure
 from eval.output import Measured, write_tables
 from eval.progress import ProgressCallback
 from eval.protection import make_batches, protect_all, written_path
@@ -41,23 +40,55 @@ class ProtectedPhotos:
     Attributes:
         options: how they were made.
         classifier: that was attacked.
-        originals: the clean records of the photos that it gets right.
-        unreadable: name -> why, of images that could not be looked at.
-        facts: for a table's caption.
+        protected: the clean records of the photos that it gets right and that were protected.
+        unreadable: name -> why, of images that could not be looked at or protected.
+        clean_facts: for a table's caption, without the number of photos.
         store: of all records.
+        failures: name -> why, of protected photos that could not be asked; filled by `attempt`.
     """
 
     options: ProtectedOptions
     classifier: Classifier
-    originals: tuple[Record, ...]
+    protected: tuple[Record, ...]
     unreadable: Mapping[str, str]
-    facts: Mapping[str, object]
+    clean_facts: Mapping[str, object]
     store: RecordStore
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def originals(self) -> tuple[Record, ...]:
+        """The clean records of the photos of the tables.
+
+        Raises:
+            EvaluationError: if none is left.
+        """
+        return expect_some(self.protected, self.failures)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For a table's caption."""
+        return {
+            **self.clean_facts,
+            "images": len(self.originals),
+            "files": self.options.file_format,
+        }
 
     @property
     def pairs(self) -> list[tuple[Run, Record]]:
         """Each run with the clean record of each photo."""
-        return [(run, original) for run in self.options.runs for original in self.originals]
+        return [(run, original) for run in self.options.runs for original in self.protected]
+
+    @contextmanager
+    def attempt(self, original: Record) -> Iterator[None]:
+        """What fails in here is this photo's: it is left out of the tables, and told of.
+
+        Raises:
+            CvpireError: for trouble that is not one photo's, see `eval.failures`.
+        """
+        try:
+            yield
+        except Exception as error:
+            self.failures.setdefault(original.file, photo_failure(error, original.file))
 
     def record(self, run: Run, original: Record) -> Record:
         """The record of a photo in a run."""
@@ -76,14 +107,11 @@ class ProtectedPhotos:
         """A clean photo and its protected file.
 
         Raises:
-            EvaluationError: if one cannot be read.
+            PhotoError: if one cannot be read.
         """
         options = self.options
         written = written_path(options.out, run.name, original.file, options.file_format)
-        try:
-            return read_photo(options.images / original.file), read_photo(written)
-        except PhotoError as error:
-            raise EvaluationError(str(error)) from error
+        return read_photo(options.images / original.file), read_photo(written)
 
     def note(self, record: Record, key: str, answers: object) -> None:
         """Keep what was asked of a protected photo, in its report."""
@@ -98,7 +126,7 @@ class ProtectedPhotos:
         """
         self.store.tidy()
         write_tables(self.options.out, {name: text})
-        return Measured(text, self.unreadable)
+        return Measured(text, {**self.unreadable, **self.failures})
 
 
 @contextmanager
@@ -114,7 +142,7 @@ def protected_photos(
     """
     with clean_photos(options, [run.name for run in options.runs], progress) as clean:
         originals = clean.right
-        protect_all(
+        failures = protect_all(
             options.images,
             make_batches(originals, 1),
             options.runs,
@@ -126,7 +154,11 @@ def protected_photos(
             progress=progress,
             file_format=options.file_format,
         )
-        facts = {**clean.facts, "files": options.file_format}
         yield ProtectedPhotos(
-            options, clean.classifier, originals, clean.unreadable, facts, clean.store
+            options,
+            clean.classifier,
+            expect_some(originals, failures),
+            {**clean.unreadable, **failures},
+            clean.facts,
+            clean.store,
         )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from cvpire.classifiers import Classifier, Labels
+from cvpire.classifiers import Classifier
 from cvpire.errors import PhotoError
 from cvpire.formats import PNG, FileFormat
-from cvpire.images.photo import write_bytes
+from cvpire.images.names import fitting_stem
+from cvpire.images.photo import Photo, write_bytes
 from cvpire.images.reading import read_photo
-from cvpire.protect import protect_batch
+from cvpire.protect import Protected, protect_batch
 from cvpire.runs import Run
 from cvpire.weights import file_sha256
 from eval.errors import EvaluationError
+from eval.failures import expect_of_photo, photo_failure
 from eval.judge import expect_settings, judge_written
 from eval.progress import Progress, ProgressCallback
 from eval.records import Record, RecordStore
@@ -55,7 +58,8 @@ def make_batches(originals: Sequence[Record], batch_size: int) -> tuple[Batch, .
 
 def written_path(out: Path, run: str, file: str, file_format: FileFormat = PNG) -> Path:
     """Where the protected file of an image lies."""
-    return out / run / f"{Path(file).stem}{file_format.suffix}"
+    suffix = file_format.suffix
+    return out / run / f"{fitting_stem(Path(file).stem, (suffix,))}{suffix}"
 
 
 def protect_all(
@@ -70,8 +74,12 @@ def protect_all(
     out: Path,
     progress: ProgressCallback,
     file_format: FileFormat = PNG,
-) -> None:
+) -> dict[str, str]:
     """Protect what has no record yet. A batch that lacks any image is done again as a whole.
+
+    A photo that fails has no record, and is tried again whenever the evaluation goes on. One that
+    cannot be read is left out of its batch; where a batch fails, each of its photos is protected
+    alone, so that the others are done. Their records say with whom they were protected.
 
     Args:
         images: their folder.
@@ -85,70 +93,123 @@ def protect_all(
         progress: told after each batch.
         file_format: of the protected files.
 
+    Returns:
+        Name -> why, of the images that could not be protected or judged in one of the runs.
+
     Raises:
-        EvaluationError: if a record was made with other settings, or a file cannot be read or
-            written.
+        EvaluationError: if a record was made with other settings, or a file cannot be written.
     """
+    work = _Work(images, classifier, store, seed, batch_size, out, file_format)
     total = len(runs) * sum(len(batch.files) for batch in batches)
-    missing = []
-    for run in runs:
-        for batch in batches:
-            all_settings = [
-                _settings(o, run, classifier.labels, seed, batch_size, file_format)
-                for o in batch.originals
-            ]
-            if not _is_done(batch, run, all_settings, store, out, file_format):
-                missing.append((run, batch, all_settings))
-    done = total - sum(len(batch.files) for _, batch, _ in missing)
-    for run, batch, all_settings in missing:
+    missing = [(run, batch) for run in runs for batch in batches if not work.is_done(batch, run)]
+    done = total - sum(len(batch.files) for _, batch in missing)
+    failures: dict[str, str] = {}
+    for run, batch in missing:
         progress(Progress("Protecting", run.name, done, total))
-        try:
-            _protect(images, batch, run, all_settings, classifier, store, seed, out, file_format)
-        except PhotoError as error:
-            raise EvaluationError(str(error)) from error
+        for file, sentence in work.protect(batch, run).items():
+            failures.setdefault(file, sentence)
         done += len(batch.files)
     progress(Progress("Protecting", "", done, total))
+    return failures
 
 
-def _settings(
-    original: Record,
-    run: Run,
-    classes: Labels,
-    seed: int,
-    batch_size: int,
-    file_format: FileFormat,
-) -> dict[str, Any]:
-    """All that the outcome of a run on a photo depends on, but for the photos beside it."""
-    return {
-        **original.settings,
-        "label": original.label_position,
-        "run": run.settings,
-        "condition": repr(run.condition(torch.tensor([original.label_position]), classes)),
-        "seed": seed,
-        "batch_size": batch_size,
-        "file_format": str(file_format),
-    }
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What `protect_all` is asked, the photos and runs left out."""
 
+    images: Path
+    classifier: Classifier
+    store: RecordStore
+    seed: int
+    batch_size: int
+    out: Path
+    file_format: FileFormat
 
-def _is_done(
-    batch: Batch,
-    run: Run,
-    all_settings: Sequence[dict[str, Any]],
-    store: RecordStore,
-    out: Path,
-    file_format: FileFormat,
-) -> bool:
-    is_done = True
-    for file, settings in zip(batch.files, all_settings, strict=True):
-        record = store.find(run.name, file)
-        if record is None:
-            is_done = False
-            continue
-        expect_settings(record, settings, out)
-        is_done &= record.batch == batch.files
-        path = written_path(out, run.name, file, file_format)
-        is_done &= _has_sha256(path, record.file_sha256)
-    return is_done
+    def is_done(self, batch: Batch, run: Run) -> bool:
+        """Whether all photos of a batch were protected in it, and their files are there."""
+        is_done = True
+        for original in batch.originals:
+            record = self.store.find(run.name, original.file)
+            if record is None:
+                is_done = False
+                continue
+            expect_settings(record, self._settings(original, run), self.out)
+            is_done &= record.batch == batch.files
+            is_done &= _has_sha256(self._path(original, run), record.file_sha256)
+        return is_done
+
+    def protect(self, batch: Batch, run: Run) -> dict[str, str]:
+        """Protect the photos of a batch; name -> why, of those that failed."""
+        photos: dict[str, Photo] = {}
+        failures: dict[str, str] = {}
+        for file in batch.files:
+            try:
+                photos[file] = read_photo(self.images / file)
+            except Exception as error:
+                failures[file] = photo_failure(error, file)
+        readable = tuple(original for original in batch.originals if original.file in photos)
+        return failures | (self._protect(Batch(readable), photos, run) if readable else {})
+
+    def _protect(self, batch: Batch, photos: Mapping[str, Photo], run: Run) -> dict[str, str]:
+        if self.is_done(batch, run):  # all but those that failed
+            return {}
+        labels = [original.label_position for original in batch.originals]
+        is_given = all(original.label_is_given for original in batch.originals)
+        try:
+            results = protect_batch(
+                [photos[file] for file in batch.files],
+                self.classifier,
+                run,
+                file_format=self.file_format,
+                # Its own first guesses are those of the clean records, and its report says whose
+                # they are.
+                labels=labels if is_given else None,
+                seed=self.seed,
+            )
+        except Exception as error:
+            expect_of_photo(error)
+            if len(batch.originals) == 1:
+                return {batch.files[0]: photo_failure(error, batch.files[0])}
+            alone = [self._protect(Batch((one,)), photos, run) for one in batch.originals]
+            return {file: sentence for one in alone for file, sentence in one.items()}
+        failures: dict[str, str] = {}
+        for original, result in zip(batch.originals, results, strict=True):
+            try:
+                self._keep(original, result, batch, run)
+            except Exception as error:
+                failures[original.file] = photo_failure(error, original.file)
+        return failures
+
+    def _keep(self, original: Record, result: Protected, batch: Batch, run: Run) -> None:
+        """Write a photo, judge what is on the disk, and record it."""
+        path = self._path(original, run)
+        try:
+            write_bytes(path, result.data)
+        except PhotoError as error:  # the disk's trouble, so that of all photos
+            raise EvaluationError(str(error)) from error
+        top1, top5 = judge_written(
+            path, result.report.file_sha256, self.classifier, original.label_position
+        )
+        report, settings = result.report.as_record(), self._settings(original, run)
+        self.store.append(
+            original.of_run(run.name, settings, top1, top5, report, batch=batch.files)
+        )
+
+    def _path(self, original: Record, run: Run) -> Path:
+        return written_path(self.out, run.name, original.file, self.file_format)
+
+    def _settings(self, original: Record, run: Run) -> dict[str, Any]:
+        """All that the outcome of a run on a photo depends on, but for the photos beside it."""
+        position = torch.tensor([original.label_position])
+        return {
+            **original.settings,
+            "label": original.label_position,
+            "run": run.settings,
+            "condition": repr(run.condition(position, self.classifier.labels)),
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+            "file_format": str(self.file_format),
+        }
 
 
 def _has_sha256(path: Path, sha256: str) -> bool:
@@ -156,38 +217,3 @@ def _has_sha256(path: Path, sha256: str) -> bool:
         return file_sha256(path) == sha256
     except OSError:
         return False
-
-
-def _protect(
-    images: Path,
-    batch: Batch,
-    run: Run,
-    all_settings: Sequence[dict[str, Any]],
-    classifier: Classifier,
-    store: RecordStore,
-    seed: int,
-    out: Path,
-    file_format: FileFormat,
-) -> None:
-    labels = [original.label_position for original in batch.originals]
-    is_given = all(original.label_is_given for original in batch.originals)
-    results = protect_batch(
-        [read_photo(images / file) for file in batch.files],
-        classifier,
-        run,
-        file_format=file_format,
-        # Its own first guesses are those of the clean records, and its report says whose they are.
-        labels=labels if is_given else None,
-        seed=seed,
-    )
-    for original, settings, result in zip(batch.originals, all_settings, results, strict=True):
-        path = written_path(out, run.name, original.file, file_format)
-        write_bytes(path, result.data)
-        top1, top5 = judge_written(
-            path, result.report.file_sha256, classifier, original.label_position
-        )
-        store.append(
-            original.of_run(
-                run.name, settings, top1, top5, result.report.as_record(), batch=batch.files
-            )
-        )

@@ -121,7 +121,9 @@ class Record:
         """One line of JSON, without its end."""
         content = asdict(self)
         content["aesthetics"] = None if self.aesthetics is None else self.aesthetics._asdict()
-        return json.dumps(content, allow_nan=False, ensure_ascii=False)
+        line = json.dumps(content, allow_nan=False, ensure_ascii=False)
+        # A file's name may hold bytes that are not UTF-8, which JSON can only escape.
+        return line if _is_utf8(line) else json.dumps(content, allow_nan=False)
 
     @classmethod
     def from_line(cls, line: str) -> Record:
@@ -148,6 +150,14 @@ class Record:
         if self.report is None:
             raise ValueError(f"the clean photo {self.file} has no report")
         return self.report
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class RecordStore:

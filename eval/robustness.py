@@ -39,14 +39,15 @@ def _rehearse_all(photos: ProtectedPhotos, progress: ProgressCallback) -> None:
         record = photos.record(run, original)
         if record.report is None or REHEARSAL in record.report:
             continue
-        clean, written = photos.read(run, original)
-        scene = Scene(photos.classifier, original.label_position, is_attacked=True)
-        kept = {
-            outcome.transformation.name if outcome.transformation else AS_WRITTEN: (
-                outcome.protected.is_lost,
-                outcome.control is not None and outcome.control.is_lost,
-            )
-            for outcome in rehearse(written, clean, [scene])
-        }
-        photos.note(record, REHEARSAL, kept)
+        with photos.attempt(original):
+            clean, written = photos.read(run, original)
+            scene = Scene(photos.classifier, original.label_position, is_attacked=True)
+            kept = {
+                outcome.transformation.name if outcome.transformation else AS_WRITTEN: (
+                    outcome.protected.is_lost,
+                    outcome.control is not None and outcome.control.is_lost,
+                )
+                for outcome in rehearse(written, clean, [scene])
+            }
+            photos.note(record, REHEARSAL, kept)
     progress(Progress("Rehearsing", "", total, total))

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cvpire.aesthetics import AUTO, AestheticsUnavailable, Scorer, expect_metric, load_scorer
-from cvpire.errors import CvpireError, PhotoError
+from cvpire.errors import CvpireError
 from cvpire.images.reading import read_photo
 from cvpire.weights import DownloadProgress
 from eval.errors import EvaluationError
+from eval.failures import photo_failure
 from eval.progress import Progress, ProgressCallback
 from eval.records import Record, RecordStore, Score
 
@@ -84,7 +85,7 @@ def score_all(
     scorer: Scorer,
     store: RecordStore,
     progress: ProgressCallback,
-) -> None:
+) -> tuple[str, ...]:
     """Add the metric's score to the records that lack it.
 
     Args:
@@ -94,9 +95,10 @@ def score_all(
         store: of the records, added to.
         progress: told after each image.
 
-    Raises:
-        EvaluationError: if a file cannot be read.
+    Returns:
+        A sentence for each file that could not be scored.
     """
+    failures = []
     missing = [
         record
         for record in records
@@ -107,9 +109,11 @@ def score_all(
         progress(Progress("Scoring aesthetics", record.run, done, len(records)))
         try:
             photo = read_photo(paths[record.key])
-        except PhotoError as error:
-            raise EvaluationError(str(error)) from error
-        score = Score(scorer.title, scorer.score(photo.pixels))
-        store.append(replace(record, aesthetics=score))
+            score = Score(scorer.title, scorer.score(photo.pixels))
+            store.append(replace(record, aesthetics=score))
+        except Exception as error:
+            sentence = photo_failure(error, paths[record.key].name)
+            failures.append(f"Without an aesthetic score in {record.run}: {sentence}")
         done += 1
     progress(Progress("Scoring aesthetics", "", done, len(records)))
+    return tuple(failures)

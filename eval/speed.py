@@ -19,6 +19,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cvpire.errors import SettingsError
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback
 from eval.ways import WAYS, Map, Pixels, Way, by_scikit_image
@@ -227,7 +228,7 @@ def measure_apart(
                 f"{way.name} is left out: it needs more memory than there is for "
                 f"{shape[0] * shape[1] / 1e6:g} MP."
             ) from error
-        except ValueError as error:
+        except SettingsError as error:
             raise EvaluationError(f"{error}.") from error
 
 

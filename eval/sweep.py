@@ -7,14 +7,14 @@ Nothing is written. A line of the table is one point of the grid.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
 from pathlib import Path
 from typing import NamedTuple
 
 from cvpire.classifiers import Classifier, classify, load_classifier
-from cvpire.errors import CvpireError, PhotoError, SettingsError
+from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.protect import protect_batch
@@ -23,6 +23,7 @@ from cvpire.runs import Run, find_run
 from cvpire.searches import Algorithm1
 from eval.dataset import Item, load_dataset
 from eval.errors import EvaluationError
+from eval.failures import photo_failure
 from eval.judge import judge
 from eval.progress import Progress, ProgressCallback
 
@@ -59,37 +60,36 @@ class SweepOptions:
     every: int
 
 
-def sweep(options: SweepOptions, progress: ProgressCallback) -> Iterator[str]:
+def sweep(
+    options: SweepOptions, progress: ProgressCallback, on_failure: Callable[[str], object]
+) -> Iterator[str]:
     """Try each point of the grid on the images that the classifier gets right when clean.
 
     Args:
         options: what to try.
         progress: told after each batch.
+        on_failure: told of each image that is left out, in a sentence.
 
     Yields:
         Lines of a Markdown table, as they are known.
 
     Raises:
-        EvaluationError: if there is nothing to try, or an image cannot be read.
+        CvpireError: if there is nothing to try, or a setting makes no sense.
     """
-    try:
-        classifier = load_classifier(options.classifier, view=options.view)
-        run = find_run(options.run)
-        points = list(_grid(run, options))
-        dataset = load_dataset(options.images, options.labels, classifier.labels)
-        photos = list(_right_ones(dataset.items[:: options.every], classifier))
-    except CvpireError as error:
-        raise EvaluationError(str(error)) from error
+    classifier = load_classifier(options.classifier, view=options.view)
+    run = find_run(options.run)
+    points = list(_grid(run, options))
+    dataset = load_dataset(options.images, options.labels, classifier.labels)
+    for sentence in dataset.refused.values():
+        on_failure(sentence)
+    photos = list(_right_ones(dataset.items[:: options.every], classifier, on_failure))
     if not photos:
         raise EvaluationError("The classifier gets none of the images right when clean.")
     measured = "success | SSIM | worst SSIM | dE00 | steps | most"
     yield f"| {run.name}: m | alpha | learning rate | {measured} |"
     yield "|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
     for point in points:
-        try:
-            reports = list(_protect(photos, classifier, point, progress))
-        except ValueError as error:  # a setting that makes no sense
-            raise EvaluationError(str(error)) from error
+        reports = list(_protect(photos, classifier, point, progress))
         settings = point.magnitude, point.l1_weight, point.learning_rate
         yield f"| {' | '.join(settings)} | {_cells(reports)} |"
 
@@ -136,14 +136,17 @@ def _own_settings(
     )
 
 
-def _right_ones(items: Sequence[Item], classifier: Classifier) -> Iterator[tuple[Photo, int]]:
+def _right_ones(
+    items: Sequence[Item], classifier: Classifier, on_failure: Callable[[str], object]
+) -> Iterator[tuple[Photo, int]]:
     """The photos that the classifier gets right, with their labels' positions."""
     for item in items:
         try:
             photo = read_photo(item.path)
-        except PhotoError as error:
-            raise EvaluationError(str(error)) from error
-        logits = classify(photo, classifier)
+            logits = classify(photo, classifier)
+        except Exception as error:
+            on_failure(photo_failure(error, item.file))
+            continue
         label = int(logits.argmax()) if item.label is None else item.label
         if judge(logits, label).top1:
             yield photo, label

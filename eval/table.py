@@ -6,9 +6,11 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from cvpire.console import printable
+from cvpire.images.folder import others_sentence
 from eval.paper import ORIGINAL, PAPER_NOTE, PAPER_TABLE1, PaperRow
 from eval.records import Record
 
@@ -73,6 +75,8 @@ class Summary:
         aesthetics_cell: what stands there then.
         aesthetics_note: one sentence on it.
         versions: of what computed the figures.
+        ambiguous: see `eval.dataset.Dataset`.
+        others: see `eval.dataset.Dataset`.
     """
 
     folder: str
@@ -92,6 +96,8 @@ class Summary:
     aesthetics_cell: str
     aesthetics_note: str
     versions: Mapping[str, str]
+    ambiguous: tuple[str, ...] = ()
+    others: Mapping[str, int] = field(default_factory=dict)
 
 
 def make_rows(records: Sequence[Record], *, metric: str | None) -> tuple[Row, ...]:
@@ -135,10 +141,11 @@ def caption(records: Sequence[Record], summary: Summary) -> list[str]:
         "Labels: the classifier's own first guess for each clean photo (no label file was given), "
         "so that Original is 1.00 by definition."
         if summary.labels_file is None
-        else f"Labels: `{summary.labels_file}`."
+        else f"Labels: `{printable(summary.labels_file)}`."
     )
     lines = [
-        f"{_count(images, 'image')} of `{summary.folder}`, classifier `{summary.classifier}` "
+        f"{_count(images, 'image')} of `{printable(summary.folder)}`, classifier "
+        f"`{summary.classifier}` "
         f"(weights sha256 {summary.weights_sha256[:12]}), view `{summary.view}`, seed "
         f"{summary.seed}, batches of up to {summary.batch_size}. {labels}",
         "Means over all images of the table, whether or not they could be protected. Top-1, Top-5 "
@@ -152,9 +159,16 @@ def caption(records: Sequence[Record], summary: Summary) -> list[str]:
             "Left out, because the classifier does not know its class", summary.foreign, "image"
         ),
         *_names_line("Named in the label file but not in the folder", summary.absent, "file"),
+        *_names_line(
+            "Left out, because a name in the label file fits it and another image alike but for "
+            "the way in which accents are written",
+            summary.ambiguous,
+            "image",
+        ),
+        *filter(None, [printable(others_sentence(summary.others))]),
     ]
     if summary.unreadable:
-        reasons = " ".join(summary.unreadable.values())
+        reasons = printable(" ".join(summary.unreadable.values()))
         lines.append(
             f"Left out, because it could not be looked at: "
             f"{_count(len(summary.unreadable), 'image')}. {reasons}"
@@ -293,7 +307,8 @@ def _misclassified_lines(summary: Summary) -> list[str]:
 
 
 def _names_line(what: str, names: Sequence[str], noun: str) -> list[str]:
-    return [f"{what}: {_count(len(names), noun)} ({', '.join(names)})."] if names else []
+    listed = printable(", ".join(names))
+    return [f"{what}: {_count(len(names), noun)} ({listed})."] if names else []
 
 
 def _count(number: int, noun: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cvpire.report import versions
 from cvpire.runs import Run
 from eval.clean_photos import CleanPhotos, PhotoOptions, clean_photos
+from eval.failures import expect_some
 from eval.output import Measured, write_tables
 from eval.paper import ORIGINAL
 from eval.progress import ProgressCallback
@@ -58,7 +59,7 @@ def measure_table1(options: Table1Options, progress: ProgressCallback) -> Measur
     with clean_photos(options, names, progress) as clean:
         store = clean.store
         chosen = clean.records if options.include_misclassified else clean.right
-        protect_all(
+        failures = protect_all(
             options.images,
             make_batches(chosen, options.batch_size),
             options.runs,
@@ -69,17 +70,20 @@ def measure_table1(options: Table1Options, progress: ProgressCallback) -> Measur
             out=options.out,
             progress=progress,
         )
+        chosen = expect_some(chosen, failures)
         keys = [(run, o.file) for run in (ORIGINAL, *names) for o in chosen]
         aesthetics = find_aesthetics(options.aesthetics, options.aesthetics_files, progress)
+        missing: tuple[str, ...] = ()
         if aesthetics.scorer is not None:
             paths = {key: _path(options, *key) for key in keys}
-            score_all(_collect(store, keys), paths, aesthetics.scorer, store, progress)
+            missing = score_all(_collect(store, keys), paths, aesthetics.scorer, store, progress)
         store.tidy()
         records = _collect(store, keys)
-        summary = _summarise(options, clean, aesthetics)
+        unreadable = {**clean.unreadable, **failures}
+        summary = _summarise(options, clean, unreadable, aesthetics)
         text = markdown(records, summary)
         write_tables(options.out, {"table1.md": text, "table1.csv": to_csv(records, summary)})
-        return Measured(text, clean.unreadable)
+        return Measured(text, unreadable, missing)
 
 
 def _path(options: Table1Options, run: str, file: str) -> Path:
@@ -90,7 +94,12 @@ def _collect(store: RecordStore, keys: Sequence[tuple[str, str]]) -> list[Record
     return [record for key in keys if (record := store.find(*key)) is not None]
 
 
-def _summarise(options: Table1Options, clean: CleanPhotos, aesthetics: Aesthetics) -> Summary:
+def _summarise(
+    options: Table1Options,
+    clean: CleanPhotos,
+    unreadable: Mapping[str, str],
+    aesthetics: Aesthetics,
+) -> Summary:
     classifier, dataset = clean.classifier, clean.dataset
     return Summary(
         folder=options.images.resolve().name,
@@ -105,7 +114,9 @@ def _summarise(options: Table1Options, clean: CleanPhotos, aesthetics: Aesthetic
         unlabelled=dataset.unlabelled,
         foreign=dataset.foreign,
         absent=dataset.absent,
-        unreadable=clean.unreadable,
+        ambiguous=dataset.ambiguous,
+        unreadable=unreadable,
+        others=dataset.others,
         metric=None if aesthetics.scorer is None else aesthetics.scorer.title,
         aesthetics_cell=aesthetics.cell,
         aesthetics_note=aesthetics.note,

@@ -68,9 +68,10 @@ def _ask_all(photos: ProtectedPhotos, unseen: Classifier, progress: ProgressCall
         record = photos.record(run, original)
         asked = (record.report or {}).get(TRANSFER, {})
         if asked.get("unseen") != whom:
-            clean, written = photos.read(run, original)
-            answers = _ask(clean, written, record.difference.ssim, unseen)
-            photos.note(record, TRANSFER, {"unseen": whom, **answers})
+            with photos.attempt(original):
+                clean, written = photos.read(run, original)
+                answers = _ask(clean, written, record.difference.ssim, unseen)
+                photos.note(record, TRANSFER, {"unseen": whom, **answers})
     progress(Progress(f"Asking {unseen.spec.name}", "", total, total))
 
 

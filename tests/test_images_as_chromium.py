@@ -192,7 +192,27 @@ def avif(pixels: NDArray[Any], bits: int = 8) -> bytes:
     )
 
 
+def avif_without_colr(primaries: int, transfer: int, bits: int = 8) -> bytes:
+    """An AVIF whose colours stand in the coded stream only."""
+    samples = RAMP.astype(np.uint16) * 4 if bits == 10 else RAMP
+    data = bytes(
+        imagecodecs.avif_encode(
+            *(samples, 95),
+            speed=8,
+            bitspersample=bits,
+            pixelformat="444",
+            primaries=primaries,
+            transfer=transfer,
+        )
+    )
+    assert data.count(b"colrnclx") == 1
+    return data.replace(b"colrnclx", b"freenclx")
+
+
 AVIFS = {
+    "P3 in the stream": avif_without_colr(12, 13),
+    "linear in the stream": avif_without_colr(1, 8),
+    "PQ in the stream, 10 bits": avif_without_colr(9, 16, 10),
     **{
         f"nclx {p} {t}": with_nclx(avif(RAMP), p, t)
         for p, t in ((1, 1), (1, 8), (2, 2), (0, 8), (5, 5), (9, 14), (9, 16), (9, 18), (12, 13))

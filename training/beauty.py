@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 
 from cvpire.beauty import describe
 from cvpire.classifiers import load_classifier
-from cvpire.errors import PhotoError, WeightsError
+from cvpire.errors import CvpireError
 from cvpire.images.photo import write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.weights import file_sha256
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.out is not None:
             write_bytes(options.out, fitted_file(features, ratings))
             print(f"{options.out}: sha256 {file_sha256(options.out)}")
-    except (EvaluationError, PhotoError, WeightsError) as error:
+    except CvpireError as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

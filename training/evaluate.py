@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cvpire.classifiers import CLASSIFIERS, Classifier, classify, load_classifier
-from cvpire.errors import PhotoError, WeightsError
+from cvpire.errors import CvpireError, PhotoError
 from cvpire.views import VIEWS
 from eval.dataset import listing
 from eval.errors import EvaluationError
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         classifier = load_classifier(options.classifier, view=options.view)
         found = find_photos(options.photos, classifier.labels)
         answers, unreadable = measure(classifier, found.photos, line)
-    except (EvaluationError, ValueError, WeightsError) as error:
+    except CvpireError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvpire.networks import EfficientNetLite0
+from eval.errors import EvaluationError
 from training.augment import augment, mix
 from training.precision import autocast
 
@@ -172,10 +173,10 @@ class Fitting:
         """Go on from a saved state.
 
         Raises:
-            ValueError: if it was made with another recipe.
+            EvaluationError: if it was made with another recipe.
         """
         if state["recipe"] != _plain(asdict(self._recipe)):
-            raise ValueError("The saved training has other settings: choose another --out.")
+            raise EvaluationError("The saved training has other settings: choose another --out.")
         self._start.load_state_dict(state["start"])
         self._network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])

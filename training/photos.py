@@ -20,7 +20,8 @@ from cvpire.classifiers import Labels
 from cvpire.errors import PhotoError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
-from eval.dataset import is_image_name, listing, load_dataset
+from cvpire.images.suffixes import is_photo_name
+from eval.dataset import listing, load_dataset
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback
 
@@ -157,7 +158,7 @@ def _zip_members(path: Path) -> list[tuple[str, Callable[[], bytes | Path]]]:
     return [
         (name, partial(archive.read, name))
         for name in archive.namelist()
-        if is_image_name(PurePosixPath(name).name)
+        if is_photo_name(PurePosixPath(name).name)
     ]
 
 
@@ -167,7 +168,7 @@ def _folder_members(folder: Path) -> list[tuple[str, Callable[[], bytes | Path]]
     return [
         (path.relative_to(folder).as_posix(), partial(_path, path))
         for path in folder.glob("*/*")
-        if is_image_name(path.name)
+        if is_photo_name(path.name)
     ]
 
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.classifiers import CLASSIFIERS, Classifier, load_network
-from cvpire.errors import PhotoError, WeightsError
+from cvpire.errors import CvpireError
 from cvpire.images.photo import write_bytes
 from cvpire.memory import keep_freed_memory
 from cvpire.networks import EfficientNetLite0
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             line.clear()
             if sources.validation is not None:
                 print(_validate(options.out / WEIGHTS_FILE, sources.validation, line))
-    except (EvaluationError, WeightsError, PhotoError, ValueError) as error:
+    except CvpireError as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -164,10 +164,7 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
     network.requires_grad_(True)
     fitting = Fitting(network, _normalise, pixels, positions, soft, recipe)
     if state is not None:
-        try:
-            fitting.resume(state)
-        except ValueError as error:
-            raise EvaluationError(str(error)) from error
+        fitting.resume(state)
     for fitted in fitting.run():
         progress(
             Progress("Training", f"loss {fitted.loss:.2f}", fitted.step, fitted.steps, "steps")

@@ -14,12 +14,14 @@ from PIL.AvifImagePlugin import AvifImageFile
 
 from cvpire.errors import PhotoError
 from cvpire.images import color_encoding
+from cvpire.images.av1 import sequence_colors
 from cvpire.images.color_encoding import ColorEncoding
 from cvpire.images.decoded import Decoded, Model
 from cvpire.images.isobmff import MainItem, read_main_item
 from cvpire.images.limits import check_size, expect_one_frame
 from cvpire.images.orientation import exif_orientation
 
+_UNSPECIFIED_MATRIX = 2
 _HEIF_SEQUENCE = rb"....ftyp(hev[cmxs]|msf1)"
 
 
@@ -39,6 +41,8 @@ def decode_avif(name: str, data: bytes, max_pixels: int) -> Decoded:
     check_size(name, image.size, max_pixels)
     expect_one_frame(name, getattr(image, "n_frames", 1))
     item = read_main_item(data)
+    if item.nclx is None:
+        item = item._replace(nclx=_stream_colors(data, item.start))
     if item.bits > 8:
         # Pillow has 8 bits, in which HDR's shadows are steps.
         values = _full_range(imagecodecs.avif_decode(data), item.bits)
@@ -81,6 +85,18 @@ def decode_heic(name: str, data: bytes, max_pixels: int) -> Decoded:
     item = read_main_item(data)
     # libheif has turned it, as the file's own properties say.
     return _decoded(values, 1, image.info, item._replace(bits=bits))
+
+
+def _stream_colors(data: bytes, start: int) -> tuple[int, int, int, bool] | None:
+    """What the AV1 stream itself says, in the form of an nclx box."""
+    if not start:
+        return None
+    try:
+        # Its first unit after an empty one.
+        colors = sequence_colors(data[start : start + 256])
+    except IndexError:
+        return None
+    return None if colors is None else (*colors, _UNSPECIFIED_MATRIX, True)
 
 
 def _full_range(values: NDArray[Any], bits: int) -> NDArray[np.uint16]:

@@ -21,11 +21,13 @@ class MainItem(NamedTuple):
         nclx: primaries, transfer, matrix and full range of its colr box; None without one.
         bits: of a channel, by pixi; 0 where the file does not say.
         peak: the brightest content in cd/m2, by clli or mdcv; 0 where it does not say.
+        start: where in the file the coded picture begins; 0 where that cannot be told.
     """
 
     nclx: tuple[int, int, int, bool] | None = None
     bits: int = 0
     peak: float = 0.0
+    start: int = 0
 
 
 class _Box(NamedTuple):
@@ -52,7 +54,7 @@ def _read(data: bytes) -> MainItem:
         return MainItem()
     inside = list(_boxes(properties))
     known = list(_boxes(_find(inside, b"ipco") or b""))
-    found = MainItem()
+    found = MainItem(start=_start(_find(parts, b"iloc"), main))
     associations = [box.content for box in inside if box.kind == b"ipma"]
     for index in _indices(associations, main):
         if 1 <= index <= len(known):
@@ -102,6 +104,36 @@ def _main_item(content: bytes | None) -> int:
         return 1
     version = content[0]
     return int.from_bytes(content[4:8] if version else content[4:6], "big")
+
+
+def _start(locations: bytes | None, item: int) -> int:
+    """The place of an item's first extent, by iloc; 0 where it is not in the file itself."""
+    if locations is None:
+        return 0
+    version, sizes = locations[0], int.from_bytes(locations[4:6], "big")
+    offset_bytes, length_bytes, base_bytes = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+    index_bytes = sizes & 15 if version else 0
+    id_bytes, at = (2, 6) if version < 2 else (4, 6)
+    count = int.from_bytes(locations[at : at + id_bytes], "big")
+    at += id_bytes
+    for _ in range(min(count, _MOST_BOXES)):
+        owner = int.from_bytes(locations[at : at + id_bytes], "big")
+        at += id_bytes
+        method = 0
+        if version:
+            method = locations[at + 1] & 15
+            at += 2
+        at += 2
+        base = int.from_bytes(locations[at : at + base_bytes], "big")
+        at += base_bytes
+        extents = int.from_bytes(locations[at : at + 2], "big")
+        at += 2
+        if owner == item:
+            at += index_bytes
+            offset = int.from_bytes(locations[at : at + offset_bytes], "big")
+            return base + offset if method == 0 and extents else 0
+        at += extents * (index_bytes + offset_bytes + length_bytes)
+    return 0
 
 
 def _indices(associations: list[bytes], item: int) -> Iterator[int]:

@@ -29,6 +29,8 @@ _REASONS = {
     errno.EPERM: "permission was denied, choose another place or change its permissions",
     errno.EROFS: "that disk can only be read, choose another place",
     errno.ENOSPC: "the disk is full, free some space and try again",
+    errno.EDQUOT: "the disk is full, free some space and try again",
+    errno.ENAMETOOLONG: "its name or path is too long, give it a shorter one",
 }
 
 
@@ -107,6 +109,8 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.replace(path)
     except OSError as error:
         raise PhotoError(f"{path.name} could not be written: {reason(error)}.") from error
+    except ValueError as error:  # a character in the path that no system takes
+        raise PhotoError("That path cannot be a file's, check it.") from error
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -143,5 +147,5 @@ def _to_image(photo: Photo) -> Image.Image:
 
 def reason(error: OSError) -> str:
     """What went wrong and what to do, without the path, which may tell more than a user wants."""
-    other = f"the system says '{error.strerror}', try another place"
+    other = f"the system says '{error.strerror or error}', try another place"
     return _REASONS.get(error.errno or 0, other)

@@ -1,0 +1,53 @@
+"""Text for terminals: names of files may hold anything, and consoles cannot show everything."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TextIO
+
+# Joiners make up letters and emoji; all other characters of their kind are not seen, or turn the
+# direction of the text around them.
+_SEEN_FORMATS = "\u200c\u200d"
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def printable(text: str) -> str:
+    r"""The text in one line, with `\x1b` and the like for what would steer a terminal.
+
+    Replaced are control characters (ends of lines too), those that turn the direction of writing,
+    and bytes of a file's name that are not UTF-8.
+
+    Example:
+        >>> print(printable("a\x1b[31m\n\u202egpj.b\udce9"))
+        a\x1b[31m\n\u202egpj.b\xe9
+    """
+    return "".join(map(_seen, text))
+
+
+def say(text: str, stream: TextIO | None, end: str = "\n") -> None:
+    """Write text at once; what the stream's encoding lacks is escaped, never an error.
+
+    Args:
+        text: lines of it are kept: names belong through `printable` first.
+        stream: None, which a program without a console has, takes anything.
+        end: written after the text.
+    """
+    if stream is None:
+        return
+    stream.write(_encodable(text + end, getattr(stream, "encoding", None) or "utf-8"))
+    stream.flush()
+
+
+def _seen(character: str) -> str:
+    if character in _SEEN_FORMATS or unicodedata.category(character) not in _UNSEEN:
+        return character
+    if "\udc80" <= character <= "\udcff":  # Python's stand-in for a byte that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _encodable(text: str, encoding: str) -> str:
+    try:
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    except LookupError:  # an encoding that Python does not know
+        return text.encode("ascii", "backslashreplace").decode("ascii")

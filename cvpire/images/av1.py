@@ -1,0 +1,140 @@
+"""The colours that an AV1 stream states in its sequence header, where an AVIF's boxes state none.
+
+Source: AV1 Bitstream & Decoding Process Specification, 5.3 (OBUs) and 5.5 (sequence header).
+"""
+
+from __future__ import annotations
+
+_SEQUENCE_HEADER = 1
+_UNSPECIFIED = 2
+_SELECT = 2
+
+
+class _Bits:
+    """Bits of a byte string, the highest first.
+
+    Args:
+        data: to read from.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def read(self, count: int = 1) -> int:
+        """The next bits as a whole number.
+
+        Raises:
+            IndexError: past the end.
+        """
+        value = 0
+        for _ in range(count):
+            byte = self._data[self._at >> 3]
+            value = value << 1 | byte >> (7 - (self._at & 7)) & 1
+            self._at += 1
+        return value
+
+    def skip_unary(self) -> None:
+        """A number of the kind uvlc."""
+        zeros = 0
+        while not self.read():
+            zeros += 1
+        if zeros < 32:
+            self.read(zeros)
+
+
+def sequence_colors(data: bytes) -> tuple[int, int] | None:
+    """Primaries and transfer (H.273) of the first sequence header; None where it states none.
+
+    Args:
+        data: of OBUs, as an AVIF's item holds them.
+
+    Raises:
+        IndexError: for a header that is cut off.
+    """
+    at = 0
+    while at < len(data):
+        header = data[at]
+        at += 2 if header & 4 else 1
+        if not header & 2:  # without a size, which AVIF forbids
+            return None
+        size, at = _leb128(data, at)
+        if header >> 3 & 15 == _SEQUENCE_HEADER:
+            return _read_header(_Bits(data[at : at + size]))
+        at += size
+    return None
+
+
+def _leb128(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for index in range(8):
+        byte = data[at + index]
+        value |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:
+            break
+    return value, at + index + 1
+
+
+def _read_header(bits: _Bits) -> tuple[int, int] | None:
+    profile = bits.read(3)
+    bits.read()
+    is_reduced = bits.read()
+    if is_reduced:
+        bits.read(5)
+    else:
+        _skip_timing_and_points(bits)
+    width_bits, height_bits = bits.read(4), bits.read(4)
+    bits.read(width_bits + 1)
+    bits.read(height_bits + 1)
+    if not is_reduced and bits.read():  # frame ids
+        bits.read(7)
+    bits.read(3)
+    if not is_reduced:
+        _skip_tools(bits)
+    bits.read(3)
+    return _read_colors(bits, profile)
+
+
+def _skip_timing_and_points(bits: _Bits) -> None:
+    has_model, delay_bits = False, 0
+    if bits.read():  # timing
+        bits.read(64)
+        if bits.read():
+            bits.skip_unary()
+        has_model = bool(bits.read())
+        if has_model:
+            delay_bits = bits.read(5) + 1
+            bits.read(42)
+    has_delays = bits.read()
+    for _ in range(bits.read(5) + 1):
+        bits.read(12)
+        if bits.read(5) > 7:
+            bits.read()
+        if has_model and bits.read():
+            bits.read(2 * delay_bits + 1)
+        if has_delays and bits.read():
+            bits.read(4)
+
+
+def _skip_tools(bits: _Bits) -> None:
+    bits.read(4)
+    has_order = bits.read()
+    if has_order:
+        bits.read(2)
+    screen_content = _SELECT if bits.read() else bits.read()
+    if screen_content and not bits.read():
+        bits.read()
+    if has_order:
+        bits.read(3)
+
+
+def _read_colors(bits: _Bits, profile: int) -> tuple[int, int] | None:
+    is_deep = bits.read()
+    if profile == 2 and is_deep:
+        bits.read()
+    if profile != 1:  # monochrome
+        bits.read()
+    if not bits.read():
+        return None
+    primaries, transfer = bits.read(8), bits.read(8)
+    return None if (primaries, transfer) == (_UNSPECIFIED,) * 2 else (primaries, transfer)

@@ -1,0 +1,111 @@
+"""The files that the photos of one command become: their names, and which of them are taken.
+
+One photo's clash is its own: it alone is refused, and a name is taken only once a photo has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from cvpire.errors import PhotoError
+from cvpire.images.names import fitting_stem, normal
+
+_Identity = tuple[int, int]
+
+
+class Targets(NamedTuple):
+    """The files that one photo may become; None where one was not asked for.
+
+    Attributes:
+        photo: the protected photo's.
+        map: the threshold map's.
+        report: the report's.
+        is_shortened: whether their name had to become shorter than the photo's.
+    """
+
+    photo: Path
+    map: Path | None
+    report: Path | None
+    is_shortened: bool
+
+    @property
+    def paths(self) -> list[Path]:
+        """All that were asked for."""
+        return [path for path in (self.photo, self.map, self.report) if path is not None]
+
+
+def make_targets(
+    stem: str, folder: Path, suffix: str, *, with_map: bool, with_report: bool
+) -> Targets:
+    """The files of a photo of that stem, in a folder, under names that file systems take.
+
+    Args:
+        stem: of the photo's name.
+        folder: to write to.
+        suffix: of the protected photo, such as ".png".
+        with_map: whether the threshold map is wanted as well.
+        with_report: whether the report is wanted as well.
+    """
+    map_suffix = ".map.png" if with_map else ""
+    report_suffix = ".json" if with_report else ""
+    fitting = fitting_stem(stem, (suffix, map_suffix, report_suffix))
+    return Targets(
+        folder / f"{fitting}{suffix}",
+        folder / f"{fitting}{map_suffix}" if with_map else None,
+        folder / f"{fitting}{report_suffix}" if with_report else None,
+        fitting != stem,
+    )
+
+
+class Claims:
+    """Which files are inputs, and which were written by this command, and from which photo.
+
+    Two names are one file where the file system says so (links, or names that differ in case on
+    some systems), and where they differ only in how their accents are written (NFC and NFD), since
+    the next system may make one file of them.
+
+    Args:
+        inputs: the photos of the command.
+    """
+
+    def __init__(self, inputs: Iterable[Path]) -> None:
+        self._inputs = {identity for path in inputs if (identity := _identity(path)) is not None}
+        self._by_name: dict[str, Path] = {}
+        self._by_identity: dict[_Identity, Path] = {}
+
+    def check(self, photo: Path, targets: Targets) -> None:
+        """Refuse a photo whose files would replace an input, or another photo's file.
+
+        Raises:
+            PhotoError: naming the two.
+        """
+        for target in targets.paths:
+            identity = _identity(target)
+            if identity in self._inputs:
+                raise PhotoError(f"{target} would overwrite an input photo: choose another folder.")
+            other = self._by_name.get(normal(target.name))
+            if other is None and identity is not None:
+                other = self._by_identity.get(identity)
+            if other is not None:
+                raise PhotoError(
+                    f"{other} and {photo} would both become {target}: give one another name."
+                )
+
+    def take(self, photo: Path, targets: Targets) -> None:
+        """Remember that these files were written from this photo."""
+        for target in targets.paths:
+            self._by_name[normal(target.name)] = photo
+            identity = _identity(target)
+            if identity is not None:
+                self._by_identity[identity] = photo
+
+
+def _identity(path: Path) -> _Identity | None:
+    """The file that is there, whatever it is called; None where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # ValueError: a zero character in the name
+        return None
+    return status.st_dev, status.st_ino
