@@ -485,6 +485,13 @@ def test_what_is_not_supported_says_so(data: bytes, words: str) -> None:
     assert f"this kind of {words} is not supported: save it as JPEG or PNG" in refusal(data)
 
 
+def test_a_jpeg_of_thousands_of_scans_takes_no_time() -> None:
+    data = save(RAMP, "JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    bomb = data[:start] + data[start:-2] * 3000 + data[-2:]
+    assert "more than 200 scans) is not supported: save it as an ordinary JPEG" in refusal(bomb)
+
+
 @pytest.mark.parametrize("bits", [8, 12, 16])
 def test_lossless_and_deep_jpegs(bits: int) -> None:
     samples = np.rint(RAMP[..., 0] * ((2**bits - 1) / 255)).astype(

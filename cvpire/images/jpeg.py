@@ -20,6 +20,9 @@ _END = b"\xff\xd9"
 # Start-of-frame markers that libjpeg decodes: baseline, extended and progressive, by Huffman codes
 # or arithmetic ones.
 _COMMON_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
+# A picture is decoded once for each of its scans: a small file of thousands would take hours.
+# Encoders make some ten.
+_MOST_SCANS, _SCAN = 200, b"\xff\xda"
 _MODELS = {"L": Model.GREY, "RGB": Model.RGB, "CMYK": Model.CMYK}
 _SIMPLE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
@@ -36,6 +39,9 @@ def decode_jpeg(name: str, data: bytes, max_pixels: int) -> Decoded:
         PhotoError: for a picture that is too large, or of a kind that nothing here decodes.
         Exception: others, from decoders, for damaged files.
     """
+    # Within coded data, a byte of 255 is followed by 0: so each of these is a marker.
+    if data.count(_SCAN) > _MOST_SCANS:
+        raise not_supported(name, "JPEG", f"more than {_MOST_SCANS} scans", "an ordinary JPEG")
     frame = _find_frame(data)
     if frame is not None and not (frame[0] in _COMMON_FRAMES and frame[1] == 8):
         return _decode_rare(name, data, frame, max_pixels)
