@@ -20,7 +20,7 @@ from PIL import Image
 from cvpire.errors import PhotoError
 from cvpire.images.decoded import Decoded, Model
 from cvpire.images.reading import read_photo
-from cvpire.images.tiff import decode_tiff
+from cvpire.images.tiff.decoding import decode_tiff
 
 RNG = np.random.default_rng(21)
 H, W = 18, 35

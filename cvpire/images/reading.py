@@ -33,7 +33,7 @@ from cvpire.images.orientation import note, upright
 from cvpire.images.photo import Photo, reason
 from cvpire.images.png import decode_png
 from cvpire.images.profiles import ProfileError, profile_to_srgb, without_profile
-from cvpire.images.tiff import decode_tiff
+from cvpire.images.tiff.decoding import decode_tiff
 from cvpire.images.webp import decode_webp
 
 Decoder = Callable[[str, bytes, int], Decoded]

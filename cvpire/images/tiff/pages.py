@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cvpire.errors import PhotoError
-from cvpire.images.tiff_tags import DamagedError, Directory, TiffBytes, UnsupportedError
+from cvpire.images.tiff.tags import DamagedError, Directory, TiffBytes, UnsupportedError
 
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 255, 330, 50706
 _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 256, 257, 259, 262

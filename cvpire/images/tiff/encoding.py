@@ -18,8 +18,8 @@ from cvpire.images.color_encoding import (
     srgb_to_linear,
     table,
 )
-from cvpire.images.tiff_ranges import bands
-from cvpire.images.tiff_tags import DamagedError, Directory
+from cvpire.images.tiff.ranges import bands
+from cvpire.images.tiff.tags import DamagedError, Directory
 
 NAME = "TIFF's colour tags"
 IGNORED = "Its colour tags are damaged and were ignored."

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvpire.errors import PhotoError
-from cvpire.images.tiff_layout import Layout, SampleFormat
-from cvpire.images.tiff_tags import Directory
+from cvpire.images.tiff.layout import Layout, SampleFormat
+from cvpire.images.tiff.tags import Directory
 
 # Rows that are converted at a time hold about so many samples.
 _BAND = 1 << 20

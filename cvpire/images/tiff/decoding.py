@@ -1,7 +1,7 @@
 """TIFF files: what their tags say that the samples mean.
 
-TIFF 6.0 with its supplements, and BigTIFF. The tags are read by `tiff_tags`, the page is chosen by
-`tiff_pages`, its samples are unpacked by libtiff and tifffile (`tiff_samples`) after `tiff_layout`
+TIFF 6.0 with its supplements, and BigTIFF. The tags are read by `tags`, the page is chosen by
+`pages`, its samples are unpacked by libtiff and tifffile (`samples`) after `layout`
 has found nothing wrong.
 """
 
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from cvpire.images.decoded import Decoded, Model
 from cvpire.images.limits import check_size, damaged, not_supported
-from cvpire.images.tiff_colors import (
+from cvpire.images.tiff.colors import (
     from_palette,
     reference_black_white,
     to_icc_lab,
     to_straight,
     ycbcr_to_rgb,
 )
-from cvpire.images.tiff_encoding import read_encoding
-from cvpire.images.tiff_layout import (
+from cvpire.images.tiff.encoding import read_encoding
+from cvpire.images.tiff.layout import (
     COLOURS,
     Layout,
     Photometric,
@@ -30,10 +30,10 @@ from cvpire.images.tiff_layout import (
     picture_size,
     read_layout,
 )
-from cvpire.images.tiff_pages import main_page
-from cvpire.images.tiff_ranges import Range, find_range, spread
-from cvpire.images.tiff_samples import becomes_rgb, read_samples
-from cvpire.images.tiff_tags import DamagedError, Directory, TiffBytes, UnsupportedError
+from cvpire.images.tiff.pages import main_page
+from cvpire.images.tiff.ranges import Range, find_range, spread
+from cvpire.images.tiff.samples import becomes_rgb, read_samples
+from cvpire.images.tiff.tags import DamagedError, Directory, TiffBytes, UnsupportedError
 
 _ORIENTATION, _INK_SET, _EXTRA_SAMPLES, _ICC_PROFILE = 274, 332, 338, 34675
 _ASSOCIATED, _UNASSOCIATED = 1, 2

@@ -1,7 +1,7 @@
 """Unpacks a page's samples: with libtiff (by imagecodecs), and with tifffile what that cannot.
 
 Neither library sees the file's own directory. A new one is put behind the file, of the few tags
-that say how samples are packed, with the values that `tiff_layout` has checked. So nothing else in
+that say how samples are packed, with the values that `layout` has checked. So nothing else in
 a file can mislead them, and libtiff hands over the samples as they are stored: by its own choice it
 would convert CMYK to RGB and forget what the inks were.
 """
@@ -23,7 +23,7 @@ import tifffile
 from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
-from cvpire.images.tiff_layout import (
+from cvpire.images.tiff.layout import (
     COLOURS,
     JPEG,
     JPEG_2000,
@@ -31,7 +31,7 @@ from cvpire.images.tiff_layout import (
     Photometric,
     SampleFormat,
 )
-from cvpire.images.tiff_tags import DamagedError, UnsupportedError
+from cvpire.images.tiff.tags import DamagedError, UnsupportedError
 
 _SHORT, _LONG, _UNDEFINED, _LONG8 = 3, 4, 7, 16
 _CODES = {_SHORT: "u2", _LONG: "u4", _UNDEFINED: "u1", _LONG8: "u8"}

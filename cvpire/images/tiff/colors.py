@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.tiff_layout import Photometric
-from cvpire.images.tiff_ranges import bands
-from cvpire.images.tiff_tags import DamagedError, Directory
+from cvpire.images.tiff.layout import Photometric
+from cvpire.images.tiff.ranges import bands
+from cvpire.images.tiff.tags import DamagedError, Directory
 
 _COLOR_MAP, _DECODE, _LUMA, _REFERENCE = 320, 433, 529, 532
 # BT.601's, the default of tag 529.
