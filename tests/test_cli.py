@@ -199,8 +199,8 @@ def test_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             "squeezenet-places365",
             1,
             "squeezenet-places365: No address of squeezenet_places365.safetensors is known, so it "
-            "cannot be downloaded: set CVPIRE_WEIGHTS_MIRRORS to the base url of a mirror, or fetch "
-            "it by other means and run `python -m cvpire weights import FILE`.",
+            "cannot be downloaded: set CVPIRE_WEIGHTS_MIRRORS to the base url of a mirror, or "
+            "fetch it by other means and run `python -m cvpire weights import FILE`.",
         ),
         ("scenes", 0, "scenes: nothing to download, it comes along in "),
         (
