@@ -341,3 +341,16 @@ def test_a_folder_without_photos_says_what_it_has(tmp_path: Path) -> None:
     images = folder_of(tmp_path, "a.mov", "b.mov")
     with pytest.raises(EvaluationError, match=r"There are no images .* 2 other files \(\.mov 2\)"):
         load_dataset(images, None, PLACES)
+
+
+def test_the_folder_of_results_has_a_name_that_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / ("n" * 255)
+    images.mkdir()
+    Image.fromarray(textured_pixels(32, 32)).save(images / "a.png")
+    monkeypatch.chdir(tmp_path)
+    words = ["--images", str(images), "--runs", "Top1-L1", "--aesthetics", "no"]
+    assert main(["table1", *words, "--classifier", "fake"]) == 0
+    (out,) = (tmp_path / "results").iterdir()
+    assert len(out.name) == 255 and (out / "Top1-L1" / "a.png").exists()
