@@ -21,7 +21,7 @@ RUN grep -E '^(torch|torchvision)==' requirements.txt > torch-requirements.txt \
 
 # Fail here, not in front of a visitor, if CUDA came along after all or a library is missing.
 RUN python -c "import torch; assert torch.version.cuda is None, torch.__version__" \
-    && python -c "import gradio, numba, pillow_heif, pyiqa, torchvision"
+    && python -c "import gradio, imagecodecs, numba, pillow_heif, pyiqa, simplejpeg, tifffile, torchvision"
 
 RUN useradd --create-home --uid 1000 user
 USER user
