@@ -14,10 +14,10 @@ from cvpire.aesthetics import (
     Scorer,
     load_scorer,
     preferred_metric,
+    weights_files,
 )
 from cvpire.attack import AttackStep
-from cvpire.classifiers import CLASSIFIERS, Classifier, find_spec, load_classifier
-from cvpire.errors import SettingsError
+from cvpire.classifiers import CLASSIFIERS
 from cvpire.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
@@ -25,8 +25,8 @@ from cvpire.protect import Protected, protect
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.rehearsal import find_scenes, rehearse
 from cvpire.runs import find_run
-from cvpire.views import VIEWS
-from cvpire.weights import DownloadProgress
+from cvpire.shared_classifiers import shared_classifier
+from cvpire.weights import DownloadProgress, FileState
 
 # A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels
 # need some 9 GB, which leaves room on a machine with 16 GB, and few cameras make more.
@@ -110,7 +110,7 @@ def carry_out(order: Order, tell: Tell, check: Callable[[], None]) -> Outcome:
     photo = read_photo(order.path, max_pixels=MAX_PIXELS)
     check()
     tell(None, "Loading the classifier")
-    classifier = _classifier(order.classifier, order.view)
+    classifier = shared_classifier(order.classifier, view=order.view)
     check()
     tell(None, "Measuring colour variance")
     protected = protect(
@@ -162,9 +162,9 @@ def carry_out_rehearsal(
     original, protected = (
         read_photo(path, max_pixels=MAX_PIXELS) for path in (order.original, order.protected)
     )
-    classifier = _classifier(order.classifier, order.view)
+    classifier = shared_classifier(order.classifier, view=order.view)
     others = [
-        _classifier(spec.name, order.view)
+        shared_classifier(spec.name, view=order.view)
         for spec in CLASSIFIERS.values()
         if spec.is_ready and spec.name != classifier.spec.name
     ]
@@ -208,21 +208,9 @@ def duration(seconds: float) -> str:
     return f"{whole} s" if whole < 120 else f"{-(-whole // 60)} min"
 
 
-def _classifier(name: str, view: str) -> Classifier:
-    if view not in VIEWS:
-        raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
-    loaded = _loaded(find_spec(name).name)
-    # Views share the network: only its wrapper is new.
-    return loaded if loaded.view == view else Classifier(loaded.spec, loaded.network, view).eval()
-
-
-@lru_cache(maxsize=4)
-def _loaded(name: str) -> Classifier:
-    return load_classifier(name)
-
-
 @lru_cache(maxsize=2)
-def _scorer(metric: str) -> Scorer:
+def _scorer(metric: str, made_of: tuple[FileState, ...]) -> Scorer:
+    """A metric, loaded once for as long as the files of weights stay as they are."""
     return load_scorer(metric)
 
 
@@ -244,7 +232,7 @@ def _aesthetics(
         if metric != preferred_metric():
             load_scorer(metric, allow_download=True, progress=tell_download)
         tell(None, "Scoring aesthetics")
-        scorer = _scorer(metric)
+        scorer = _scorer(metric, weights_files())
     except AestheticsUnavailable as reason:
         return Aesthetics(unavailable=str(reason))
     before, after = (scorer.score(each.pixels) for each in (photo, protected.photo))
