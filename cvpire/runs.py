@@ -113,8 +113,9 @@ def _group_out_of_top(k: int, below: float = 1.0) -> ConditionMaker:
 
 _TOP1, _TOP1_50, _TOP5 = _out_of_top(1), _out_of_top(1, share=0.5), _out_of_top(5)
 
-# By what those are judged whose classes have no groups, where a run asks for groups.
-WITHOUT_GROUPS: ConditionMaker = _TOP5
+# By what a classifier is judged where no run is known, or where a run asks for groups of classes
+# and its own have none.
+OUT_OF_FIRST_FIVE: ConditionMaker = _TOP5
 
 # Wide, since the search itself seeks what is seen least: within a narrow bound a third of a smooth
 # photo's pixels could not move by a single level, and the others would have to move further.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cvpire.aesthetics import AUTO, AestheticsUnavailable, Scorer, expect_metric, load_scorer
 from cvpire.errors import CvpireError, PhotoError
 from cvpire.images.reading import read_photo
+from cvpire.transparency import WHITE, composite
 from cvpire.weights import DownloadProgress
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback
@@ -109,7 +110,7 @@ def score_all(
             photo = read_photo(paths[record.key])
         except PhotoError as error:
             raise EvaluationError(str(error)) from error
-        score = Score(scorer.title, scorer.score(photo.pixels))
+        score = Score(scorer.title, scorer.score(composite(photo, WHITE).pixels))
         store.append(replace(record, aesthetics=score))
         done += 1
     progress(Progress("Scoring aesthetics", "", done, len(records)))

@@ -13,7 +13,7 @@ from itertools import groupby, product
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.classifiers import Classifier, classify, load_classifier
+from cvpire.classifiers import Classifier, classify_sights, load_classifier
 from cvpire.errors import CvpireError, PhotoError, SettingsError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
@@ -75,6 +75,7 @@ def sweep(options: SweepOptions, progress: ProgressCallback) -> Iterator[str]:
     try:
         classifier = load_classifier(options.classifier, view=options.view)
         run = find_run(options.run)
+        run.check(classifier.labels)
         points = list(_grid(run, options))
         dataset = load_dataset(options.images, options.labels, classifier.labels)
         photos = list(_right_ones(dataset.items[:: options.every], classifier))
@@ -143,8 +144,8 @@ def _right_ones(items: Sequence[Item], classifier: Classifier) -> Iterator[tuple
             photo = read_photo(item.path)
         except PhotoError as error:
             raise EvaluationError(str(error)) from error
-        logits = classify(photo, classifier)
-        label = int(logits.argmax()) if item.label is None else item.label
+        logits = classify_sights(photo, classifier)
+        label = int(logits[0].argmax()) if item.label is None else item.label
         if judge(logits, label).top1:
             yield photo, label
 

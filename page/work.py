@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from cvpire.aesthetics import (
     AUTO,
@@ -17,16 +18,19 @@ from cvpire.aesthetics import (
     weights_files,
 )
 from cvpire.attack import AttackStep
-from cvpire.classifiers import CLASSIFIERS
+from cvpire.classifiers import CLASSIFIERS, find_spec
+from cvpire.errors import PhotoError
 from cvpire.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.protect import Protected, protect
 from cvpire.rehearsal import Outcome as Rehearsed
-from cvpire.rehearsal import find_scenes, rehearse
+from cvpire.rehearsal import Scene, find_scenes, rehearse
 from cvpire.runs import find_run
 from cvpire.shared_classifiers import shared_classifier
-from cvpire.weights import DownloadProgress, FileState
+from cvpire.target import Target
+from cvpire.transparency import WHITE, composite
+from cvpire.weights import DownloadProgress, FileState, file_sha256
 
 # A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels
 # need some 9 GB, which leaves room on a machine with 16 GB, and few cameras make more.
@@ -106,6 +110,7 @@ def carry_out(order: Order, tell: Tell, check: Callable[[], None]) -> Outcome:
         WeightsError: if the classifier's weights are not on this machine.
     """
     run = find_run(order.run)
+    run.check(find_spec(order.classifier).read_labels())
     tell(None, "Reading the photo")
     photo = read_photo(order.path, max_pixels=MAX_PIXELS)
     check()
@@ -127,21 +132,17 @@ def carry_out(order: Order, tell: Tell, check: Callable[[], None]) -> Outcome:
 
 @dataclass(frozen=True)
 class RehearsalOrder:
-    """What a visitor wants to see rehearsed.
+    """What there is to rehearse: kept by the server from the protection, never told by a browser.
 
     Attributes:
         original: path of the uploaded file.
         protected: path of the file that was made of it.
-        classifier: that it was made against.
-        view: of that classifier.
-        label: the class that it is protected from.
+        target: what it is protected from.
     """
 
     original: str
     protected: str
-    classifier: str
-    view: str
-    label: str
+    target: Target
 
 
 def carry_out_rehearsal(
@@ -155,16 +156,22 @@ def carry_out_rehearsal(
         check: called after each transformation; what it raises ends the work there.
 
     Raises:
-        ValueError: for files, classes or classifiers that do not go together.
+        PhotoError: if the files are gone, or are others now.
+        SettingsError: if classifier or run are others than when the file was made.
         WeightsError: if a classifier's weights are not on this machine.
     """
+    target = order.target
     tell(None, "Reading both photos")
+    if not all(Path(path).is_file() for path in (order.original, order.protected)):
+        raise PhotoError("The photo is no longer kept here: protect it again.")
+    target.check_file(file_sha256(Path(order.protected)), Path(order.protected).name)
     original, protected = (
         read_photo(path, max_pixels=MAX_PIXELS) for path in (order.original, order.protected)
     )
-    classifier = shared_classifier(order.classifier, view=order.view)
+    classifier = shared_classifier(target.classifier, view=target.view)
+    run = target.find_run(classifier)
     others = [
-        shared_classifier(spec.name, view=order.view)
+        shared_classifier(spec.name, view=target.view)
         for spec in CLASSIFIERS.values()
         if spec.is_ready and spec.name != classifier.spec.name
     ]
@@ -175,7 +182,10 @@ def carry_out_rehearsal(
         left = (time.monotonic() - started) / done * (total - done)
         tell(done / total, f"{done} of {total}, about {duration(left)} left")
 
-    scenes = find_scenes(classifier, others, original, order.label)
+    attacked = Scene(
+        classifier, target.label_position, is_attacked=True, make_condition=run.condition
+    )
+    scenes = find_scenes(attacked, others, original)
     return rehearse(protected, original, scenes, on_outcome=on_outcome)
 
 
@@ -235,5 +245,7 @@ def _aesthetics(
         scorer = _scorer(metric, weights_files())
     except AestheticsUnavailable as reason:
         return Aesthetics(unavailable=str(reason))
-    before, after = (scorer.score(each.pixels) for each in (photo, protected.photo))
+    before, after = (
+        scorer.score(composite(each, WHITE).pixels) for each in (photo, protected.photo)
+    )
     return Aesthetics(scorer.title, before, after)
