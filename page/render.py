@@ -101,9 +101,9 @@ def _title(prediction: Prediction, with_index: bool) -> str:
 
 
 def _group_sentence(report: Report) -> str:
-    """What became of the kind of place, where the classes have one."""
+    """What became of the kind of place, where the classes have one, and there is one sight."""
     before, after = report.label, report.after[0]
-    if report.verdict is not Verdict.PROTECTED or not before.group:
+    if report.verdict is not Verdict.PROTECTED or not before.group or report.backgrounds:
         return ""
     if before.group == after.group:
         return f" Both are of the group “{before.group}”: the kind of place is still recognised."
