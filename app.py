@@ -67,16 +67,6 @@ class RawImage(gr.Image):
         return None if payload is None else payload.path
 
 
-class RawDownload(gr.DownloadButton):
-    """A download whose file a handler may look at; gradio's own leaves an empty file each time."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        """The file's path."""
-        return None if payload is None else payload.path
-
-
 def build_page() -> gr.Blocks:
     """The page, ready for `launch(**LAUNCH)`."""
     # Before Blocks: without a network, its analytics hold up the process's end.
@@ -139,7 +129,7 @@ def build_page() -> gr.Blocks:
             with gr.Column(scale=3, min_width=320):
                 verdict = gr.HTML(render.WAITING, label="Verdict", min_height=80, elem_id="verdict")
                 with gr.Column(visible=False) as photos:
-                    download = RawDownload(
+                    download = gr.DownloadButton(
                         "Download the protected photo", variant="primary", elem_id="download"
                     )
                     with gr.Tab("Slider"):
@@ -165,10 +155,12 @@ def build_page() -> gr.Blocks:
                     with gr.Accordion("Report (JSON)", open=False):
                         record = gr.JSON(label="Report", elem_id="record")
 
+        # Of the visitor's last photo, what a rehearsal needs: no browser gets or sends it.
+        order = gr.State()
         inputs = [photo, run, classifier, view, metric, kind, quality, kilobytes]
         outputs = [
             *(verdict, download, slider, before, after, heat, legend),
-            *(top5_before, top5_after, scores, record),
+            *(top5_before, top5_after, scores, record, order),
         ]
         everything = [*outputs, rehearsal, photos, figures]
         quiet: dict[str, Any] = {
@@ -195,7 +187,7 @@ def build_page() -> gr.Blocks:
         job.success(handlers.shown, record, [photos, figures], **quiet)
         trial = rehearse_button.click(
             handlers.rehearse_photo,
-            [photo, download, record],
+            order,
             rehearsal,
             validator=handlers.claim_rehearsal,
             concurrency_limit=1,

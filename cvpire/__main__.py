@@ -37,14 +37,16 @@ from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.memory import keep_freed_memory
 from cvpire.protect import protect
-from cvpire.rehearsal import Outcome, find_scenes, rehearse
+from cvpire.rehearsal import Outcome, Scene, find_scene, find_scenes, rehearse
 from cvpire.runs import DEFAULT_RUN, RUNS, Run, find_run
+from cvpire.target import Target
 from cvpire.targets import Claims, Targets, make_targets
 from cvpire.views import VIEWS
 from cvpire.weights import (
     DownloadProgress,
     WeightsFile,
     download_weights,
+    file_sha256,
     find_weights,
     import_weights,
 )
@@ -155,6 +157,7 @@ def _protect(options: argparse.Namespace) -> int:
     run = find_run(options.run)
     file_format = _file_format(options)
     classifier = load_classifier(options.classifier, view=options.view)
+    run.check(classifier.labels)
     _make_folder(options.out)
     photos = list(_expand(options.photos, options.out))
     claims = Claims(photos)
@@ -321,22 +324,49 @@ def _rehearse_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the photo before: tells the class, and is tried beside it as a control",
     )
-    parser.add_argument("--label", metavar="CLASS", help="the class, without the original")
-    parser.add_argument("--classifier", default="auto", metavar="NAME", help="it was made against")
-    parser.add_argument("--view", default="resize", choices=VIEWS, help="it was made for")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="JSON",
+        help="that was written with the file: tells run, class, classifier and view",
+    )
+    parser.add_argument(
+        "--label", metavar="CLASS", help="the class, by name or index, without report and original"
+    )
+    parser.add_argument(
+        "--run", metavar="NAME", help=f"that made it and judges it (default: {DEFAULT_RUN})"
+    )
+    parser.add_argument("--classifier", metavar="NAME", help="it was made against (default: auto)")
+    parser.add_argument("--view", choices=VIEWS, help="it was made for (default: resize)")
     return parser
 
 
 def _rehearse(options: argparse.Namespace) -> int:
-    classifier = load_classifier(options.classifier, view=options.view)
+    target = None if options.report is None else _read_target(options)
+    name, view = (
+        (options.classifier or "auto", options.view or "resize")
+        if target is None
+        else (target.classifier, target.view)
+    )
+    classifier = load_classifier(name, view=view)
+    run = find_run(options.run or DEFAULT_RUN) if target is None else target.find_run(classifier)
+    run.check(classifier.labels)
     photo = read_photo(options.file)
+    if target is not None:
+        target.check_file(file_sha256(options.file), options.file.name)
     original = None if options.original is None else read_photo(options.original)
+    if target is None:
+        attacked = find_scene(classifier, original, options.label, run=run)
+    else:
+        attacked = Scene(
+            classifier, target.label_position, is_attacked=True, make_condition=run.condition
+        )
     others = [
-        load_classifier(spec.name, view=options.view)
+        load_classifier(spec.name, view=view)
         for spec in CLASSIFIERS.values()
         if spec.is_ready and spec.name != classifier.spec.name
     ]
-    scenes = find_scenes(classifier, others, original, options.label)
+    scenes = find_scenes(attacked, others, original)
     show = _show_rehearsal if _is_terminal() else None
     outcomes = rehearse(photo, original, scenes, on_outcome=show)
     _clear_progress()
@@ -344,25 +374,32 @@ def _rehearse(options: argparse.Namespace) -> int:
         name = scene.classifier.spec.name
         mine = [outcome for outcome in outcomes if outcome.classifier == name]
         lost = sum(outcome.protected.is_lost for outcome in mine)
-        attacked = "" if scene.is_attacked else ", not attacked"
-        print(
-            f"{name}{attacked}: {scene.classifier.labels.names[scene.position]} is out of the five "
-            f"highest in {lost} of {len(mine)}."
-        )
+        who = f"{name}{'' if scene.is_attacked else ', not attacked'}: {scene.label}"
+        by = f" (run {run.name})" if scene.is_attacked else ""
+        _tell(f"{who}: {scene.words}{by} in {lost} of {len(mine)}.")
         for outcome in mine:
-            print(f"  {_outcome(outcome)}")
+            _tell(f"  {_outcome(outcome)}")
     return 0 if all(o.protected.is_lost for o in outcomes if o.is_attacked) else 1
+
+
+def _read_target(options: argparse.Namespace) -> Target:
+    for name in ("label", "run", "classifier", "view"):
+        if getattr(options, name) is not None:
+            raise SettingsError(f"--report tells the {name} already: leave out --{name}.")
+    return Target.read(options.report)
 
 
 def _outcome(outcome: Outcome) -> str:
     done = outcome.transformation.title if outcome.transformation else "the file as it is"
-    first, share = outcome.protected.top[0], outcome.protected.probability
-    verdict = "out" if outcome.protected.is_lost else f"IN, {share:.1%}"
-    line = f"{done}: {verdict}; first {first.name} {first.probability:.1%}"
-    if outcome.control is None:
+    sight, control = outcome.protected, outcome.control
+    first = sight.top[0]
+    state = "not recognised" if sight.is_lost else f"RECOGNISED, {sight.probability:.1%}"
+    where = f" on {sight.background}" if sight.background else ""
+    line = f"{done}: {state}{where}; first {first.name} {first.probability:.1%}"
+    if control is None:
         return line
-    control = "out as well" if outcome.control.is_lost else f"in, {outcome.control.probability:.1%}"
-    return f"{line}; the original so: {control}"
+    alone = "not recognised either" if control.is_lost else f"recognised, {control.probability:.1%}"
+    return f"{line}; the original so: {alone}"
 
 
 def _show_rehearsal(done: int, total: int) -> None:

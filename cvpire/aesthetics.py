@@ -23,8 +23,10 @@ from torch import nn
 from cvpire.errors import CvpireError, SettingsError, WeightsError
 from cvpire.weights import (
     DownloadProgress,
+    FileState,
     WeightsFile,
     download_weights,
+    file_state,
     find_weights,
     weights_dir,
 )
@@ -33,6 +35,9 @@ AUTO = "auto"
 NIMA = "nima"
 BEAUTY = "beauty"
 TITLES = {NIMA: "NIMA (AVA, 1-10)", BEAUTY: "beauty (OASIS, 1-7)"}
+
+# The folder of weights that come with the project.
+_EMBEDDED = Path(__file__).parent / "data"
 
 _NIMA_FILE = "NIMA_InceptionV2_ava-b0c77c00.pth"
 
@@ -78,6 +83,13 @@ class Scorer:
 def preferred_metric() -> str:
     """What "auto" means on this machine: NIMA where its weights are, else the embedded beauty."""
     return NIMA if find_weights(NIMA_WEIGHTS) is not None else BEAUTY
+
+
+def weights_files() -> tuple[FileState, ...]:
+    """The state of all files that a metric may be loaded from, for who keeps a loaded one."""
+    folders = (weights_dir(), _EMBEDDED)
+    files = [path for folder in folders for path in sorted(folder.glob("*")) if path.is_file()]
+    return tuple(map(file_state, files))
 
 
 def expect_metric(metric: str) -> None:

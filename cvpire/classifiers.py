@@ -7,9 +7,9 @@ float32.
 from __future__ import annotations
 
 import importlib.util
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -20,10 +20,12 @@ from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.fast_gradients import fast_form
 from cvpire.images.photo import Photo
+from cvpire.memory_errors import memory_errors
 from cvpire.networks import EfficientNetLite, EfficientNetLite0, resnet50
 from cvpire.places365 import Scene, read_scenes
 from cvpire.squeezenet import SqueezeNet
 from cvpire.tensors import to_image
+from cvpire.transparency import WHITE, composite, sights
 from cvpire.views import VIEWS
 from cvpire.weights import WeightsFile, find_weights, has_sha256
 
@@ -196,6 +198,14 @@ class Prediction(NamedTuple):
     is_sensitive: bool = False
 
 
+class _FastForm(NamedTuple):
+    """A classifier's fast form, with what it was made of (see `Classifier.differentiable`)."""
+
+    tensors: tuple[Tensor, ...]
+    versions: tuple[object, ...]
+    form: Callable[[Tensor], Tensor]
+
+
 class Classifier(nn.Module):
     """A network with its normalisation, view and labels: images in [0, 1] to logits.
 
@@ -213,24 +223,68 @@ class Classifier(nn.Module):
         self.spec = spec
         self.network = network
         self.view = view
+        self._labels: tuple[ClassifierSpec, Labels] | None = None
+        self._fast: _FastForm | None = None
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1))
 
-    @cached_property
+    @property
     def labels(self) -> Labels:
         """The classes, in the order of the logits."""
-        return self.spec.read_labels()
+        if self._labels is None or self._labels[0] is not self.spec:
+            self._labels = (self.spec, self.spec.read_labels())
+        return self._labels[1]
 
-    @cached_property
+    @property
     def differentiable(self) -> Callable[[Tensor], Tensor]:
-        """The classifier in the form that gradients are fastest to take through, made at first use;
-        its logits are near those of `forward`, which decide.
+        """The classifier in the form that gradients are fastest to take through; its logits are
+        near those of `forward`, which decide.
+
+        Made at first use, and anew when the weights, their device or precision, the normalisation
+        or the view have changed since: `to`, `double`, `load_state_dict` and optimisers count. To
+        look whether they have takes some tenths of a millisecond, so a search asks once. What is
+        written through `parameter.data`, of which torch keeps no count, goes unnoticed.
         """
-        return fast_form(self.network, self.view, self.mean, self.std)
+        tensors, versions = self._made_of()
+        if (
+            self._fast is None
+            or self._fast.versions != versions
+            or not all(map(operator.is_, self._fast.tensors, tensors))
+        ):
+            form = fast_form(self.network, self.view, self.mean, self.std)
+            self._fast = _FastForm(tensors, versions, form)
+        return self._fast.form
+
+    def _made_of(self) -> tuple[tuple[Tensor, ...], tuple[object, ...]]:
+        """All tensors that the logits depend on, and what changes when one of them does."""
+        tensors = (
+            self.mean,
+            self.std,
+            *(
+                tensor
+                for module in self.network.modules()
+                for held in (module._parameters, module._buffers)
+                for tensor in held.values()
+                if tensor is not None
+            ),
+        )
+        versions = (
+            self.view,
+            *(
+                (
+                    tensor.data_ptr(),
+                    0 if tensor.is_inference() else tensor._version,
+                    tensor.dtype,
+                    tensor.device,
+                )
+                for tensor in tensors
+            ),
+        )
+        return tensors, versions
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, classes) of images (N, 3, H, W) in [0, 1]."""
-        seen = (VIEWS[self.view](images) - self.mean) / self.std
+        seen = ((VIEWS[self.view](images) - self.mean) / self.std).to(self.mean.dtype)
         # Small networks take a third less time so, large ones as long as ever.
         logits: Tensor = self.network(seen.contiguous(memory_format=torch.channels_last))
         return logits
@@ -419,11 +473,28 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
 
 
 def classify(photo: Photo, classifier: Classifier) -> Tensor:
-    """Logits (classes,), float32 on the CPU, of one photo alone.
+    """Logits (classes,), float32 on the CPU, of one photo alone; as seen on white, where it has
+    transparency.
 
     Raises:
-        PhotoError: for a photo that is too large for the classifier's view.
+        PhotoError: for a photo that is too large for the classifier's view or the memory.
     """
-    with torch.no_grad():
+    return _logits(composite(photo, WHITE), classifier)
+
+
+def classify_sights(photo: Photo, classifier: Classifier) -> Tensor:
+    """The same for all that is seen of a photo (see `cvpire.transparency.sights`).
+
+    Returns:
+        (sights, classes): one for an opaque photo, else one for each of `BACKGROUNDS`.
+
+    Raises:
+        PhotoError: see `classify`.
+    """
+    return torch.stack([_logits(sight, classifier) for sight in sights(photo)])
+
+
+def _logits(photo: Photo, classifier: Classifier) -> Tensor:
+    with torch.no_grad(), memory_errors():
         logits: Tensor = classifier(to_image(photo.pixels).to(classifier.mean.device))
     return logits[0].float().cpu()

@@ -55,6 +55,11 @@ class Condition(ABC):
                 in part; those further beyond it need nothing more.
         """
 
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """What holds where the condition is met, for people: "no longer the first guess"."""
+
     @abstractmethod
     def select(self, images: Tensor) -> Condition:
         """The same condition on some of the images, given by an index or mask of shape (N,)."""
@@ -101,6 +106,15 @@ class OutOfTop(Condition):
     def __repr__(self) -> str:
         share = f", share={self.share:g}" if self.share < 1.0 else ""
         return f"OutOfTop(k={self.k}{share})"
+
+    @property
+    def words(self) -> str:
+        if self.share == 1.0:
+            is_one = self.k == 1
+            return "no longer the first guess" if is_one else f"out of the first {_number(self.k)}"
+        share = "half" if self.share == 0.5 else f"{self.share:.0%}"
+        rival = "the first guess" if self.k == 1 else f"the {_number(self.k)} classes above it"
+        return f"at most {share} as probable as {rival}"
 
     def slack(self, logits: Tensor) -> Tensor:
         own, others = self._split(logits)
@@ -153,6 +167,12 @@ class GroupOutOfTop(Condition):
     def __repr__(self) -> str:
         return f"GroupOutOfTop(k={self.k})"
 
+    @property
+    def words(self) -> str:
+        if self.k == 1:
+            return "the first guess no scene of its kind"
+        return f"no scene of its kind among the first {_number(self.k)}"
+
     def slack(self, logits: Tensor) -> Tensor:
         own, others = _split_group(logits, self.labels, self.groups)
         rival = others.topk(self.k, dim=1).values[:, -1]
@@ -195,6 +215,10 @@ class GroupBelow(Condition):
     def __repr__(self) -> str:
         return f"GroupBelow(share={self.share:g})"
 
+    @property
+    def words(self) -> str:
+        return f"all scenes of its kind together below {self.share:.0%}"
+
     def slack(self, logits: Tensor) -> Tensor:
         is_finite = logits.isfinite().all(dim=1)
         return torch.where(is_finite, -self._excess(logits), -math.inf)
@@ -215,6 +239,11 @@ class GroupBelow(Condition):
 
     def select(self, images: Tensor) -> GroupBelow:
         return GroupBelow(self.labels[images], self.groups, self.share)
+
+
+def _number(count: int) -> str:
+    """Small numbers in words."""
+    return "five" if count == 5 else f"{count}"
 
 
 def _shortfall(own: Tensor, others: Tensor, k: int, breadth: float, softness: float) -> Tensor:
@@ -277,6 +306,10 @@ class Both(Condition):
     def __repr__(self) -> str:
         return f"{self.first!r} & {self.second!r}"
 
+    @property
+    def words(self) -> str:
+        return f"{self.first.words}, and {self.second.words}"
+
     def slack(self, logits: Tensor) -> Tensor:
         return torch.minimum(self.first.slack(logits), self.second.slack(logits))
 
@@ -294,3 +327,60 @@ class Both(Condition):
 
     def select(self, images: Tensor) -> Both:
         return Both(self.first.select(images), self.second.select(images))
+
+
+@dataclass(frozen=True, eq=False)
+class InEach(Condition):
+    """One condition on several sights of each image at once, such as those on two backgrounds: the
+    slack is the smallest, loss and shortfall are sums. The loss goes down by the sights that fall
+    short alone.
+
+    Attributes:
+        condition: for N images.
+        sights: how many there are of each; logits are (N, sights * classes), one after the other.
+    """
+
+    condition: Condition
+    sights: int
+
+    def __post_init__(self) -> None:
+        if self.sights < 1:
+            raise ValueError(f"expected 1 sight or more, got {self.sights}")
+
+    def __repr__(self) -> str:
+        return f"InEach({self.condition!r}, sights={self.sights})"
+
+    @property
+    def words(self) -> str:
+        return self.condition.words
+
+    def slack(self, logits: Tensor) -> Tensor:
+        return torch.stack([self.condition.slack(one) for one in self._each(logits)]).amin(dim=0)
+
+    def loss(self, logits: Tensor) -> Tensor:
+        each = [self.condition.loss(one) for one in self._each(logits)]
+        # The log-probability of a class that is out already falls faster than that of one that is
+        # not: it would draw the descent to where there is nothing more to do.
+        done = [self.condition.slack(one.detach()) > _LEAST_TO_GO for one in self._each(logits)]
+        left = [
+            torch.where(is_done, loss.detach(), loss)
+            for is_done, loss in zip(done, each, strict=True)
+        ]
+        return torch.stack(left).sum(dim=0)
+
+    def shortfall(
+        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
+    ) -> Tensor:
+        each = [
+            self.condition.shortfall(one, margin=margin, breadth=breadth, softness=softness)
+            for one in self._each(logits)
+        ]
+        return torch.stack(each).sum(dim=0)
+
+    def select(self, images: Tensor) -> InEach:
+        return InEach(self.condition.select(images), self.sights)
+
+    def _each(self, logits: Tensor) -> tuple[Tensor, ...]:
+        if logits.shape[1] % self.sights:
+            raise ValueError(f"expected logits of {self.sights} sights, got {tuple(logits.shape)}")
+        return logits.chunk(self.sights, dim=1)

@@ -15,6 +15,7 @@ from PIL import Image, features
 
 from cvpire.errors import PhotoError, SettingsError
 from cvpire.images.photo import Photo
+from cvpire.transparency import WHITE, composite
 
 
 class Limits(NamedTuple):
@@ -74,7 +75,7 @@ def encode_webp(photo: Photo, quality: int) -> bytes:
     """
     _check_quality(quality)
     check_fits(photo, "WebP")
-    # `exact` keeps the colours below transparency, which are treated and judged like the others.
+    # `exact` leaves the colours below transparency alone, as PNG does.
     return _save(photo, "WEBP", quality=quality, exact=True)
 
 
@@ -140,11 +141,7 @@ def has_avif() -> bool:
 
 def on_white(photo: Photo) -> Photo:
     """The photo without transparency, as a white page shows it."""
-    if photo.alpha is None:
-        return photo
-    alpha = photo.alpha[..., None].astype(np.float32) / 255.0
-    mixed = photo.pixels * alpha + 255.0 * (1.0 - alpha)
-    return Photo(mixed.round().astype(np.uint8), None, photo.notes)
+    return composite(photo, WHITE)
 
 
 def _check_quality(quality: int) -> None:

@@ -33,12 +33,14 @@ def fast_form(
         A function from images (N, 3, H, W) in [0, 1] to float32 logits (N, classes).
     """
     folded = fold_batch_norm(network).to(memory_format=torch.channels_last)
-    is_bfloat16 = mean.device.type == "cpu" and has_fast_bfloat16()
+    # Who asks for another precision than float32 gets it.
+    is_float32 = all(weights.dtype == torch.float32 for weights in (mean, *folded.parameters()))
+    is_bfloat16 = mean.device.type == "cpu" and is_float32 and has_fast_bfloat16()
     if is_bfloat16:
         folded = _in_bfloat16(folded)
 
     def logits(images: Tensor) -> Tensor:
-        seen = (VIEWS[view](images) - mean) / std
+        seen = ((VIEWS[view](images) - mean) / std).to(mean.dtype)
         seen = seen.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=is_bfloat16):
             answer: Tensor = folded(seen)

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cvpire.attack import SAFETY_MARGIN
-from cvpire.classifiers import classify
 from cvpire.formats import FileFormat
 from cvpire.images.photo import Photo
-from cvpire.metrics import compare
-from cvpire.report import Report, Verdict, versions
+from cvpire.metrics import Difference, compare, count_over_bound, worst
+from cvpire.report import OnBackground, Report, Verdict, versions
 from cvpire.tasks import Task
+from cvpire.transparency import BACKGROUNDS, composite
 
 # Reports keep the five highest classes: what the paper's conditions look at.
 TOP_K = 5
@@ -30,8 +31,9 @@ class Attempt:
         data: the file's bytes.
         written: as read back from them.
         file_format: of these bytes.
-        logits: (classes,) of `written`, float32 on the CPU.
-        is_met: whether they meet the condition.
+        logits: (sights, classes) of `written`, float32 on the CPU.
+        is_met: whether they meet the condition, one for each sight.
+        is_needed: False where the file without a change meets it, and none was searched.
         steps: optimiser steps taken.
         stopped: whether somebody asked to stop.
     """
@@ -41,7 +43,8 @@ class Attempt:
     written: Photo
     file_format: FileFormat
     logits: Tensor
-    is_met: bool
+    is_met: tuple[bool, ...]
+    is_needed: bool
     steps: int
     stopped: bool
 
@@ -67,24 +70,18 @@ def make_report(
     """
     photo, classifier, run = task.photos[index], task.classifier, task.run
     file_format = attempt.file_format
-    relative, target = task.map(index), int(task.targets[index])
-    limit = relative.astype(np.float64) * run.magnitude
-    handed_over = compare(photo.pixels, attempt.changed.pixels, limit)
-    difference, encoding = handed_over, None
+    target = int(task.targets[index])
+    limit = task.map(index).astype(np.float64) * run.magnitude
+    # A codec's own losses know no bound: what counts is what was handed to it.
+    over_bound = count_over_bound(photo.pixels, attempt.changed.pixels, limit)
+    differences = _differences(photo, attempt.written, limit, over_bound)
+    encodings: list[Difference] | None = None
     if not file_format.is_lossless:
-        difference = compare(photo.pixels, attempt.written.pixels, limit)
-        difference = difference._replace(over_bound=handed_over.over_bound)
-        encoding = compare(photo.pixels, file_format.read_back(photo)[1].pixels, limit)
-        encoding = encoding._replace(over_bound=0)
-    verdict = _verdict(
-        is_met=attempt.is_met,
-        is_changed=handed_over.linf > 0,
-        is_flat=not bool(relative.any()),
-        stopped=attempt.stopped,
-    )
+        encodings = _differences(photo, file_format.read_back(photo)[1], limit, 0)
+    verdict = _verdict(task, index, attempt)
     would_pass = ""
     if verdict is Verdict.NOT_PROTECTED:
-        would_pass = _gentler_that_passes(task, attempt, check)
+        would_pass = _gentler_that_passes(task, index, attempt, check)
     return Report(
         verdict=verdict,
         run=run.name,
@@ -93,13 +90,15 @@ def make_report(
         classifier=classifier.spec.name,
         view=classifier.view,
         weights_sha256=classifier.spec.weights.sha256,
-        label=classifier.prediction(task.before[index], target),
+        label=classifier.prediction(task.before[index, 0], target),
+        label_position=target,
         label_is_given=task.label_is_given,
-        before=classifier.predictions(task.before[index], TOP_K),
-        after=classifier.predictions(attempt.logits, TOP_K),
-        label_probability_after=float(attempt.logits.softmax(0)[target]),
-        difference=difference,
-        encoding=encoding,
+        before=classifier.predictions(task.before[index, 0], TOP_K),
+        after=classifier.predictions(attempt.logits[0], TOP_K),
+        label_probability_after=float(attempt.logits[0].softmax(0)[target]),
+        difference=worst(differences),
+        encoding=None if encodings is None else worst(encodings),
+        backgrounds=_on_backgrounds(task, index, attempt, differences, encodings),
         steps=attempt.steps,
         max_steps=run.search.most_steps,
         seed=seed,
@@ -113,22 +112,69 @@ def make_report(
     )
 
 
-def _gentler_that_passes(task: Task, attempt: Attempt, check: Callable[[], object]) -> str:
+def _differences(
+    original: Photo, other: Photo, limit: NDArray[np.float64], over_bound: int
+) -> list[Difference]:
+    """Between all that is seen of two photos; one where the original is opaque."""
+    backgrounds = BACKGROUNDS[:1] if original.alpha is None else BACKGROUNDS
+    return [
+        compare(
+            composite(original, background).pixels, composite(other, background).pixels, limit
+        )._replace(over_bound=over_bound)
+        for background in backgrounds
+    ]
+
+
+def _on_backgrounds(
+    task: Task,
+    index: int,
+    attempt: Attempt,
+    differences: list[Difference],
+    encodings: list[Difference] | None,
+) -> tuple[OnBackground, ...]:
+    """The figures on each background; none for an opaque photo."""
+    if task.alpha is None:
+        return ()
+    classifier, target = task.classifier, int(task.targets[index])
+    return tuple(
+        OnBackground(
+            background=background.name,
+            is_met=attempt.is_met[at],
+            was_met=task.is_met(index, task.before[index], margin=0.0)[at],
+            before=classifier.predictions(task.before[index, at], TOP_K),
+            after=classifier.predictions(attempt.logits[at], TOP_K),
+            label_probability_before=float(task.before[index, at].softmax(0)[target]),
+            label_probability_after=float(attempt.logits[at].softmax(0)[target]),
+            difference=differences[at],
+            encoding=None if encodings is None else encodings[at],
+        )
+        for at, background in enumerate(BACKGROUNDS)
+    )
+
+
+def _gentler_that_passes(
+    task: Task, index: int, attempt: Attempt, check: Callable[[], object]
+) -> str:
     """The first format that loses less in which this photo is protected; "" where none is."""
     for gentler in attempt.file_format.gentler():
         check()
-        logits = classify(gentler.read_back(attempt.changed)[1], task.classifier)
-        if bool(task.condition.is_met(logits[None], margin=SAFETY_MARGIN)):
+        logits = task.logits(gentler.read_back(attempt.changed)[1])
+        if all(task.is_met(index, logits, margin=SAFETY_MARGIN)):
             return str(gentler)
     return ""
 
 
-def _verdict(*, is_met: bool, is_changed: bool, is_flat: bool, stopped: bool) -> Verdict:
-    if is_met:
-        return Verdict.PROTECTED if is_changed else Verdict.NOT_NEEDED
-    if is_flat:
+def _verdict(task: Task, index: int, attempt: Attempt) -> Verdict:
+    alpha = task.photos[index].alpha
+    if not attempt.is_needed:
+        return Verdict.NOT_NEEDED
+    if all(attempt.is_met):
+        return Verdict.PROTECTED
+    if alpha is not None and not alpha.any():
+        return Verdict.CLEAR
+    if task.is_flat(index):
         return Verdict.FLAT
-    return Verdict.STOPPED if stopped else Verdict.NOT_PROTECTED
+    return Verdict.STOPPED if attempt.stopped else Verdict.NOT_PROTECTED
 
 
 def _pixels_sha256(photo: Photo) -> str:

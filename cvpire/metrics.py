@@ -6,7 +6,7 @@ on them and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -76,13 +76,11 @@ def compare(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]
         raise ValueError(
             f"expected an epsilon map of shape {original.shape[:2]}, got {epsilon_map.shape}"
         )
-    linf = moved = over_bound = 0
+    linf = moved = 0
     for rows in _bands(original, _BAND_PIXELS):
         levels = np.abs(changed[rows].astype(np.int16) - original[rows]).max(axis=2)
         linf = max(linf, int(levels.max()))
         moved += int(np.count_nonzero(levels))
-        limit = epsilon_map[rows].astype(np.float64) * 255.0
-        over_bound += int(np.count_nonzero(levels > limit))
     delta_e = delta_e_map(original, changed)
     return Difference(
         ssim=ssim(original, changed) if min(original.shape[:2]) >= SSIM_MIN_SIDE else float("nan"),
@@ -91,8 +89,30 @@ def compare(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]
         delta_e_max=float(delta_e.max()),
         linf=linf,
         changed=moved / delta_e.size,
-        over_bound=over_bound,
+        over_bound=count_over_bound(original, changed, epsilon_map),
     )
+
+
+def count_over_bound(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]) -> int:
+    """How many pixels have a channel that changed by more than their bound.
+
+    Args:
+        original: (H, W, 3) uint8.
+        changed: (H, W, 3) uint8.
+        epsilon_map: (H, W), the largest change allowed, in [0, 1] units.
+    """
+    over_bound = 0
+    for rows in _bands(original, _BAND_PIXELS):
+        levels = np.abs(changed[rows].astype(np.int16) - original[rows]).max(axis=2)
+        over_bound += int(np.count_nonzero(levels > epsilon_map[rows].astype(np.float64) * 255.0))
+    return over_bound
+
+
+def worst(differences: Sequence[Difference]) -> Difference:
+    """The worst value of each metric, among those of all that is seen of a photo."""
+    highest = Difference(*(max(values) for values in zip(*differences, strict=True)))
+    # Whether a photo is too small for SSIM does not depend on its background.
+    return highest._replace(ssim=min(difference.ssim for difference in differences))
 
 
 def ssim(original: Pixels, changed: Pixels) -> float:

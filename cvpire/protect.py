@@ -1,6 +1,8 @@
 """The whole way: photo, map, attack, file, verdict.
 
-What counts is the written file. Every figure of a report is computed on the pixels that a reader
+Whether there is anything to do is decided once, before any search, on the file as it would be
+without a change; where there is not, no pixel changes, whatever the run and the format. What counts
+after a search is the written file. Every figure of a report is computed on the pixels that a reader
 of the encoded bytes gets, by the float32 classifier on that one photo. Where the file is lossy, the
 search itself looks at decoded files only.
 """
@@ -8,25 +10,23 @@ search itself looks at decoded files only.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cvpire.attack import SAFETY_MARGIN, AttackResult, StepCallback
-from cvpire.classifiers import Classifier, classify
-from cvpire.errors import OutOfMemoryError
+from cvpire.classifiers import Classifier
 from cvpire.formats import PNG, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.judging import Attempt, make_report
+from cvpire.memory_errors import memory_errors
 from cvpire.report import Report
 from cvpire.runs import Run
 from cvpire.searches import Reader
-from cvpire.tasks import make_task
-from cvpire.tensors import to_photo
+from cvpire.tasks import Task, make_task
 from cvpire.threshold import epsilon_map
 from cvpire.through_file import search_through
 
@@ -65,12 +65,13 @@ def protect(
     """Protect one photo from a classifier.
 
     Args:
-        photo: as `read_photo` gives it.
+        photo: as `read_photo` gives it. One with transparency is protected as it is seen, on white
+            and on black; what lies under its clear pixels stays as it is.
         classifier: to protect from, with its view of the photo.
         run: what is to be reached and how.
         file_format: of the file; of a lossy one, the decoded file is what must be protected.
         label: position of the true class among the classifier's logits; by default the
-            classifier's own first guess.
+            classifier's own first guess, on white where the photo has transparency.
         seed: of whatever is random.
         on_step: told after each forward pass; a true answer stops the work.
         check: called between the encodings of a lossy file; what it raises ends the work.
@@ -131,23 +132,30 @@ def protect_batch(
         raise ValueError(f"expected {len(photos)} labels, got {list(labels)}")
     for photo in photos:
         file_format.check(photo)
+    run.check(classifier.labels)
     run = run.against(classifier.spec.name)
-    count = len(photos) if file_format.is_lossless else 1
-    with _memory_errors():
-        return [
-            protected
-            for start in range(0, len(photos), count)
-            for protected in _protect_batch(
-                photos[start : start + count],
+    found: dict[int, Protected] = {}
+    with memory_errors():
+        for rows in _together(photos, file_format):
+            results = _protect_batch(
+                [photos[row] for row in rows],
                 classifier,
                 run,
                 file_format,
-                None if labels is None else labels[start : start + count],
+                None if labels is None else [labels[row] for row in rows],
                 seed,
                 on_step,
                 check,
             )
-        ]
+            found.update(zip(rows, results, strict=True))
+    return [found[row] for row in range(len(photos))]
+
+
+def _together(photos: Sequence[Photo], file_format: FileFormat) -> list[list[int]]:
+    """Which photos are searched together: opaque ones for lossless files; all others alone."""
+    alone = [not file_format.is_lossless or photo.alpha is not None for photo in photos]
+    batch = [row for row, is_alone in enumerate(alone) if not is_alone]
+    return [*([batch] if batch else []), *([row] for row, is_alone in enumerate(alone) if is_alone)]
 
 
 def _protect_batch(
@@ -162,54 +170,100 @@ def _protect_batch(
 ) -> list[Protected]:
     started = time.monotonic()
     task = make_task(photos, classifier, run, labels)
-    bound = epsilon_map(task.relative, run.magnitude)
-    present = run.condition(task.targets.to(task.images.device), classifier.labels)
-
-    def find(read: Reader | None = None) -> tuple[AttackResult, list[Photo]]:
-        result = run.search.find(classifier, task.images, bound, present, seed, on_step, read)
-        changed = [to_photo(result.images[row : row + 1]).pixels for row in range(len(photos))]
-        return result, [p.with_pixels(pixels) for p, pixels in zip(photos, changed, strict=True)]
-
-    if file_format.is_lossless:
-        result, changed = find()
-    else:
-        result, changed, file_format = search_through(find, task, file_format, check)
+    unchanged = task.before
+    fitted = file_format
+    if not file_format.is_lossless:
+        # The first encoding also says at once what such a file cannot hold.
+        fitted = file_format.fitted(photos[0], check)
+        unchanged = task.logits(fitted.read_back(photos[0])[1])[None]
+    is_needed = [
+        not all(task.is_met(row, logits, margin=SAFETY_MARGIN))
+        for row, logits in enumerate(unchanged)
+    ]
+    rows = [row for row in range(len(photos)) if is_needed[row] and not task.is_flat(row)]
+    searched = {row: _Found(photo, not is_needed[row]) for row, photo in enumerate(photos)}
+    if rows:
+        results, fitted = _search(task, rows, file_format, fitted, seed, on_step, check)
+        searched.update(zip(rows, results, strict=True))
     attempts = []
-    for index, photo in enumerate(changed):
-        data, written = file_format.read_back(photo)
-        logits = classify(written, classifier)
+    for row, found in searched.items():
+        data, written = fitted.read_back(found.photo)
+        logits = task.logits(written)
         # A change that just crossed the line, without the attack's margin, may be back on the other
         # side on another machine.
-        margin = 0.0 if result.success[index] else SAFETY_MARGIN
-        is_met = bool(
-            task.condition.select(torch.tensor([index])).is_met(logits[None], margin=margin)
-        )
-        steps = int(result.steps[index])
+        margin = 0.0 if found.success else SAFETY_MARGIN
+        is_met = task.is_met(row, logits, margin=margin)
         attempts.append(
-            Attempt(photo, data, written, file_format, logits, is_met, steps, result.stopped)
+            Attempt(
+                changed=found.photo,
+                data=data,
+                written=written,
+                file_format=fitted,
+                logits=logits,
+                is_met=is_met,
+                is_needed=is_needed[row],
+                steps=found.steps,
+                stopped=found.stopped,
+            )
         )
     seconds = (time.monotonic() - started) / len(photos)
     return [
         Protected(
             attempt.written,
             attempt.data,
-            file_format,
-            task.map(index),
-            make_report(task, index, attempt, seed=seed, seconds=seconds, check=check),
+            fitted,
+            task.map(row),
+            make_report(task, row, attempt, seed=seed, seconds=seconds, check=check),
         )
-        for index, attempt in enumerate(attempts)
+        for row, attempt in enumerate(attempts)
     ]
 
 
-@contextmanager
-def _memory_errors() -> Iterator[None]:
-    """Say what a user can do about a failed allocation, which torch reports in several ways."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
-            raise
-        raise OutOfMemoryError(
-            "This photo needs more memory than this machine has free: make it smaller and try "
-            "again."
-        ) from error
+class _Found(NamedTuple):
+    """A photo after the search, or without one."""
+
+    photo: Photo
+    success: bool
+    steps: int = 0
+    stopped: bool = False
+
+
+def _search(
+    task: Task,
+    rows: Sequence[int],
+    file_format: FileFormat,
+    fitted: FileFormat,
+    seed: int,
+    on_step: StepCallback | None,
+    check: Callable[[], object],
+) -> tuple[list[_Found], FileFormat]:
+    """Search for the photos of these rows; what was found, and the format as it was written."""
+    run, device = task.run, task.images.device
+    is_whole = len(rows) == len(task.photos)
+    images = task.images if is_whole else task.images[list(rows)]
+    relative = task.relative if is_whole else task.relative[list(rows)]
+    targets = task.targets[list(rows)].to(device)
+    bound = epsilon_map(relative, run.magnitude)
+    condition = run.condition(targets, task.classifier.labels)
+
+    def find(read: Reader | None = None) -> AttackResult:
+        return run.search.find(
+            task.classifier, images, bound, condition, seed, on_step, read, task.alpha
+        )
+
+    def find_one(read: Reader) -> tuple[AttackResult, Photo]:
+        result = find(read)
+        return result, task.changed(rows[0], result.images)
+
+    if file_format.is_lossless:
+        result = find()
+        changed = [task.changed(row, result.images[at : at + 1]) for at, row in enumerate(rows)]
+    else:
+        original = task.photos[rows[0]]
+        result, one, fitted = search_through(find_one, original, file_format, fitted, check)
+        changed = [one]
+    found = [
+        _Found(photo, bool(success), int(steps), result.stopped)
+        for photo, success, steps in zip(changed, result.success, result.steps, strict=True)
+    ]
+    return found, fitted

@@ -2,7 +2,8 @@
 
 Each transformation is done to the protected photo and, as a *control*, to the original: where the
 classifier loses the original too, the transformation did it, not the protection. Classifiers that
-the photo was not made for are asked as well, and named so.
+the photo was not made for are asked as well, and named so. All are judged by the condition of the
+run that made the photo; where it has transparency, on each background that it is seen on.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from torch import Tensor
+import torch
 
-from cvpire.classifiers import Classifier, Prediction, classify
-from cvpire.errors import PhotoError, SettingsError
+from cvpire.classifiers import Classifier, Prediction, classify, classify_sights
+from cvpire.conditions import Condition
+from cvpire.errors import OutOfMemoryError, PhotoError, SettingsError
 from cvpire.images.photo import Photo
+from cvpire.memory_errors import memory_errors
+from cvpire.runs import OUT_OF_FIRST_FIVE, ConditionMaker, Run
 from cvpire.transformations import TRANSFORMATIONS, Transformation
+from cvpire.transparency import BACKGROUNDS
 
-# Protected means that the class is not among so many highest, as in the paper's Top5.
+# Classes that a sight keeps.
 TOP_K = 5
 
 
@@ -27,13 +32,16 @@ class Sight(NamedTuple):
 
     Attributes:
         top: its five highest classes, best first.
-        is_lost: whether the class in question is not among them.
-        probability: of that class.
+        is_lost: whether the condition holds, so that the scene counts as not recognised.
+        probability: of the class in question.
+        background: "white" or "black" where the photo has transparency, the one on which the
+            condition holds the least; else "".
     """
 
     top: tuple[Prediction, ...]
     is_lost: bool
     probability: float
+    background: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,11 +52,32 @@ class Scene:
         classifier: that is asked.
         position: among its logits, of the class that the photo is protected from.
         is_attacked: whether the photo was made against this classifier.
+        make_condition: what counts as not recognised.
+        is_without_groups: whether that is another condition than the run's, whose groups these
+            classes do not have.
     """
 
     classifier: Classifier
     position: int
     is_attacked: bool
+    make_condition: ConditionMaker = OUT_OF_FIRST_FIVE
+    is_without_groups: bool = False
+
+    @property
+    def words(self) -> str:
+        """What counts as not recognised, for people."""
+        why = ", since its classes have no groups" if self.is_without_groups else ""
+        return f"{self.condition.words}{why}"
+
+    @property
+    def condition(self) -> Condition:
+        """To be met by the logits (1, classes) of a sight."""
+        return self.make_condition(torch.tensor([self.position]), self.classifier.labels)
+
+    @property
+    def label(self) -> str:
+        """The name of the class."""
+        return self.classifier.labels.names[self.position]
 
 
 class Outcome(NamedTuple):
@@ -59,6 +88,7 @@ class Outcome(NamedTuple):
         classifier: its name.
         label: the name of the class in question.
         is_attacked: see `Scene`.
+        condition: what counts as not recognised, in words.
         protected: what is seen in the protected photo.
         control: what is seen in the original after the same; None without one.
     """
@@ -67,58 +97,95 @@ class Outcome(NamedTuple):
     classifier: str
     label: str
     is_attacked: bool
+    condition: str
     protected: Sight
     control: Sight | None
 
 
 def find_scene(
-    classifier: Classifier, original: Photo | None, label: str | None, *, is_attacked: bool = True
+    classifier: Classifier,
+    original: Photo | None,
+    label: str | None,
+    *,
+    run: Run | None = None,
+    is_attacked: bool = True,
 ) -> Scene:
     """Which class the photo is protected from.
 
     Args:
         classifier: that is asked.
         original: the photo before it was protected; the first guess for it is the class.
-        label: the class's name instead.
+        label: the class's name instead, or its index in the classifier's taxonomy.
+        run: that made the photo: its condition counts. By default the class is to be out of the
+            first five.
         is_attacked: whether the photo was made against this classifier.
 
     Raises:
-        ValueError: if neither is given, or the classifier knows no such class.
+        ValueError: if neither is given, the classifier knows no such class, or the run cannot be
+            done with its classes.
     """
+    if run is not None:
+        run.check(classifier.labels)
+    make_condition = OUT_OF_FIRST_FIVE if run is None else run.condition
     if label is not None:
-        names = classifier.labels.names
-        if label not in names:
-            raise SettingsError(f"{classifier.spec.name} has no class {label!r}.")
-        return Scene(classifier, names.index(label), is_attacked)
+        return Scene(classifier, _position(classifier, label), is_attacked, make_condition)
     if original is None:
         raise SettingsError(
             "Say which class the photo is protected from, or give the original photo."
         )
-    return Scene(classifier, int(classify(original, classifier).argmax()), is_attacked)
+    position = int(classify(original, classifier).argmax())
+    return Scene(classifier, position, is_attacked, make_condition)
 
 
-def find_scenes(
-    classifier: Classifier, others: Sequence[Classifier], original: Photo | None, label: str | None
-) -> list[Scene]:
+def _position(classifier: Classifier, label: str) -> int:
+    """Of a class among the logits, by its name or its index."""
+    labels = classifier.labels
+    found = [position for position, name in enumerate(labels.names) if name == label]
+    if len(found) > 1:
+        indices = " or ".join(str(labels.indices[position]) for position in found)
+        raise SettingsError(
+            f"{classifier.spec.name} has {len(found)} classes {label!r}: give the index, {indices}."
+        )
+    if found:
+        return found[0]
+    if label.isascii() and label.isdigit() and int(label) in labels.indices:
+        return labels.indices.index(int(label))
+    raise SettingsError(f"{classifier.spec.name} has no class {label!r}.")
+
+
+def find_scenes(scene: Scene, others: Sequence[Classifier], original: Photo | None) -> list[Scene]:
     """The scene for the classifier that the photo was made against, and for others that were not.
 
-    Another that knows no such class is asked for its own first guess for the original, and left out
-    where there is no original.
+    Another that knows the same class, by its index in the same taxonomy, is asked for that; else
+    for its own first guess for the original, and left out where there is no original. It is judged
+    by the same condition; where its classes have no groups and the condition needs them, by whether
+    the class is out of the first five.
 
     Args:
-        classifier: that the photo was made against.
+        scene: for the classifier that the photo was made against.
         others: that it was not made against.
-        original: see `find_scene`.
-        label: see `find_scene`.
+        original: the photo before it was protected, or None.
 
     Raises:
-        ValueError: see `find_scene`.
+        ValueError: for an original that is too large for a classifier's view.
     """
-    scenes = [find_scene(classifier, original, label)]
+    scenes = [scene]
+    own = scene.classifier.labels
     for other in others:
-        known = label if label in other.labels.names else None
-        if known is not None or original is not None:
-            scenes.append(find_scene(other, original, known, is_attacked=False))
+        labels = other.labels
+        index = own.indices[scene.position]
+        if labels.taxonomy == own.taxonomy and index in labels.indices:
+            position = labels.indices.index(index)
+        elif original is not None:
+            position = int(classify(original, other).argmax())
+        else:
+            continue
+        same = Scene(other, position, is_attacked=False, make_condition=scene.make_condition)
+        try:
+            _ = same.condition
+        except SettingsError:
+            same = Scene(other, position, is_attacked=False, is_without_groups=True)
+        scenes.append(same)
     return scenes
 
 
@@ -155,10 +222,11 @@ def rehearse(
     outcomes = []
     steps: list[Transformation | None] = [None, *transformations]
     for done, step in enumerate(steps, start=1):
-        changed = _applied(step, photo)
-        if changed is not None and (step is None or changed is not photo):
-            control = None if original is None else _applied(step, original)
-            outcomes += [_outcome(step, scene, changed, control) for scene in scenes]
+        with memory_errors():
+            changed = _applied(step, photo)
+            if changed is not None and (step is None or changed is not photo):
+                control = None if original is None else _applied(step, original)
+                outcomes += [_outcome(step, scene, changed, control) for scene in scenes]
         if on_outcome is not None and on_outcome(done, len(steps)):
             break
     return outcomes
@@ -168,6 +236,8 @@ def _applied(step: Transformation | None, photo: Photo) -> Photo | None:
     """The photo after a step; None where this cannot happen to such a photo."""
     try:
         return photo if step is None else step.apply(photo)
+    except OutOfMemoryError:
+        raise
     except PhotoError:
         return None
 
@@ -178,18 +248,22 @@ def _outcome(
     return Outcome(
         step,
         scene.classifier.spec.name,
-        scene.classifier.labels.names[scene.position],
+        scene.label,
         scene.is_attacked,
+        scene.words,
         _look(changed, scene),
         None if control is None else _look(control, scene),
     )
 
 
 def _look(photo: Photo, scene: Scene) -> Sight:
-    logits: Tensor = classify(photo, scene.classifier)
-    above = int((logits > logits[scene.position]).sum())
+    logits = classify_sights(photo, scene.classifier)
+    every = torch.zeros(len(logits), dtype=torch.int64)
+    slack = scene.condition.select(every).slack(logits)
+    worst = int(slack.argmin())
     return Sight(
-        scene.classifier.predictions(logits, TOP_K),
-        above >= TOP_K,
-        float(logits.softmax(0)[scene.position]),
+        scene.classifier.predictions(logits[worst], TOP_K),
+        bool((slack > 0.0).all()),
+        float(logits[worst].softmax(0)[scene.position]),
+        "" if photo.alpha is None else BACKGROUNDS[worst].name,
     )

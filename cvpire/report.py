@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import cache
@@ -14,6 +15,7 @@ from typing import Any
 from cvpire import __version__
 from cvpire.classifiers import Prediction
 from cvpire.metrics import Difference
+from cvpire.transparency import BACKGROUNDS
 
 
 class Verdict(Enum):
@@ -23,6 +25,7 @@ class Verdict(Enum):
     NOT_NEEDED = "not needed"
     NOT_PROTECTED = "not protected"
     FLAT = "flat"
+    CLEAR = "clear"
     STOPPED = "stopped"
 
     @property
@@ -32,8 +35,39 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
+class OnBackground:
+    """What is known about a photo with transparency on one background.
+
+    Attributes:
+        background: "white" or "black".
+        is_met: whether the run's condition holds for the written file there.
+        was_met: whether it held for the original there.
+        before: the classifier's five highest classes for the original there, best first.
+        after: the same for the written file.
+        label_probability_before: of the class to get away from, for the original.
+        label_probability_after: of it, for the written file.
+        difference: see `Report`.
+        encoding: see `Report`.
+    """
+
+    background: str
+    is_met: bool
+    was_met: bool
+    before: tuple[Prediction, ...]
+    after: tuple[Prediction, ...]
+    label_probability_before: float
+    label_probability_after: float
+    difference: Difference
+    encoding: Difference | None
+
+
+@dataclass(frozen=True)
 class Report:
     """All that is known about one protected photo; plain values, ready for JSON.
+
+    Of a photo with transparency, `label`, `before` and `after` are of what is seen on white, and
+    `difference` and `encoding` have the worst value of each metric on the two backgrounds, but for
+    `over_bound`, which counts colours as they are stored. `backgrounds` has all of each.
 
     Attributes:
         verdict: what became of it.
@@ -44,6 +78,7 @@ class Report:
         view: its view of the photo.
         weights_sha256: of the classifier's weights.
         label: the class to get away from, with its probability before.
+        label_position: the same among the classifier's logits.
         label_is_given: False where it is the classifier's own first guess.
         before: the classifier's five highest classes for the original photo, best first.
         after: the same for the written file.
@@ -52,6 +87,7 @@ class Report:
             was handed to the encoder, since a codec's own losses know no bound.
         encoding: between the original photo and the same encoded so: what the codec does alone.
             None where it does nothing.
+        backgrounds: of a photo with transparency, the figures on white and on black; else none.
         steps: optimiser steps taken.
         max_steps: the most that there could have been.
         seed: of whatever is random.
@@ -72,12 +108,14 @@ class Report:
     view: str
     weights_sha256: str
     label: Prediction
+    label_position: int
     label_is_given: bool
     before: tuple[Prediction, ...]
     after: tuple[Prediction, ...]
     label_probability_after: float
     difference: Difference
     encoding: Difference | None
+    backgrounds: tuple[OnBackground, ...]
     steps: int
     max_steps: int
     seed: int
@@ -91,41 +129,37 @@ class Report:
 
     def as_record(self) -> dict[str, object]:
         """The report as plain dicts, lists, numbers and strings."""
-        record = asdict(self)
+        record = {**asdict(self), **_plain_figures(self)}
         record["verdict"] = self.verdict.value
         record["label"] = self.label._asdict()
-        record["before"] = [prediction._asdict() for prediction in self.before]
-        record["after"] = [prediction._asdict() for prediction in self.after]
-        record["difference"] = _as_json(self.difference)
-        record["encoding"] = None if self.encoding is None else _as_json(self.encoding)
+        record["backgrounds"] = {
+            one.background: {**asdict(one), **_plain_figures(one)} for one in self.backgrounds
+        } or None
         return record
 
     def sentence(self) -> str:
         """The verdict in words."""
-        label, first = self.label.name, self.after[0].name
+        label = self.label.name
         match self.verdict:
-            case Verdict.PROTECTED if self.label != self.before[0]:
-                return (
-                    f"Protected: {self.classifier} gave {label} {self.label.probability:.1%} in "
-                    f"this photo and gives it {self.label_probability_after:.1%} in the written "
-                    f"file, which it takes for {first} ({self.after[0].probability:.1%})."
-                )
             case Verdict.PROTECTED:
-                return (
-                    f"Protected: {self.classifier} took this photo for {label} "
-                    f"({self.label.probability:.1%}) and now takes the written file for {first} "
-                    f"({self.after[0].probability:.1%})."
-                )
+                return f"Protected: {self.classifier} {self._protected()}."
             case Verdict.NOT_NEEDED:
                 state = "as it is" if self.encoding is None else f"saved as {self.file_format}"
+                where = ", on white or on black" if self.backgrounds else ""
                 return (
                     f"Nothing to do: {self.classifier} does not recognise {label} in this photo "
-                    f"{state}; no pixel was changed."
+                    f"{state}{where}; no pixel was changed."
                 )
             case Verdict.FLAT:
+                where = " on white or on black" if self.backgrounds else ""
                 return (
-                    "Not protected: this photo has the same colour everywhere, so there is no "
-                    "place where a change would stay unseen."
+                    f"Not protected: this photo has the same colour everywhere{where}, so there is "
+                    "no place where a change would stay unseen."
+                )
+            case Verdict.CLEAR:
+                return (
+                    "Not protected: every pixel of this photo is clear, so there is nothing to see "
+                    "and nothing to change."
                 )
             case Verdict.STOPPED:
                 return f"Stopped after {self.steps} steps; the photo is not protected."
@@ -137,14 +171,72 @@ class Report:
                 )
                 saved = "" if self.encoding is None else f" as {self.file_format}"
                 return (
-                    f"Not protected{saved}: {self.classifier} still sees {label} "
-                    f"({self.label_probability_after:.1%}) after {self.steps} steps; {advice}"
+                    f"Not protected{saved}: {self._not_protected()} after {self.steps} steps; "
+                    f"{advice}"
                 )
+
+    def _protected(self) -> str:
+        label, first = self.label, self.after[0]
+        if self.backgrounds:
+            before = _on_each(f"{b.label_probability_before:.1%}" for b in self.backgrounds)
+            after = _on_each(f"{b.label_probability_after:.1%}" for b in self.backgrounds)
+            firsts = _on_each(
+                f"{b.after[0].name} ({b.after[0].probability:.1%})" for b in self.backgrounds
+            )
+            return (
+                f"gave {label.name} {before} in this photo, gives it {after} in the written file, "
+                f"and takes that for {firsts}"
+            )
+        if label != self.before[0]:
+            return (
+                f"gave {label.name} {label.probability:.1%} in this photo and gives it "
+                f"{self.label_probability_after:.1%} in the written file, which it takes for "
+                f"{first.name} ({first.probability:.1%})"
+            )
+        return (
+            f"took this photo for {label.name} ({label.probability:.1%}) and now takes the written "
+            f"file for {first.name} ({first.probability:.1%})"
+        )
+
+    def _not_protected(self) -> str:
+        label = self.label.name
+        met = [one for one in self.backgrounds if one.is_met]
+        unmet = [one for one in self.backgrounds if not one.is_met]
+        if met and unmet:
+            no_longer = "is not" if met[0].was_met else "is no longer"
+            return (
+                f"on {met[0].background} {label} {no_longer} recognised, on {unmet[0].background} "
+                f"it still is ({label} {unmet[0].label_probability_after:.1%})"
+            )
+        share = f"{self.label_probability_after:.1%}"
+        if self.backgrounds:
+            share = _on_each(f"{b.label_probability_after:.1%}" for b in self.backgrounds)
+        return f"{self.classifier} still sees {label} ({share})"
+
+
+def _on_each(values: Iterable[str]) -> str:
+    """What holds on each of the backgrounds: "41.0% on white and 30.2% on black"."""
+    return " and ".join(
+        f"{value} on {b.name}" for value, b in zip(values, BACKGROUNDS, strict=True)
+    )
+
+
+def _plain_figures(of: Report | OnBackground) -> dict[str, object]:
+    """Predictions and differences as JSON has them."""
+    return {
+        "before": [prediction._asdict() for prediction in of.before],
+        "after": [prediction._asdict() for prediction in of.after],
+        "difference": _as_json(of.difference),
+        "encoding": None if of.encoding is None else _as_json(of.encoding),
+    }
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Of this project, of its very code, and of the packages that its results depend on."""
+    """Of this project, of its very code, and of the packages that its results depend on.
+
+    Looked up once: a file that is replaced while the process lives does not change what runs.
+    """
     names = ("torch", "torchvision", "numpy", "pillow", "scikit-image")
     packages = {name: version(name) for name in names}
     code = hashlib.sha256()

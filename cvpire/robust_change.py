@@ -35,6 +35,7 @@ from cvpire.attack import (
 )
 from cvpire.conditions import Condition
 from cvpire.random_edits import random_edit, rounded
+from cvpire.transparency import BACKGROUNDS, composite_images, seen_images
 from cvpire.visibility import color_form, local_mean, local_mean_adjoint, ssim_loss
 
 # A larger photo is searched at about so many pixels.
@@ -84,7 +85,7 @@ class Bystander(NamedTuple):
 
     Attributes:
         differentiable: images (n, 3, H, W) to logits.
-        condition: to reach, for as many images as the search is given.
+        condition: to reach, for all sights of the images that the search is given.
     """
 
     differentiable: Callable[[Tensor], Tensor]
@@ -102,6 +103,7 @@ def find_robust_change(
     differentiable: Callable[[Tensor], Tensor] | None = None,
     bystanders: Sequence[Bystander] = (),
     read: Callable[[Tensor], Tensor] | None = None,
+    alpha: Tensor | None = None,
     on_step: StepCallback | None = None,
 ) -> AttackResult:
     """Search, for each image by itself, a change within its bound that edits do not undo.
@@ -115,8 +117,12 @@ def find_robust_change(
         seed: of the edits.
         differentiable: see `cvpire.least_change.find_least_change`.
         bystanders: classifiers whose shortfall counts as well, each on one more view a step.
-        read: from an image to what the reader of its file gets, with the image's gradient; by
-            default the image itself. A photo that is searched small is only read in full.
+        read: from an image to what is seen of its file, (sights, 3, H, W), with the image's
+            gradient; by default of a lossless file. A photo that is searched small is only read in
+            full.
+        alpha: (N, 1, H, W) or (1, 1, H, W) in [0, 1], of images with transparency: what is seen of
+            them on each background (see `cvpire.transparency`) is edited, and is to meet the
+            condition. None where they are opaque.
         on_step: told after each step; an answer that is true stops the search.
 
     Returns:
@@ -136,8 +142,11 @@ def find_robust_change(
         one = slice(row, row + 1)
         index = torch.tensor([row], device=images.device)
         present = condition.select(index)
-        beside = [Bystander(b.differentiable, b.condition.select(index)) for b in bystanders]
-        search = _Search(images[one], epsilon_map[one], present, beside, read, settings, seed)
+        opacity = None if alpha is None else alpha.expand(len(images), -1, -1, -1)[one]
+        sights = _Sights(images[one], epsilon_map[one], opacity, read)
+        every = row * sights.count + torch.arange(sights.count, device=images.device)
+        beside = [Bystander(b.differentiable, b.condition.select(every)) for b in bystanders]
+        search = _Search(sights, present, beside, settings, seed)
 
         def tell(row: int = row, search: _Search = search) -> bool:
             slack[row] = search.slack
@@ -150,11 +159,17 @@ def find_robust_change(
 
         full = _FullPhoto(images[one], epsilon_map[one], result[one])
 
-        def is_met(share: Tensor, full: _FullPhoto = full, present: Condition = present) -> bool:
+        def is_met(
+            share: Tensor,
+            full: _FullPhoto = full,
+            present: Condition = present,
+            sights: _Sights = sights,
+        ) -> bool:
             full.write(share)
             with torch.no_grad():
-                seen = full.changed if read is None else read(full.changed)
-                return bool(present.is_met(model(seen), margin=SAFETY_MARGIN))
+                seen = sights.of_file(full.changed)
+                same = present.select(torch.zeros(len(seen), dtype=torch.int64))
+                return bool(same.is_met(model(seen), margin=SAFETY_MARGIN).all())
 
         stopped = search.run(model, differentiable or model, is_met, tell)
         steps[row] = search.step
@@ -218,6 +233,51 @@ class _Moments(NamedTuple):
         )
 
 
+class _Sights:
+    """What is seen of one image as it changes, at the size that is searched at.
+
+    A sight is the image itself or, where it has transparency, the image on a background: there a
+    change is seen by as much as the pixel is opaque.
+
+    Attributes:
+        clean: (1, 3, h, w) in [0, 1] each, without a change.
+        bound: (1, 1, h, w) in [0, 1], the most that is seen of a change.
+        count: of the sights.
+    """
+
+    def __init__(
+        self,
+        image: Tensor,
+        epsilon_map: Tensor,
+        alpha: Tensor | None,
+        read: Callable[[Tensor], Tensor] | None,
+    ) -> None:
+        self._image, self._epsilon_map, self._alpha, self._read = image, epsilon_map, alpha, read
+        clean, bound = [image], epsilon_map
+        if alpha is not None:
+            clean = [composite_images(image, alpha, background) for background in BACKGROUNDS]
+            bound = epsilon_map * alpha
+        self.clean, self.bound = [_shrink(sight) for sight in clean], _shrink(bound)
+        self.count = len(clean)
+        self._is_full_size = self.clean[0].shape == image.shape
+
+    def of_file(self, changed: Tensor) -> Tensor:
+        """(sights, 3, H, W): all that is seen of the file of a changed image (1, 3, H, W)."""
+        return seen_images(changed, self._alpha) if self._read is None else self._read(changed)
+
+    def changed(self, share: Tensor) -> list[Tensor]:
+        """The sights, (1, 3, h, w) each, of the image changed by shares (1, 3, h, w) of its bound.
+
+        At a smaller size the file's rounding averages out, and its codec's blocks are too large.
+        """
+        if not self._is_full_size:
+            return [(sight + share * self.bound).clamp(0.0, 1.0) for sight in self.clean]
+        image = (self._image + share * self._epsilon_map).clamp(0.0, 1.0)
+        if self._read is None and self._alpha is None:
+            return [rounded(image)]
+        return list(self.of_file(image).chunk(self.count))
+
+
 class _Search:
     """The search on one image, at the size it is searched at.
 
@@ -231,26 +291,22 @@ class _Search:
 
     def __init__(
         self,
-        image: Tensor,
-        epsilon_map: Tensor,
+        sights: _Sights,
         condition: Condition,
         bystanders: Sequence[Bystander],
-        read: Callable[[Tensor], Tensor] | None,
         settings: RobustSettings,
         seed: int,
     ) -> None:
-        self._image, self._bound = _shrink(image), _shrink(epsilon_map)
-        self._is_full_size = self._image.shape == image.shape
+        self._sights = sights
         self._condition = condition
         self._bystanders = bystanders
-        self._read = read or rounded
         self._settings = settings
         self._draw = random.Random(seed)
         self._trials_seed = seed + 1
-        levels = (self._image[0] * 255.0).cpu()
-        self._color = color_form(levels.round()).to(image)
-        self._structure = ssim_loss(levels).to(image)
-        self.best = torch.zeros_like(self._image)
+        levels = [(sight[0] * 255.0).cpu() for sight in sights.clean]
+        self._color = [color_form(one.round()).to(sights.bound) for one in levels]
+        self._structure = [ssim_loss(one).to(sights.bound) for one in levels]
+        self.best = torch.zeros_like(sights.clean[0])
         self.is_met = False
         self.slack = -math.inf
         self.step = 0
@@ -270,12 +326,12 @@ class _Search:
             is_met: whether the full photo, changed by such shares, meets the condition.
             tell: told after each step.
         """
-        if not bool(self._bound.any()):
+        if not bool(self._sights.bound.any()):
             self.is_met = is_met(self.best)
             return False
         settings = self._settings
         weight, best = settings.weight, (False, -1)
-        share = torch.zeros_like(self._image)
+        share = torch.zeros_like(self.best)
         moments = _Moments.of(share)
         for _ in range(settings.rounds):
             is_stopped = False
@@ -302,63 +358,76 @@ class _Search:
     ) -> None:
         with torch.enable_grad():
             variable = share.detach().requires_grad_(True)
-            written = self._written(variable)
-            views = [written]
-            views += [random_edit(written, self._draw) for _ in range(self._settings.views - 1)]
+            written = self._sights.changed(variable)
+            views = [*written]
+            for _ in range(self._settings.views - 1):
+                views += [random_edit(sight, self._draw) for sight in written]
             logits = torch.cat([differentiable(view) for view in views])
             condition = self._condition.select(torch.zeros(len(logits), dtype=torch.int64))
             margin = self._settings.margin
             shortfalls = [condition.shortfall(logits, margin=margin)]
             for other in self._bystanders:
-                seen = other.differentiable(random_edit(written, self._draw))
-                shortfalls.append(other.condition.shortfall(seen, margin=margin))
+                for at, sight in enumerate(written):
+                    seen = other.differentiable(random_edit(sight, self._draw))
+                    theirs = other.condition.select(torch.tensor([at]))
+                    shortfalls.append(theirs.shortfall(seen, margin=margin))
             shortfall = torch.cat(shortfalls).mean()
             (gradient,) = torch.autograd.grad(weight * shortfall, variable)
-        levels = self._bound * 255.0
+        levels = self._sights.bound * 255.0
         gradient += self._cost_gradient(share * levels) * levels
         if bool(gradient.isfinite().all()):  # else it says nothing, and would never be forgotten
             moments.step(share, gradient, self._settings.learning_rate)
             share.clamp_(-1.0, 1.0)
         self.slack = float(condition.slack(logits.detach()).min())
 
-    def _written(self, share: Tensor) -> Tensor:
-        changed = (self._image + share * self._bound).clamp(0.0, 1.0)
-        # At a smaller size the file's rounding averages out, and its codec's blocks are too large.
-        return self._read(changed) if self._is_full_size else changed
-
     def _cost_gradient(self, change: Tensor) -> Tensor:
         """How fast what a change in grey levels, (1, 3, h, w), costs the eye rises with it.
 
-        The cost is `mean dE00 / _DELTA_E_UNIT + lost SSIM / _SSIM_UNIT`, both to second order.
+        The cost is `mean dE00 / _DELTA_E_UNIT + lost SSIM / _SSIM_UNIT`, both to second order, and
+        the mean over the sights.
         """
-        red, green, blue = change[0]
-        rr, gg, bb, rg, rb, gb = self._color
-        # Of the form that is the square of dE00, whose value follows from its slopes.
-        slopes = torch.stack(
-            (
-                2.0 * rr * red + rg * green + rb * blue,
-                2.0 * gg * green + rg * red + gb * blue,
-                2.0 * bb * blue + rb * red + gb * green,
-            )
-        )
-        squared = (slopes * change[0]).sum(dim=0) / 2.0
-        per_slope = torch.where(squared >= _SMOOTHING, squared.rsqrt() / 2.0, 0.0)
-        color = slopes * (per_slope / red.numel())
-        # SSIM hardly sees a change that is the same all over its window.
-        fine = change[0] - local_mean(change[0])
-        weighted = self._structure * fine * (2.0 / fine.numel())
-        structure = weighted - local_mean_adjoint(weighted)
-        gradient: Tensor = color / _DELTA_E_UNIT + structure / _SSIM_UNIT
-        return gradient[None]
+        of_each = [
+            _cost_gradient(change, form, structure_loss)
+            for form, structure_loss in zip(self._color, self._structure, strict=True)
+        ]
+        return torch.stack(of_each).mean(dim=0)
 
     def _trials_passed(self, share: Tensor, model: Callable[[Tensor], Tensor]) -> int:
         draw = random.Random(self._trials_seed)
         with torch.no_grad():
-            written = self._written(share)
+            written = self._sights.changed(share)
             return sum(
-                bool(self._condition.is_met(model(random_edit(written, draw))))
+                all(
+                    [
+                        bool(self._condition.is_met(model(random_edit(sight, draw))))
+                        for sight in written
+                    ]
+                )
                 for _ in range(_TRIALS)
             )
+
+
+def _cost_gradient(change: Tensor, form: Tensor, structure_loss: Tensor) -> Tensor:
+    """The same of one sight, by its quadratic form (6, h, w) and its loss of SSIM (3, h, w)."""
+    red, green, blue = change[0]
+    rr, gg, bb, rg, rb, gb = form
+    # Of the form that is the square of dE00, whose value follows from its slopes.
+    slopes = torch.stack(
+        (
+            2.0 * rr * red + rg * green + rb * blue,
+            2.0 * gg * green + rg * red + gb * blue,
+            2.0 * bb * blue + rb * red + gb * green,
+        )
+    )
+    squared = (slopes * change[0]).sum(dim=0) / 2.0
+    per_slope = torch.where(squared >= _SMOOTHING, squared.rsqrt() / 2.0, 0.0)
+    color = slopes * (per_slope / red.numel())
+    # SSIM hardly sees a change that is the same all over its window.
+    fine = change[0] - local_mean(change[0])
+    weighted = structure_loss * fine * (2.0 / fine.numel())
+    structure = weighted - local_mean_adjoint(weighted)
+    gradient: Tensor = color / _DELTA_E_UNIT + structure / _SSIM_UNIT
+    return gradient[None]
 
 
 def _shrink(images: Tensor) -> Tensor:

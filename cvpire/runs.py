@@ -61,22 +61,46 @@ class Run:
         """Classifiers that the run attacks as well as the one it is given, if they are at hand."""
         return tuple(filter(is_ready, self.search.besides))
 
+    def check(self, classes: Labels) -> None:
+        """Look, before any work, whether the run can be done with a classifier of these classes.
+
+        Raises:
+            SettingsError: if it cannot, with what to do.
+        """
+        try:
+            self.condition(torch.zeros(0, dtype=torch.int64), classes)
+        except SettingsError as error:
+            raise SettingsError(f"{self.name} cannot be done: {error}") from error
+
     def against(self, classifier: str) -> Run:
         """The run for a classifier of this name, which is not attacked twice."""
         return replace(self, search=self.search.against(classifier))
 
 
 def _out_of_top(k: int, share: float = 1.0) -> ConditionMaker:
-    return lambda labels, classes: OutOfTop(labels, k, share)
+    def make(labels: Tensor, classes: Labels) -> Condition:
+        _expect_classes(classes, k)
+        return OutOfTop(labels, k, share)
+
+    return make
+
+
+def _expect_classes(classes: Labels, k: int) -> None:
+    if len(classes.names) <= k:
+        raise SettingsError(
+            f"the classifier has {len(classes.names)} classes, and {k} others are to be above one: "
+            "choose a run on the first guess, or another classifier."
+        )
 
 
 def _group_out_of_top(k: int, below: float = 1.0) -> ConditionMaker:
     """No class of the group among the first k, and less than this share of probability for all."""
 
     def make(labels: Tensor, classes: Labels) -> Condition:
+        _expect_classes(classes, k)
         if not classes.groups:
             raise SettingsError(
-                f"The classes of {classes.taxonomy} have no groups: choose a run without groups, "
+                f"the classes of {classes.taxonomy} have no groups: choose a run without groups, "
                 "or a classifier of Places365's scenes."
             )
         names = sorted(set(classes.groups))
@@ -88,6 +112,10 @@ def _group_out_of_top(k: int, below: float = 1.0) -> ConditionMaker:
 
 
 _TOP1, _TOP1_50, _TOP5 = _out_of_top(1), _out_of_top(1, share=0.5), _out_of_top(5)
+
+# By what a classifier is judged where no run is known, or where a run asks for groups of classes
+# and its own have none.
+OUT_OF_FIRST_FIVE: ConditionMaker = _TOP5
 
 # Wide, since the search itself seeks what is seen least: within a narrow bound a third of a smooth
 # photo's pixels could not move by a single level, and the others would have to move further.

@@ -1,10 +1,14 @@
-"""The searches that a run may use, each with its settings: one way to call them all."""
+"""The searches that a run may use, each with its settings: one way to call them all.
+
+Beside the images, a search is given the condition on *one* sight of each. Where the images have an
+alpha, (1, 1, H, W) for a single image, it is to hold on every background that they are seen on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property
 from typing import ClassVar, Protocol
 
 import torch
@@ -12,10 +16,12 @@ from torch import Tensor
 
 from cvpire.algorithm1 import perturb
 from cvpire.attack import AttackResult, StepCallback
-from cvpire.classifiers import Classifier, find_spec, load_classifier
-from cvpire.conditions import Condition, OutOfTop
+from cvpire.classifiers import find_spec
+from cvpire.conditions import Condition, InEach, OutOfTop
 from cvpire.least_change import find_least_change
 from cvpire.robust_change import Bystander, RobustSettings, find_robust_change
+from cvpire.shared_classifiers import shared_classifier
+from cvpire.transparency import BACKGROUNDS, seen_images
 
 
 class Attacked(Protocol):
@@ -32,25 +38,39 @@ class Attacked(Protocol):
 
 
 Reader = Callable[[Tensor], Tensor]
-"""From images to what the reader of their files gets, with the images' gradient."""
+"""From images (N, 3, H, W) to what is seen of their files, with the images' gradient: one sight of
+each, or one on each background (see `cvpire.transparency`), those of an image together.
+"""
 
 
 class _Reading:
-    """A classifier that is shown what a reader gets: all that a search sees is in the file."""
+    """A classifier that is shown what is seen of files: a search looks at nothing else.
 
-    def __init__(self, classifier: Attacked, read: Reader | None) -> None:
+    Its logits are (N, sights * classes), as `InEach` takes them.
+    """
+
+    def __init__(self, classifier: Attacked, read: Reader | None, alpha: Tensor | None) -> None:
         self._classifier = classifier
-        self._read = read or _as_written
+        self._read = read or _as_written(alpha)
 
     def __call__(self, images: Tensor, /) -> Tensor:
-        return self._classifier(self._read(images))
+        return self._classifier(self._read(images)).view(len(images), -1)
 
-    def differentiable(self, images: Tensor) -> Tensor:
-        return self._classifier.differentiable(self._read(images))
+    @cached_property
+    def differentiable(self) -> Callable[[Tensor], Tensor]:
+        # Taken once: nobody changes a classifier while a search, and so this object, lives.
+        fast = self._classifier.differentiable
+        return lambda images: fast(self._read(images)).view(len(images), -1)
 
 
-def _as_written(images: Tensor) -> Tensor:
-    return images
+def _as_written(alpha: Tensor | None) -> Reader:
+    """What is seen of a lossless file."""
+    return lambda images: seen_images(images, alpha)
+
+
+def _in_each(condition: Condition, alpha: Tensor | None) -> Condition:
+    """The condition on every sight of an image."""
+    return condition if alpha is None else InEach(condition, len(BACKGROUNDS))
 
 
 @dataclass(frozen=True)
@@ -86,13 +106,14 @@ class Algorithm1:
         seed: int,
         on_step: StepCallback | None,
         read: Reader | None = None,
+        alpha: Tensor | None = None,
     ) -> AttackResult:
         """Search a change of each image within its bound."""
         return perturb(
-            _Reading(classifier, read),
+            _Reading(classifier, read, alpha),
             images,
             epsilon_map,
-            condition,
+            _in_each(condition, alpha),
             learning_rate=self.learning_rate,
             l1_weight=self.l1_weight,
             max_steps=self.max_steps,
@@ -132,14 +153,15 @@ class LeastChange:
         seed: int,
         on_step: StepCallback | None,
         read: Reader | None = None,
+        alpha: Tensor | None = None,
     ) -> AttackResult:
         """Search a change of each image within its bound; nothing depends on the seed."""
-        reading = _Reading(classifier, read)
+        reading = _Reading(classifier, read, alpha)
         return find_least_change(
             reading,
             images,
             epsilon_map,
-            condition,
+            _in_each(condition, alpha),
             max_steps=self.max_steps,
             refinements=self.refinements,
             differentiable=reading.differentiable,
@@ -177,6 +199,7 @@ class RobustChange(RobustSettings):
         seed: int,
         on_step: StepCallback | None,
         read: Reader | None = None,
+        alpha: Tensor | None = None,
     ) -> AttackResult:
         """Search a change of each image within its bound."""
         return find_robust_change(
@@ -187,22 +210,22 @@ class RobustChange(RobustSettings):
             self,
             seed=seed,
             differentiable=classifier.differentiable,
-            bystanders=[_bystander(name, images) for name in self.besides if is_ready(name)],
+            bystanders=[
+                _bystander(name, seen_images(images, alpha))
+                for name in self.besides
+                if is_ready(name)
+            ],
             read=read,
+            alpha=alpha,
             on_step=on_step,
         )
 
 
 def _bystander(name: str, images: Tensor) -> Bystander:
-    other = _load_bystander(name).to(images.device)
+    other = shared_classifier(name, view="resize").to(images.device)
     with torch.no_grad():
         first = torch.cat([other(image[None]).argmax(dim=1) for image in images])
     return Bystander(other.differentiable, OutOfTop(first, 5))
-
-
-@lru_cache(maxsize=2)
-def _load_bystander(name: str) -> Classifier:
-    return load_classifier(name, view="resize")
 
 
 def is_ready(name: str) -> bool:

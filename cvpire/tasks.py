@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cvpire.classifiers import Classifier, classify
+from cvpire.classifiers import Classifier, classify_sights
 from cvpire.conditions import Condition
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
 from cvpire.runs import Run
-from cvpire.tensors import to_image
+from cvpire.tensors import to_image, to_photo
 from cvpire.threshold import threshold_map
+from cvpire.transparency import BACKGROUNDS, seen_images, to_alpha, without_hidden
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +25,13 @@ class Task:
     """Photos of one size, and all that is known before anything is changed.
 
     Attributes:
-        photos: N of them.
+        photos: N of them; all opaque, or one with transparency.
         classifier: to protect from.
         run: what is to be reached and how.
         label_is_given: False where the targets are the classifier's own first guesses.
-        images: (N, 3, H, W) in [0, 1], where the classifier is.
-        before: (N, classes) logits of the photos.
+        images: (N, 3, H, W) in [0, 1], where the classifier is; white under clear pixels.
+        alpha: (1, 1, H, W) in [0, 1], beside them; None where they are opaque.
+        before: (N, sights, classes) logits of all that is seen of the photos.
         targets: (N,) int64, the classes to get away from.
         relative: (N, 1, H, W) in [0, 1], the threshold maps.
     """
@@ -39,14 +41,39 @@ class Task:
     run: Run
     label_is_given: bool
     images: Tensor
+    alpha: Tensor | None
     before: Tensor
     targets: Tensor
     relative: Tensor
 
     @property
     def condition(self) -> Condition:
-        """To be met by logits on the CPU."""
+        """To be met by the logits, on the CPU, of one sight of each photo."""
         return self.run.condition(self.targets, self.classifier.labels)
+
+    def is_flat(self, index: int) -> bool:
+        """Whether no pixel of a photo may change."""
+        return not bool(self.relative[index].any())
+
+    def is_met(self, index: int, logits: Tensor, *, margin: float) -> tuple[bool, ...]:
+        """Where the condition holds for a photo, by the logits (sights, classes) of its sights."""
+        rows = torch.full((len(logits),), index)
+        met: list[bool] = self.condition.select(rows).is_met(logits, margin=margin).tolist()
+        return tuple(met)
+
+    def logits(self, written: Photo) -> Tensor:
+        """(sights, classes), of a file made of one of the photos, as it was read back."""
+        found = classify_sights(written, self.classifier)
+        # A codec may have made the photo opaque: then it is the same on each background.
+        return found.expand(self.before.shape[1], -1)
+
+    def changed(self, index: int, image: Tensor) -> Photo:
+        """A photo with the colours of an image (1, 3, H, W), but for those under clear pixels."""
+        photo = self.photos[index]
+        pixels = to_photo(image).pixels
+        if photo.alpha is not None:
+            pixels = np.where(photo.alpha[..., None] > 0, pixels, photo.pixels)
+        return photo.with_pixels(pixels)
 
     def map(self, index: int) -> NDArray[np.float32]:
         """(H, W), the threshold map of a photo."""
@@ -60,27 +87,46 @@ def make_task(
     """Look at photos of one size, which are to be protected.
 
     Args:
-        photos: of equal height and width.
+        photos: of equal height and width; all opaque, or one with transparency.
         classifier: to protect from.
         run: what is to be reached and how.
         labels: positions of the true classes, one for each photo; None for the classifier's own
-            first guesses.
+            first guesses, on white where a photo has transparency.
 
     Raises:
         ValueError: for photos that are too large for the classifier's view, or unknown labels.
     """
-    images = torch.cat([to_image(photo.pixels) for photo in photos]).to(classifier.mean.device)
-    before = torch.stack([classify(photo, classifier) for photo in photos])
+    device = classifier.mean.device
+    images = torch.cat([to_image(without_hidden(photo).pixels) for photo in photos]).to(device)
+    is_opaque = all(photo.alpha is None for photo in photos)
+    if not is_opaque and len(photos) > 1:
+        raise ValueError("expected opaque photos, or one with transparency, got several")
+    alpha = None if is_opaque else to_alpha(photos[0]).to(device)
+    before = torch.stack([classify_sights(photo, classifier) for photo in photos])
     return Task(
         photos,
         classifier,
         run,
         labels is not None,
         images,
+        alpha,
         before,
-        _targets(before, labels),
-        threshold_map(images, kernel_size=run.kernel_size, sigma=run.sigma),
+        _targets(before[:, 0], labels),
+        _threshold_map(images, alpha, run),
     )
+
+
+def _threshold_map(images: Tensor, alpha: Tensor | None, run: Run) -> Tensor:
+    """(N, 1, H, W): of a photo with transparency, what stays unseen on every background.
+
+    That is the least of the maps of its sights at each pixel, and 0 where it is clear.
+    """
+    seen = seen_images(images, alpha)
+    relative = threshold_map(seen, kernel_size=run.kernel_size, sigma=run.sigma)
+    if alpha is None:
+        return relative
+    least = relative.view(len(images), len(BACKGROUNDS), *relative.shape[1:]).amin(dim=1)
+    return least.masked_fill_(alpha == 0.0, 0.0)
 
 
 def _targets(before: Tensor, labels: Sequence[int] | None) -> Tensor:

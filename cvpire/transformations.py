@@ -120,7 +120,15 @@ def _rotate(degrees: float) -> Edit:
 
 def _filter(make: Callable[[int], ImageFilter.Filter]) -> Edit:
     """A filter made for the photo's longest side, in pixels."""
-    return _by_pillow(lambda image: image.filter(make(max(image.size))))
+
+    def filtered(image: Image.Image) -> Image.Image:
+        own = make(max(image.size))
+        if image.mode != "RGBA":
+            return image.filter(own)
+        # Multiplied by alpha, as Pillow resizes, so that colours of clear pixels do not bleed.
+        return image.convert("RGBa").filter(own).convert("RGBA")
+
+    return _by_pillow(filtered)
 
 
 def _posterize(bits: int) -> Edit:

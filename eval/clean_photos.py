@@ -11,6 +11,7 @@ from cvpire.classifiers import Classifier
 from cvpire.console import printable
 from cvpire.images.folder import others_phrase
 from cvpire.report import versions
+from cvpire.runs import Run
 from eval.dataset import Dataset, load_dataset
 from eval.errors import EvaluationError
 from eval.judge import load_judge
@@ -96,7 +97,11 @@ class CleanPhotos:
 
 @contextmanager
 def clean_photos(
-    options: PhotoOptions, folders: Sequence[str], progress: ProgressCallback
+    options: PhotoOptions,
+    folders: Sequence[str],
+    progress: ProgressCallback,
+    *,
+    runs: Sequence[Run] = (),
 ) -> Iterator[CleanPhotos]:
     """Judge the clean photos, as far as not yet done.
 
@@ -106,11 +111,12 @@ def clean_photos(
         options: which photos.
         folders: names of the folders of written files, inside that of the results.
         progress: told after each photo.
+        runs: that are to be done with the classifier.
 
     Raises:
-        EvaluationError: if none can be judged; what was finished is kept.
+        EvaluationError: if none can be judged, or a run cannot be done; what was finished is kept.
     """
-    classifier = load_judge(options.classifier, options.view)
+    classifier = load_judge(options.classifier, options.view, runs)
     dataset = load_dataset(options.images, options.labels, classifier.labels, limit=options.limit)
     check_out(options.images, options.out, folders)
     with sole_user(options.out, folders):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from cvpire.classifiers import Classifier, classify, load_classifier
+from cvpire.classifiers import Classifier, classify_sights, load_classifier
 from cvpire.errors import CvpireError
 from cvpire.images.reading import read_photo
 from cvpire.report import versions
+from cvpire.runs import Run
 from cvpire.weights import file_sha256
 from eval.errors import EvaluationError
 from eval.records import Record
@@ -24,22 +26,35 @@ class Judgement(NamedTuple):
 
 
 def judge(logits: Tensor, label: int) -> Judgement:
-    """Judge one photo's logits (classes,) by the position of its true class.
+    """Judge one photo by the position of its true class, which is found where any sight shows it.
 
     The class has as many above it as have larger logits: as the runs' conditions count.
+
+    Args:
+        logits: (sights, classes), of all that is seen of the photo, or (classes,) of one sight.
+        label: position of the class.
     """
-    above = int((logits > logits[label]).sum())
+    above = int((logits > logits[..., label : label + 1]).sum(dim=-1).min())
     return Judgement(above < 1, above < 5)
 
 
-def load_judge(name: str, view: str | None) -> Classifier:
+def load_judge(name: str, view: str | None, runs: Sequence[Run] = ()) -> Classifier:
     """The classifier that is asked and that judges.
 
+    Args:
+        name: of the classifier.
+        view: one of `VIEWS`; None for the classifier's own.
+        runs: that are to be done with it.
+
     Raises:
-        EvaluationError: for an unknown name or view, or weights that are not there.
+        EvaluationError: for an unknown name or view, weights that are not there, or a run that
+            cannot be done with its classes.
     """
     try:
-        return load_classifier(name, view=view)
+        classifier = load_classifier(name, view=view)
+        for run in runs:
+            run.check(classifier.labels)
+        return classifier
     except CvpireError as error:
         raise EvaluationError(str(error)) from error
 
@@ -69,7 +84,7 @@ def judge_written(path: Path, sha256: str, classifier: Classifier, label: int) -
             )
     except OSError as error:
         raise EvaluationError(f"The written file {path} cannot be read again: {error}") from error
-    return judge(classify(read_photo(path), classifier), label)
+    return judge(classify_sights(read_photo(path), classifier), label)
 
 
 def expect_settings(record: Record, settings: dict[str, Any], out: Path) -> None:

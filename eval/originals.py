@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cvpire.classifiers import Classifier, classify
+from cvpire.classifiers import Classifier, classify_sights
 from cvpire.images.reading import read_photo
 from cvpire.weights import file_sha256
 from eval.dataset import Dataset, Item
@@ -76,8 +76,8 @@ def judge_originals(
 
 def _judge(item: Item, classifier: Classifier, settings: dict[str, Any]) -> Record:
     photo = read_photo(item.path)
-    logits = classify(photo, classifier)
-    label = int(logits.argmax()) if item.label is None else item.label
+    logits = classify_sights(photo, classifier)
+    label = int(logits[0].argmax()) if item.label is None else item.label
     top1, top5 = judge(logits, label)
     return Record(
         run=ORIGINAL,

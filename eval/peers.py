@@ -27,6 +27,7 @@ from cvpire.report import Verdict
 from cvpire.runs import RUNS
 from cvpire.tensors import to_image
 from cvpire.threshold import epsilon_map, threshold_map
+from cvpire.transparency import WHITE, composite
 from cvpire.weights import file_sha256, weights_dir
 from eval.clean_photos import PhotoOptions, clean_photos
 from eval.errors import EvaluationError
@@ -75,7 +76,9 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Measured
     """
     methods, missing = _select(options)
     perceptual = _load_perceptual(options)
-    with clean_photos(options, [method.name for method in methods], progress) as clean:
+    own = [RUNS[method.name] for method in methods_for(options.condition) if method.name in RUNS]
+    folders = [method.name for method in methods]
+    with clean_photos(options, folders, progress, runs=own) as clean:
         chosen, store = clean.right, clean.store
         if any(store.find(method.name, one.file) is None for method in methods for one in chosen):
             _warm_up(options, methods, clean.classifier, progress)
@@ -178,7 +181,8 @@ def _measure(
         expect_settings(record, settings, options.out)
         if path.is_file() and file_sha256(path) == record.file_sha256:
             return
-    photo = read_photo(options.images / original.file)
+    # The peers know nothing of transparency: all methods get what is seen on white.
+    photo = composite(read_photo(options.images / original.file), WHITE)
     report = _change(options, method, original, classifier, photo, path)
     logits = classify(read_photo(path), classifier)
     top1, top5 = judge(logits, original.label_position)
@@ -287,7 +291,7 @@ def _look_closely(
     report = record.report or {}
     if name in report.get(PERCEPTUAL, {}):
         return
-    clean = read_photo(options.images / original.file)
+    clean = composite(read_photo(options.images / original.file), WHITE)
     written = read_photo(written_path(options.out, method.name, original.file))
     with torch.no_grad():
         value = float(metric(to_image(written.pixels), to_image(clean.pixels)))

@@ -140,7 +140,8 @@ def protected_photos(
     Raises:
         EvaluationError: if it cannot be done; what was finished is kept.
     """
-    with clean_photos(options, [run.name for run in options.runs], progress) as clean:
+    names = [run.name for run in options.runs]
+    with clean_photos(options, names, progress, runs=options.runs) as clean:
         originals = clean.right
         failures = protect_all(
             options.images,

@@ -1,7 +1,7 @@
 """What survives: each protected photo, and its original as a control, through all transformations.
 
 A photo counts where a transformation does something to it. `kept` is the share of photo x
-transformation after which the class is not among the classifier's five highest.
+transformation after which the run's own condition holds.
 """
 
 from __future__ import annotations
@@ -37,11 +37,19 @@ def _rehearse_all(photos: ProtectedPhotos, progress: ProgressCallback) -> None:
     for done, (run, original) in enumerate(photos.pairs):
         progress(Progress("Rehearsing", run.name, done, total))
         record = photos.record(run, original)
-        if record.report is None or REHEARSAL in record.report:
+        scene = Scene(
+            photos.classifier,
+            original.label_position,
+            is_attacked=True,
+            make_condition=run.condition,
+        )
+        # An answer counts only for the condition, and the class, that it was judged by.
+        judged_by = {"condition": repr(scene.condition), "label": scene.position}
+        answers = (record.report or {}).get(REHEARSAL, {})
+        if all(answers.get(name) == value for name, value in judged_by.items()):
             continue
         with photos.attempt(original):
             clean, written = photos.read(run, original)
-            scene = Scene(photos.classifier, original.label_position, is_attacked=True)
             kept = {
                 outcome.transformation.name if outcome.transformation else AS_WRITTEN: (
                     outcome.protected.is_lost,
@@ -49,5 +57,5 @@ def _rehearse_all(photos: ProtectedPhotos, progress: ProgressCallback) -> None:
                 )
                 for outcome in rehearse(written, clean, [scene])
             }
-            photos.note(record, REHEARSAL, kept)
+            photos.note(record, REHEARSAL, {**judged_by, "words": scene.words, "kept": kept})
     progress(Progress("Rehearsing", "", total, total))

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from cvpire.transformations import TRANSFORMATIONS
 from eval.records import Record
 
-# Of a record's report: transformation -> whether the class was lost, and lost in the original too.
+# Of a record's report: the condition that it was judged by, its words, and under "kept" of each
+# transformation whether the condition holds, and whether it does for the original.
 REHEARSAL = "rehearsal"
 
 # The key of the file as it is, without a transformation.
@@ -26,47 +27,54 @@ def markdown(records: Mapping[str, Sequence[Record]], facts: Mapping[str, object
         records: the rehearsed records of each run.
         facts: for the caption.
     """
+    judged_by = {run: _words(of_run) for run, of_run in records.items()}
+    controls = _controls(records)
     lines = [
         "- " + ", ".join(f"{name} {value}" for name, value in facts.items()) + ".",
         "- Means over the photos that the classifier gets right when clean. kept: share of photo x "
-        "transformation after which the class is not among its five highest; control: the same "
-        "of the original photos.",
+        "transformation after which the run's own condition holds; control: the same of the "
+        "original photos.",
+        "- Judged by: " + "; ".join(f"{run}, {words}" for run, words in judged_by.items()) + ".",
         "",
         "| run | SSIM | SSIM, least | dE00 mean | dE00 p95 | L-inf | over bound | as written | "
         "kept | control | all kept | steps | seconds |",
         "|---|" + "---:|" * 12,
         *(_run_row(name, of_run) for name, of_run in records.items()),
         "",
-        "| after | photos | control | " + " | ".join(records) + " |",
-        "|---|---:|---:|" + "---:|" * len(records),
+        f"| after | photos | {' | '.join(_control_titles(controls))} | {' | '.join(records)} |",
+        "|---|---:|" + "---:|" * (len(controls) + len(records)),
     ]
     for name, transformation in TRANSFORMATIONS.items():
         kept = {run: _answers(of_run, name) for run, of_run in records.items()}
         first = next(iter(kept.values()))
         if not first:
             continue
-        control = _share([in_control for _, in_control in first])
-        cells = (_share([is_kept for is_kept, _ in answers]) for answers in kept.values())
-        lines.append(
-            f"| {transformation.title} | {len(first)} | {control} | " + " | ".join(cells) + " |"
-        )
+        cells = [
+            *(_share([held for _, held in kept[run]]) for run in controls.values()),
+            *(_share([is_kept for is_kept, _ in answers]) for answers in kept.values()),
+        ]
+        lines.append(f"| {transformation.title} | {len(first)} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def draw(records: Mapping[str, Sequence[Record]], path: Path) -> None:
-    """How often the class is out of the five highest, after each transformation, as a PNG.
+    """How often each run's condition holds, after each transformation, as a PNG.
 
     Args:
         records: as of `markdown`.
         path: of the picture.
     """
     some = next(iter(records.values()))
+    controls = _controls(records)
     names = [name for name in TRANSFORMATIONS if _answers(some, name)]
     series = {
         run: [[is_kept for is_kept, _ in _answers(of_run, name)] for name in names]
         for run, of_run in records.items()
     }
-    series["the original, as a control"] = [[lost for _, lost in _answers(some, n)] for n in names]
+    for title, run in zip(_control_titles(controls), controls.values(), strict=True):
+        series[f"the original, as a {title}"] = [
+            [held for _, held in _answers(records[run], name)] for name in names
+        ]
     figure = Figure(figsize=(8, 1.5 + 0.28 * len(names)), layout="constrained")
     axes = figure.subplots()
     rows = range(len(names))
@@ -76,10 +84,30 @@ def draw(records: Mapping[str, Sequence[Record]], path: Path) -> None:
     axes.set_yticks(rows, [TRANSFORMATIONS[name].title for name in names])
     axes.invert_yaxis()
     axes.set_xlim(-3, 103)
-    axes.set_xlabel("photos whose class is not among the five highest, %")
+    axes.set_xlabel("photos for which the run's condition holds, %")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside upper center", ncols=2)
     figure.savefig(path, dpi=100)
+
+
+def _controls(records: Mapping[str, Sequence[Record]]) -> dict[str, str]:
+    """The words of each condition, with the first run that has it: a control is judged as the
+    run is.
+    """
+    controls: dict[str, str] = {}
+    for run, of_run in records.items():
+        controls.setdefault(_words(of_run), run)
+    return controls
+
+
+def _control_titles(controls: Mapping[str, str]) -> list[str]:
+    """Heads of the controls' columns: with the condition where there are several."""
+    return ["control"] if len(controls) == 1 else [f"control ({words})" for words in controls]
+
+
+def _words(records: Sequence[Record]) -> str:
+    """What a run's photos were judged by, for people."""
+    return str((records[0].report or {})[REHEARSAL]["words"])
 
 
 def _run_row(name: str, records: Sequence[Record]) -> str:
@@ -107,7 +135,7 @@ def _run_row(name: str, records: Sequence[Record]) -> str:
 
 
 def _rehearsal(record: Record) -> Mapping[str, tuple[bool, bool]]:
-    found: Mapping[str, tuple[bool, bool]] = (record.report or {})[REHEARSAL]
+    found: Mapping[str, tuple[bool, bool]] = (record.report or {})[REHEARSAL]["kept"]
     return found
 
 

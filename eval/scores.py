@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cvpire.aesthetics import AUTO, AestheticsUnavailable, Scorer, expect_metric, load_scorer
 from cvpire.errors import CvpireError
 from cvpire.images.reading import read_photo
+from cvpire.transparency import WHITE, composite
 from cvpire.weights import DownloadProgress
 from eval.errors import EvaluationError
 from eval.failures import photo_failure
@@ -109,7 +110,7 @@ def score_all(
         progress(Progress("Scoring aesthetics", record.run, done, len(records)))
         try:
             photo = read_photo(paths[record.key])
-            score = Score(scorer.title, scorer.score(photo.pixels))
+            score = Score(scorer.title, scorer.score(composite(photo, WHITE).pixels))
             store.append(replace(record, aesthetics=score))
         except Exception as error:
             sentence = photo_failure(error, paths[record.key].name)

@@ -13,7 +13,7 @@ from itertools import groupby, product
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.classifiers import Classifier, classify, load_classifier
+from cvpire.classifiers import Classifier, classify_sights, load_classifier
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
@@ -78,6 +78,7 @@ def sweep(
     """
     classifier = load_classifier(options.classifier, view=options.view)
     run = find_run(options.run)
+    run.check(classifier.labels)
     points = list(_grid(run, options))
     dataset = load_dataset(options.images, options.labels, classifier.labels)
     for sentence in dataset.refused.values():
@@ -143,11 +144,11 @@ def _right_ones(
     for item in items:
         try:
             photo = read_photo(item.path)
-            logits = classify(photo, classifier)
+            logits = classify_sights(photo, classifier)
         except Exception as error:
             on_failure(photo_failure(error, item.file))
             continue
-        label = int(logits.argmax()) if item.label is None else item.label
+        label = int(logits[0].argmax()) if item.label is None else item.label
         if judge(logits, label).top1:
             yield photo, label
 

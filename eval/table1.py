@@ -56,7 +56,7 @@ def measure_table1(options: Table1Options, progress: ProgressCallback) -> Measur
     """
     expect_aesthetics(options.aesthetics)
     names = [run.name for run in options.runs]
-    with clean_photos(options, names, progress) as clean:
+    with clean_photos(options, names, progress, runs=options.runs) as clean:
         store = clean.store
         chosen = clean.records if options.include_misclassified else clean.right
         failures = protect_all(

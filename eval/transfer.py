@@ -13,6 +13,7 @@ from typing import Any
 
 from cvpire.classifiers import Classifier, classify
 from cvpire.images.photo import Photo
+from cvpire.transparency import WHITE, composite
 from eval.controls import CONTROLS, control_of
 from eval.errors import EvaluationError
 from eval.judge import judge_settings, load_judge
@@ -46,7 +47,7 @@ def measure_transfer(options: TransferOptions, progress: ProgressCallback) -> Me
     Raises:
         EvaluationError: if it cannot be measured; what was finished is kept.
     """
-    attacked = load_judge(options.classifier, options.view)
+    attacked = load_judge(options.classifier, options.view, options.runs)
     # Both see the photo alike: what is asked for is another classifier, not another view.
     other = load_judge(options.unseen, attacked.view)
     if attacked.spec.name == other.spec.name:
@@ -69,7 +70,9 @@ def _ask_all(photos: ProtectedPhotos, unseen: Classifier, progress: ProgressCall
         asked = (record.report or {}).get(TRANSFER, {})
         if asked.get("unseen") != whom:
             with photos.attempt(original):
-                clean, written = photos.read(run, original)
+                # Of transparency, whoever reads photos for classifiers leaves what is seen on
+                # white.
+                clean, written = (composite(each, WHITE) for each in photos.read(run, original))
                 answers = _ask(clean, written, record.difference.ssim, unseen)
                 photos.note(record, TRANSFER, {"unseen": whom, **answers})
     progress(Progress(f"Asking {unseen.spec.name}", "", total, total))

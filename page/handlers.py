@@ -19,6 +19,7 @@ from cvpire.formats import KINDS, FileFormat
 from cvpire.heatmap import heatmap
 from cvpire.images.photo import Photo, encode_png, preview
 from cvpire.runs import RUNS
+from cvpire.target import Target
 from page import render
 from page.jobs import JobRefused, Jobs, JobStopped, Kind
 from page.work import Order, Outcome, RehearsalOrder, carry_out, carry_out_rehearsal
@@ -59,11 +60,9 @@ def claim(
     return _claimed(request, Kind.PROTECTION, inputs=8)
 
 
-def claim_rehearsal(
-    path: str | None, protected: str | None, record: dict[str, Any] | None, request: gr.Request
-) -> list[dict[str, Any]]:
+def claim_rehearsal(order: RehearsalOrder | None, request: gr.Request) -> list[dict[str, Any]]:
     """Let a rehearsal into the queue unless the visitor has a job."""
-    return _claimed(request, Kind.REHEARSAL, inputs=3)
+    return _claimed(request, Kind.REHEARSAL, inputs=1)
 
 
 def _claimed(request: gr.Request, kind: Kind, *, inputs: int) -> list[dict[str, Any]]:
@@ -99,7 +98,10 @@ def protect_photo(
     request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
 ) -> tuple[Any, ...]:
-    """Protect a photo: the verdict, the protected file, and what there is to know about it."""
+    """Protect a photo: the verdict, the protected file, and what there is to know about it.
+
+    The last value is what a rehearsal needs; it stays on the server.
+    """
     try:
         with JOBS.working(_session(request)) as job:
             if path is None:
@@ -109,32 +111,24 @@ def protect_photo(
             )
             outcome = carry_out(order, lambda share, words: progress(share, desc=words), job.check)
             job.check()  # nobody would delete the files of a job that gradio has forgotten
-            return tuple(_results(outcome))
+            results = _results(outcome)
+            return *results, _rehearsal_order(path, results, outcome)
     except JobStopped as stop:
-        return tuple(Results(verdict=render.stopped(str(stop))))
+        return *Results(verdict=render.stopped(str(stop))), None
     except CvpireError as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from error
 
 
 def rehearse_photo(
-    path: str | None,
-    protected: str | None,
-    record: dict[str, Any] | None,
+    order: RehearsalOrder | None,
     request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
 ) -> str:
-    """Look what the protected file survives: a table for each classifier at hand."""
+    """Look what the photo that was protected last survives: a table for each classifier at hand."""
     try:
         with JOBS.working(_session(request)) as job:
-            if path is None or protected is None or record is None:
+            if order is None:
                 raise SettingsError("Protect a photo first.")
-            try:
-                names = (record["classifier"], record["view"], record["label"]["name"])
-                order = RehearsalOrder(path, protected, *map(str, names))
-            except (KeyError, TypeError) as error:
-                raise SettingsError(
-                    "The report does not say what the photo is protected from: protect it again."
-                ) from error
             outcomes = carry_out_rehearsal(
                 order, lambda share, words: progress(share, desc=words), job.check
             )
@@ -167,8 +161,8 @@ def close_session(request: gr.Request) -> None:
 
 
 def cleared(verdict: str = "") -> list[Any]:
-    """Empty results and no rehearsal, out of sight."""
-    return [*Results(verdict=verdict), "", *shown(None)]
+    """Empty results, nothing to rehearse and no rehearsal, out of sight."""
+    return [*Results(verdict=verdict), None, "", *shown(None)]
 
 
 def shown(record: dict[str, Any] | None) -> tuple[gr.Column, gr.Column]:
@@ -221,6 +215,12 @@ def _results(outcome: Outcome) -> Results:
         before=before,
         after=after,
     )
+
+
+def _rehearsal_order(path: str, results: Results, outcome: Outcome) -> RehearsalOrder | None:
+    if results.download is None:
+        return None
+    return RehearsalOrder(path, results.download, Target.of(outcome.protected.report))
 
 
 def _file_format(kind: str, quality: float, kilobytes: float | None) -> FileFormat:

@@ -27,6 +27,7 @@ _HEADINGS = {
     Verdict.NOT_NEEDED: ("good", "✓", "Nothing to do"),
     Verdict.NOT_PROTECTED: ("bad", "✗", "Not protected"),
     Verdict.FLAT: ("bad", "✗", "Not protected"),
+    Verdict.CLEAR: ("bad", "✗", "Not protected"),
     Verdict.STOPPED: ("bad", "✗", "Not protected"),
 }
 
@@ -52,8 +53,9 @@ def scores(outcome: Outcome) -> str:
     report, aesthetics = outcome.protected.report, outcome.aesthetics
     difference = report.difference
     what = "written file" if report.verdict.is_success else "best attempt (not offered)"
+    seen = ", the worse on white and on black" if report.backgrounds else ""
     return _table(
-        f"Original against the {what}",
+        f"Original against the {what}{seen}",
         [
             ("SSIM", _ssim(difference.ssim), "1 is equality"),
             (
@@ -99,9 +101,9 @@ def _title(prediction: Prediction, with_index: bool) -> str:
 
 
 def _group_sentence(report: Report) -> str:
-    """What became of the kind of place, where the classes have one."""
+    """What became of the kind of place, where the classes have one, and there is one sight."""
     before, after = report.label, report.after[0]
-    if report.verdict is not Verdict.PROTECTED or not before.group:
+    if report.verdict is not Verdict.PROTECTED or not before.group or report.backgrounds:
         return ""
     if before.group == after.group:
         return f" Both are of the group “{before.group}”: the kind of place is still recognised."
@@ -133,8 +135,8 @@ def _rehearsal_table(outcomes: Sequence[Rehearsed]) -> str:
     first = outcomes[0]
     lost = sum(outcome.protected.is_lost for outcome in outcomes)
     caption = (
-        f"{first.classifier}{'' if first.is_attacked else ' (not attacked)'}: “{first.label}” is "
-        f"out of the first five in {lost} of {len(outcomes)}"
+        f"{first.classifier}{'' if first.is_attacked else ' (not attacked)'}: “{first.label}”: "
+        f"{first.condition} in {lost} of {len(outcomes)}"
     )
     return _table(caption, map(_rehearsal_row, outcomes))
 
@@ -142,10 +144,12 @@ def _rehearsal_table(outcomes: Sequence[Rehearsed]) -> str:
 def _rehearsal_row(outcome: Rehearsed) -> tuple[str, str, str]:
     sight, control = outcome.protected, outcome.control
     title = outcome.transformation.title if outcome.transformation else "the file as it is"
-    state = "✓ out" if sight.is_lost else f"✗ in, {sight.probability:.1%}"
-    note = f"first: {sight.top[0].name} ({sight.top[0].probability:.0%})"
+    state = "✓ not recognised" if sight.is_lost else f"✗ recognised, {sight.probability:.1%}"
+    where = f" on {sight.background}" if sight.background else ""
+    note = f"first{where}: {sight.top[0].name} ({sight.top[0].probability:.0%})"
     if control is not None and outcome.transformation is not None:
-        alone = "out as well" if control.is_lost else f"in, {control.probability:.0%}"
+        is_lost = control.is_lost
+        alone = "not recognised either" if is_lost else f"recognised, {control.probability:.0%}"
         note += f"; the original so: {alone}"
     return title, state, note
 

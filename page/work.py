@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from cvpire.aesthetics import (
     AUTO,
@@ -14,19 +15,22 @@ from cvpire.aesthetics import (
     Scorer,
     load_scorer,
     preferred_metric,
+    weights_files,
 )
 from cvpire.attack import AttackStep
-from cvpire.classifiers import CLASSIFIERS, Classifier, find_spec, load_classifier
-from cvpire.errors import SettingsError
+from cvpire.classifiers import CLASSIFIERS, find_spec
+from cvpire.errors import PhotoError
 from cvpire.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.protect import Protected, protect
 from cvpire.rehearsal import Outcome as Rehearsed
-from cvpire.rehearsal import find_scenes, rehearse
+from cvpire.rehearsal import Scene, find_scenes, rehearse
 from cvpire.runs import find_run
-from cvpire.views import VIEWS
-from cvpire.weights import DownloadProgress
+from cvpire.shared_classifiers import shared_classifier
+from cvpire.target import Target
+from cvpire.transparency import WHITE, composite
+from cvpire.weights import DownloadProgress, FileState, file_sha256
 
 # A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels
 # need some 9 GB, which leaves room on a machine with 16 GB, and few cameras make more.
@@ -106,11 +110,12 @@ def carry_out(order: Order, tell: Tell, check: Callable[[], None]) -> Outcome:
         WeightsError: if the classifier's weights are not on this machine.
     """
     run = find_run(order.run)
+    run.check(find_spec(order.classifier).read_labels())
     tell(None, "Reading the photo")
     photo = read_photo(order.path, max_pixels=MAX_PIXELS)
     check()
     tell(None, "Loading the classifier")
-    classifier = _classifier(order.classifier, order.view)
+    classifier = shared_classifier(order.classifier, view=order.view)
     check()
     tell(None, "Measuring colour variance")
     protected = protect(
@@ -127,21 +132,17 @@ def carry_out(order: Order, tell: Tell, check: Callable[[], None]) -> Outcome:
 
 @dataclass(frozen=True)
 class RehearsalOrder:
-    """What a visitor wants to see rehearsed.
+    """What there is to rehearse: kept by the server from the protection, never told by a browser.
 
     Attributes:
         original: path of the uploaded file.
         protected: path of the file that was made of it.
-        classifier: that it was made against.
-        view: of that classifier.
-        label: the class that it is protected from.
+        target: what it is protected from.
     """
 
     original: str
     protected: str
-    classifier: str
-    view: str
-    label: str
+    target: Target
 
 
 def carry_out_rehearsal(
@@ -155,16 +156,22 @@ def carry_out_rehearsal(
         check: called after each transformation; what it raises ends the work there.
 
     Raises:
-        ValueError: for files, classes or classifiers that do not go together.
+        PhotoError: if the files are gone, or are others now.
+        SettingsError: if classifier or run are others than when the file was made.
         WeightsError: if a classifier's weights are not on this machine.
     """
+    target = order.target
     tell(None, "Reading both photos")
+    if not all(Path(path).is_file() for path in (order.original, order.protected)):
+        raise PhotoError("The photo is no longer kept here: protect it again.")
+    target.check_file(file_sha256(Path(order.protected)), Path(order.protected).name)
     original, protected = (
         read_photo(path, max_pixels=MAX_PIXELS) for path in (order.original, order.protected)
     )
-    classifier = _classifier(order.classifier, order.view)
+    classifier = shared_classifier(target.classifier, view=target.view)
+    run = target.find_run(classifier)
     others = [
-        _classifier(spec.name, order.view)
+        shared_classifier(spec.name, view=target.view)
         for spec in CLASSIFIERS.values()
         if spec.is_ready and spec.name != classifier.spec.name
     ]
@@ -175,7 +182,10 @@ def carry_out_rehearsal(
         left = (time.monotonic() - started) / done * (total - done)
         tell(done / total, f"{done} of {total}, about {duration(left)} left")
 
-    scenes = find_scenes(classifier, others, original, order.label)
+    attacked = Scene(
+        classifier, target.label_position, is_attacked=True, make_condition=run.condition
+    )
+    scenes = find_scenes(attacked, others, original)
     return rehearse(protected, original, scenes, on_outcome=on_outcome)
 
 
@@ -208,21 +218,9 @@ def duration(seconds: float) -> str:
     return f"{whole} s" if whole < 120 else f"{-(-whole // 60)} min"
 
 
-def _classifier(name: str, view: str) -> Classifier:
-    if view not in VIEWS:
-        raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
-    loaded = _loaded(find_spec(name).name)
-    # Views share the network: only its wrapper is new.
-    return loaded if loaded.view == view else Classifier(loaded.spec, loaded.network, view).eval()
-
-
-@lru_cache(maxsize=4)
-def _loaded(name: str) -> Classifier:
-    return load_classifier(name)
-
-
 @lru_cache(maxsize=2)
-def _scorer(metric: str) -> Scorer:
+def _scorer(metric: str, made_of: tuple[FileState, ...]) -> Scorer:
+    """A metric, loaded once for as long as the files of weights stay as they are."""
     return load_scorer(metric)
 
 
@@ -244,8 +242,10 @@ def _aesthetics(
         if metric != preferred_metric():
             load_scorer(metric, allow_download=True, progress=tell_download)
         tell(None, "Scoring aesthetics")
-        scorer = _scorer(metric)
+        scorer = _scorer(metric, weights_files())
     except AestheticsUnavailable as reason:
         return Aesthetics(unavailable=str(reason))
-    before, after = (scorer.score(each.pixels) for each in (photo, protected.photo))
+    before, after = (
+        scorer.score(composite(each, WHITE).pixels) for each in (photo, protected.photo)
+    )
     return Aesthetics(scorer.title, before, after)

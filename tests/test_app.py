@@ -15,6 +15,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
+from conftest import textured_pixels
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, ValidationError
 from page_helpers import EndlessAttack, small_photo, wait_until
@@ -25,11 +26,15 @@ from cvpire import beauty, classifiers
 from cvpire.aesthetics import AestheticsUnavailable
 from cvpire.attack import AttackStep
 from cvpire.classifiers import Prediction
+from cvpire.errors import CvpireError
 from cvpire.formats import KINDS
 from cvpire.heatmap import heatmap
+from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_photo
+from cvpire.protect import protect
 from cvpire.runs import RUNS
 from cvpire.searches import Algorithm1
+from cvpire.target import Target
 from page import handlers, render, work
 from page.jobs import JobRefused, Jobs, JobStopped
 
@@ -146,35 +151,84 @@ def test_every_run_has_its_figures(client: Client, photo: Path, name: str) -> No
 
 def test_a_rehearsal_says_what_the_file_survives(client: Client, photo: Path) -> None:
     results = run(client, photo, "Robust-strong", "scenes", "resize", *SETTINGS[3:])
-    assert results.record is not None and results.download is not None
-    files = [handle_file(str(photo)), handle_file(results.download)]
-    html = client.predict(*files, results.record, api_name="/rehearse")
+    assert results.record is not None
+    html = client.predict(api_name="/rehearse")
     label: Any = results.record["label"]
-    assert f"scenes: “{label['name']}” is out of the first five in " in html
+    assert f"scenes: “{label['name']}”: out of the first five in " in html
     assert "lite0-imagenet (not attacked): “" in html
-    assert "JPEG 75" in html and "the original so: " in html
-    # The control is the very photo: it is in before anything is done to it.
-    swapped = client.predict(files[0], files[0], results.record, api_name="/rehearse")
-    assert "the file as it is</th><td>✗ in, " in swapped
+    assert "JPEG 75" in html and "; the original so: " in html
+    assert "the file as it is</th><td>✓ not recognised</td>" in html
 
 
-def test_a_rehearsal_of_what_does_not_go_together_gets_a_sentence(
-    client: Client, photo: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Top1-min", "no longer the first guess"),
+        ("Top1-50-min", "at most half as probable as the first guess"),
+        ("Group-min", "no scene of its kind among the first five"),
+    ],
+)
+def test_a_rehearsal_judges_by_the_run_s_own_condition(
+    client: Client, photo: Path, name: str, words: str
 ) -> None:
-    record = {"classifier": "scenes", "view": "resize", "label": {"name": "bedroom"}}
-    other = tmp_path / "other.png"
-    Image.new("RGB", (40, 30)).save(other)
-    for second, told, sentence in [
-        (other, record, "they are not the same photo"),
-        (photo, {}, "does not say what the photo is protected from"),
-        (photo, {**record, "label": {"name": "nowhere"}}, "has no class 'nowhere'"),
-        (photo, {**record, "classifier": "nobody"}, "There is no classifier 'nobody'"),
-        (photo, {**record, "view": "sideways"}, "expected a view of native, resize, crop"),
+    """What is protected is so in the rehearsal of the very file, whatever the run asks for."""
+    results = run(client, photo, name, "scenes", "resize", *SETTINGS[3:])
+    assert results.record is not None and results.record["verdict"] == "protected"
+    html = client.predict(api_name="/rehearse")
+    own, other = html.split("<table")[1:3]
+    label: Any = results.record["label"]
+    assert f"scenes: “{label['name']}”: {words} in " in own
+    assert "the file as it is</th><td>✓ not recognised</td>" in own
+    assert "lite0-imagenet (not attacked): “" in other
+    fallback = "out of the first five, since its classes have no groups in "
+    assert (fallback if name == "Group-min" else f"{words} in ") in other
+
+
+def test_nothing_is_rehearsed_before_a_photo_is_protected(demo: gr.Blocks) -> None:
+    visitor = Client(str(demo.local_url), verbose=False)
+    with pytest.raises(AppError, match=r"Protect a photo first\."):
+        visitor.predict(api_name="/rehearse")
+    visitor.close()
+
+
+def test_a_browser_can_tell_the_rehearsal_nothing(demo: gr.Blocks) -> None:
+    client = Client(str(demo.local_url), verbose=False)
+    described = client.view_api(return_format="dict", print_info=False)
+    client.close()
+    assert described["named_endpoints"]["/rehearse"]["parameters"] == []
+    answers = described["named_endpoints"]["/protect"]["returns"]
+    assert len(answers) == len(handlers.Results._fields)
+
+
+def test_a_rehearsal_of_what_is_gone_or_changed_gets_a_sentence(
+    mean_color_classifier: classifiers.Classifier, photo: Path, tmp_path: Path
+) -> None:
+    protected = tmp_path / "protected.png"
+    protected.write_bytes(encode_png(Photo(textured_pixels())))
+    target = Target.of(
+        protect(Photo(textured_pixels()), mean_color_classifier, RUNS["Top1-min"]).report
+    )
+    target = replace(target, classifier="scenes", view="resize")
+    same = replace(target, file_sha256=hashlib.sha256(protected.read_bytes()).hexdigest())
+    order = work.RehearsalOrder(str(photo), str(protected), same)
+    for given, sentence in [
+        (replace(order, protected=str(tmp_path / "gone.png")), "no longer kept here: protect it"),
+        (replace(order, original=str(tmp_path / "gone.png")), "no longer kept here: protect it"),
+        (replace(order, target=target), "not the file that the report is about"),
+        (order, "another version of scenes or of the run Top1-min"),
     ]:
-        with pytest.raises(AppError, match=sentence):
-            client.predict(
-                handle_file(str(photo)), handle_file(str(second)), told, api_name="/rehearse"
-            )
+        with pytest.raises(CvpireError, match=sentence):
+            work.carry_out_rehearsal(given, lambda share, words: None, lambda: None)
+
+
+def test_a_run_that_a_classifier_cannot_do_is_refused_at_once(
+    client: Client, tmp_path: Path
+) -> None:
+    # Not even the file is read: it is no photo.
+    path = tmp_path / "none.png"
+    path.write_bytes(b"none")
+    with pytest.raises(AppError, match="Group-min cannot be done: the classes of imagenet have no"):
+        run(client, path, "Group-min", *SETTINGS[1:])
 
 
 def _png(image: Image.Image, **options: Any) -> bytes:
@@ -295,10 +349,9 @@ def test_a_cancelled_rehearsal_leaves_the_verdict_alone(
             check()
             time.sleep(0.01)
 
+    run(client, photo)
     monkeypatch.setattr(handlers, "carry_out_rehearsal", endless)
-    record = {"classifier": "scenes", "view": "resize", "label": {"name": "bedroom"}}
-    files = [handle_file(str(photo))] * 2
-    job = client.submit(*files, record, api_name="/rehearse")
+    job = client.submit(api_name="/rehearse")
     assert started.wait(10)
     verdict, rehearsal = client.predict(api_name="/cancel")
     assert "Cancelled" not in str(verdict)

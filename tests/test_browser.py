@@ -165,6 +165,7 @@ def test_a_jpeg_is_saved_and_rehearsed(tab: Page, photo: Path) -> None:
     tables = tab.locator("#rehearsal table")
     tables.first.wait_for()
     assert "out of the first five in" in tables.first.inner_text()
+    assert "not recognised" in tables.first.inner_text()
     assert "(not attacked)" in tables.nth(1).inner_text()
     # Another file clears what was rehearsed.
     tab.locator("#photo").get_by_role("button", name="Remove Image").click()

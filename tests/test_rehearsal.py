@@ -78,17 +78,17 @@ def test_as_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["rehearse", str(before), "--original", str(before)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("scenes: ")
-    assert lines[1].startswith("  the file as it is: IN, ")
-    assert "; the original so: in, " in lines[1]
+    assert lines[1].startswith("  the file as it is: RECOGNISED, ")
+    assert "; the original so: recognised, " in lines[1]
     assert any(line.startswith("lite0-imagenet, not attacked: ") for line in lines)
     code = main(["rehearse", str(after), "--label", "kitchen"])
     lines = capsys.readouterr().out.splitlines()
     counted = re.fullmatch(
-        r"scenes: kitchen is out of the five highest in (\d+) of (\d+)\.", lines[0]
+        r"scenes: kitchen: out of the first five \(run Robust\) in (\d+) of (\d+)\.", lines[0]
     )
     assert counted is not None
     assert code == (0 if counted[1] == counted[2] else 1)
-    out = [line for line in lines[1 : 1 + int(counted[2])] if ": out; first " in line]
+    out = [line for line in lines[1 : 1 + int(counted[2])] if ": not recognised; first " in line]
     assert len(out) == int(counted[1])
     assert "the original" not in lines[1]
     assert main(["rehearse", str(after)]) == 2

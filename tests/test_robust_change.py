@@ -214,16 +214,17 @@ def test_a_model_that_answers_with_no_number_leaves_an_image() -> None:
 def test_the_cost_s_gradient_is_that_of_the_cost() -> None:
     images = image()
     never = OutOfTop(torch.tensor([0]))
-    search = robust_change._Search(images, bound(images), never, [], None, QUICK, seed=0)
+    sights = robust_change._Sights(images, bound(images), None, None)
+    search = robust_change._Search(sights, never, [], QUICK, seed=0)
     change = torch.randn(images.shape, generator=torch.Generator().manual_seed(2))
     change[..., :5] = 0.0
     variable = change.clone().requires_grad_(True)
-    (red, green, blue), (rr, gg, bb, rg, rb, gb) = variable[0], search._color
+    (red, green, blue), (rr, gg, bb, rg, rb, gb) = variable[0], search._color[0]
     squared = rr * red**2 + gg * green**2 + bb * blue**2
     squared = squared + rg * red * green + rb * red * blue + gb * green * blue
     delta_e = squared.clamp(min=robust_change._SMOOTHING).sqrt().mean()
     fine = variable[0] - local_mean(variable[0])
-    lost = (search._structure * fine.square()).mean()
+    lost = (search._structure[0] * fine.square()).mean()
     cost = delta_e / robust_change._DELTA_E_UNIT + lost / robust_change._SSIM_UNIT
     (expected,) = torch.autograd.grad(cost, variable)
     found = search._cost_gradient(change)
