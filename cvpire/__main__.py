@@ -36,11 +36,11 @@ from cvpire.images.folder import list_folder, others_sentence
 from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.memory import keep_freed_memory
+from cvpire.outputs import Claims, Outputs, make_outputs
 from cvpire.protect import protect
 from cvpire.rehearsal import Outcome, Scene, find_scene, find_scenes, rehearse
 from cvpire.runs import DEFAULT_RUN, RUNS, Run, find_run
 from cvpire.target import Target
-from cvpire.targets import Claims, Targets, make_targets
 from cvpire.views import VIEWS
 from cvpire.weights import (
     DownloadProgress,
@@ -166,7 +166,7 @@ def _protect(options: argparse.Namespace) -> int:
         name = photo.name or str(photo)
         stem = f"photo-{number}" if options.neutral_names else photo.stem
         try:
-            targets = make_targets(
+            targets = make_outputs(
                 stem,
                 options.out,
                 file_format.suffix,
@@ -229,7 +229,7 @@ def _file_format(options: argparse.Namespace) -> FileFormat:
 
 def _protect_file(
     source: Path,
-    targets: Targets,
+    targets: Outputs,
     claims: Claims,
     classifier: Classifier,
     run: Run,

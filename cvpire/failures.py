@@ -11,6 +11,7 @@ import os
 
 from cvpire.errors import CvpireError, internal_error
 from cvpire.images.photo import reason
+from cvpire.memory_errors import whose_memory
 
 DEBUG_VARIABLE = "CVPIRE_DEBUG"
 
@@ -28,10 +29,9 @@ def failure_sentence(error: Exception) -> str:
     """
     if isinstance(error, CvpireError):
         return str(error)
-    if _is_out_of_memory(error):
+    if (where := whose_memory(error)) is not None:
         return (
-            "This needs more memory than the machine has free: make the photo smaller and try "
-            "again."
+            f"This needs more memory than {where} has free: make the photo smaller and try again."
         )
     if isinstance(error, OSError):
         return f"A file could not be read or written: {reason(error)}."
@@ -41,19 +41,11 @@ def failure_sentence(error: Exception) -> str:
 
 def exit_code(error: Exception) -> int:
     """Of a command that ended early: 2 for trouble outside the program, 70 for a fault of it."""
-    return 2 if isinstance(error, CvpireError | OSError) or _is_out_of_memory(error) else 70
+    is_outside = isinstance(error, CvpireError | OSError) or whose_memory(error) is not None
+    return 2 if is_outside else 70
 
 
 def show_tracebacks() -> None:
     """Have logs written to standard error if the environment variable CVPIRE_DEBUG is set."""
     if os.environ.get(DEBUG_VARIABLE):
         logging.basicConfig()
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # torch has several ways to say so, and its CUDA error a name of its own.
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
-    )

@@ -35,17 +35,19 @@ def memory_errors() -> Iterator[None]:
     except OutOfMemoryError:
         raise
     except (MemoryError, RuntimeError) as error:
-        if (where := _where(error)) is None:
+        if (where := whose_memory(error)) is None:
             raise
         raise OutOfMemoryError(
             f"This photo needs more memory than {where} has free: make it smaller and try again."
         ) from error
 
 
-def _where(error: MemoryError | RuntimeError) -> str | None:
-    """Whose memory is too little; None where the error says nothing of memory."""
+def whose_memory(error: BaseException) -> str | None:
+    """Whose memory is too little, in words; None where the error says nothing of memory."""
     if isinstance(error, MemoryError):
         return "this machine"
+    if not isinstance(error, RuntimeError):
+        return None
     text = str(error)
     is_of_machine = any(sign in text for sign in _OF_MACHINE)
     if is_of_machine and not isinstance(error, torch.OutOfMemoryError):

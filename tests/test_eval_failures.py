@@ -70,7 +70,7 @@ def failing_for(real: Callable[..., Any], seed: int, error: Exception) -> Callab
     [
         (TypeError("planted"), "b.png: Internal error, TypeError: planted. This is a fault of"),
         (ValueError("planted"), "b.png: Internal error, ValueError: planted. This is a fault of"),
-        (MemoryError(), "b.png: This needs more memory than the machine has free"),
+        (MemoryError(), "b.png: This needs more memory than this machine has free"),
         (OSError(5, "Input/output error"), "b.png: A file could not be read or written: the sys"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",

@@ -39,7 +39,7 @@ def test_a_strong_ridge_predicts_the_mean(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_nobody_is_predicted_by_a_fit_that_saw_them() -> None:
-    """Targets of pure chance cannot be predicted, however many features there are."""
+    """Outputs of pure chance cannot be predicted, however many features there are."""
     random = np.random.default_rng(0)
     features, targets = random.normal(size=(100, 400)), random.normal(size=100)
     assert abs(np.corrcoef(cross_validate(features, targets, 0), targets)[0, 1]) < 0.3

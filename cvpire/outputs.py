@@ -15,7 +15,7 @@ from cvpire.images.names import fitting_stem, normal
 _Identity = tuple[int, int]
 
 
-class Targets(NamedTuple):
+class Outputs(NamedTuple):
     """The files that one photo may become; None where one was not asked for.
 
     Attributes:
@@ -36,9 +36,9 @@ class Targets(NamedTuple):
         return [path for path in (self.photo, self.map, self.report) if path is not None]
 
 
-def make_targets(
+def make_outputs(
     stem: str, folder: Path, suffix: str, *, with_map: bool, with_report: bool
-) -> Targets:
+) -> Outputs:
     """The files of a photo of that stem, in a folder, under names that file systems take.
 
     Args:
@@ -51,7 +51,7 @@ def make_targets(
     map_suffix = ".map.png" if with_map else ""
     report_suffix = ".json" if with_report else ""
     fitting = fitting_stem(stem, (suffix, map_suffix, report_suffix))
-    return Targets(
+    return Outputs(
         folder / f"{fitting}{suffix}",
         folder / f"{fitting}{map_suffix}" if with_map else None,
         folder / f"{fitting}{report_suffix}" if with_report else None,
@@ -75,7 +75,7 @@ class Claims:
         self._by_name: dict[str, Path] = {}
         self._by_identity: dict[_Identity, Path] = {}
 
-    def check(self, photo: Path, targets: Targets) -> None:
+    def check(self, photo: Path, targets: Outputs) -> None:
         """Refuse a photo whose files would replace an input, or another photo's file.
 
         Raises:
@@ -93,7 +93,7 @@ class Claims:
                     f"{other} and {photo} would both become {target}: give one another name."
                 )
 
-    def take(self, photo: Path, targets: Targets) -> None:
+    def take(self, photo: Path, targets: Outputs) -> None:
         """Remember that these files were written from this photo."""
         for target in targets.paths:
             self._by_name[normal(target.name)] = photo
