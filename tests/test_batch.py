@@ -161,7 +161,7 @@ def photos(folder: Path, *names: str) -> list[Path]:
         (ValueError("two\nlines"), "Internal error, ValueError: two lines. This is a fault of CV-"),
         (RecursionError("too deep"), "Internal error, RecursionError: too deep. This is a fault"),
         (AssertionError(), "Internal error, AssertionError. This is a fault of CV-PIRE, not of"),
-        (MemoryError(), "This needs more memory than this machine has free: make it smaller"),
+        (MemoryError(), "This needs more memory than this machine has free: make the photo"),
         (RuntimeError("[enforce fail] can't allocate memory"), "This needs more memory than"),
         (OSError(5, "Input/output error"), "A file could not be read or written: the system sa"),
     ],
