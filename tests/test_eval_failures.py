@@ -77,7 +77,7 @@ def failing_for(real: Callable[..., Any], seed: int, error: Exception) -> Callab
 )
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(originals, "classify"), (protection, "read_photo"), (protection, "protect_batch")],
+    [(originals, "classify_sights"), (protection, "read_photo"), (protection, "protect_batch")],
     ids=["clean", "reading", "protecting"],
 )
 def test_one_photo_fails_and_the_table_is_of_the_others(
