@@ -102,7 +102,7 @@ def test_one_photo_fails_and_the_table_is_of_the_others(
     done = {record.file: record.batch for record in records_of(asked.out) if record.report}
     assert set(done) == {"a.png", "c.png", "d.png", "e.png", "f.png"}
     together = ("a.png", "c.png", "d.png")
-    if name == "classify":
+    if name == "classify_sights":
         assert done["a.png"] == ("a.png", "c.png", "d.png", "e.png")
     elif name == "read_photo":
         assert [done[file] for file in together] == [together] * 3
