@@ -10,9 +10,9 @@ import math
 from typing import Any, NamedTuple
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
+from gradio.context import LocalContext
 
+from cvpire.aesthetics import AUTO, expect_metric
 from cvpire.classifiers import find_spec
 from cvpire.errors import CvpireError, SettingsError
 from cvpire.formats import KINDS, FileFormat
@@ -20,10 +20,14 @@ from cvpire.heatmap import heatmap
 from cvpire.images.photo import Photo, encode_png, preview
 from cvpire.runs import RUNS
 from page import render
+from page.files import Holdings, keep_result
 from page.jobs import JobRefused, Jobs, JobStopped, Kind
+from page.visitor_queue import VisitorQueue
+from page.visitors import Visitor, find_address
 from page.work import Order, Outcome, RehearsalOrder, carry_out, carry_out_rehearsal
 
 JOBS = Jobs()
+HOLDINGS = Holdings()
 
 _MOST_KILOBYTES = 1_000_000
 
@@ -44,46 +48,20 @@ class Results(NamedTuple):
     record: dict[str, object] | None = None
 
 
-def claim(
-    path: str | None,
-    run: str,
-    classifier: str,
-    view: str,
-    metric: str,
-    kind: str,
-    quality: float,
-    kilobytes: float | None,
-    request: gr.Request,
-) -> list[dict[str, Any]]:
-    """Let a job into the queue unless the visitor has one."""
-    return _claimed(request, Kind.PROTECTION, inputs=8)
-
-
-def claim_rehearsal(
-    path: str | None, protected: str | None, record: dict[str, Any] | None, request: gr.Request
-) -> list[dict[str, Any]]:
-    """Let a rehearsal into the queue unless the visitor has a job."""
-    return _claimed(request, Kind.REHEARSAL, inputs=3)
-
-
-def _claimed(request: gr.Request, kind: Kind, *, inputs: int) -> list[dict[str, Any]]:
-    """Claim a job; gradio wants an answer for each input."""
-    try:
-        JOBS.claim(_session(request), kind)
-        refusal = ""
-    except JobRefused as error:
-        refusal = str(error)
-    return [gr.validate(not refusal, refusal)] + [gr.validate(True, "")] * (inputs - 1)
-
-
 def begin(path: str | None, request: gr.Request) -> list[Any]:
-    """Clear the old results before a job; refuses at once what cannot start."""
+    """Clear the old results before a job; refuses at once what cannot start.
+
+    Raises:
+        SettingsError: without a photo.
+        JobRefused: if the queue would refuse the job.
+    """
     if path is None:
-        raise gr.Error("Choose a photo first.", print_exception=False)
-    try:
-        JOBS.check_free(_session(request))
-    except JobRefused as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise SettingsError("Choose a photo first.")
+    queue = LocalContext.blocks.get()._queue  # type: ignore[union-attr]
+    if isinstance(queue, VisitorQueue) and request.request is not None:
+        address = find_address(request.request, queue.settings.trusted_header)
+        if refusal := queue.refusal(Visitor(_session(request), address)):
+            raise JobRefused(refusal)
     return cleared()
 
 
@@ -100,20 +78,21 @@ def protect_photo(
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
 ) -> tuple[Any, ...]:
     """Protect a photo: the verdict, the protected file, and what there is to know about it."""
+    session = _session(request)
     try:
-        with JOBS.working(_session(request)) as job:
-            if path is None:
-                raise SettingsError("Choose a photo first.")
-            order = Order(
-                path, run, classifier, view, metric, _file_format(kind, quality, kilobytes)
-            )
+        with JOBS.working(_event()) as job:
+            HOLDINGS.hold(session, path)
+            order = _order(path, run, classifier, view, metric, kind, quality, kilobytes)
             outcome = carry_out(order, lambda share, words: progress(share, desc=words), job.check)
-            job.check()  # nobody would delete the files of a job that gradio has forgotten
-            return tuple(_results(outcome))
+            job.check()
+            results = _results(outcome)
+            for given in (results.download, results.before, results.after, results.heatmap):
+                HOLDINGS.hold(session, given)
+            if job.is_stopped:  # the visitor may have left before he held them
+                HOLDINGS.release(session)
+            return tuple(results)
     except JobStopped as stop:
         return tuple(Results(verdict=render.stopped(str(stop))))
-    except CvpireError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from error
 
 
 def rehearse_photo(
@@ -125,7 +104,7 @@ def rehearse_photo(
 ) -> str:
     """Look what the protected file survives: a table for each classifier at hand."""
     try:
-        with JOBS.working(_session(request)) as job:
+        with JOBS.working(_event()) as job:
             if path is None or protected is None or record is None:
                 raise SettingsError("Protect a photo first.")
             try:
@@ -155,15 +134,17 @@ def cancel(request: gr.Request) -> tuple[Any, Any]:
     return (gr.skip(), notice) if job.kind is Kind.REHEARSAL else (notice, gr.skip())
 
 
-def change_photo(request: gr.Request) -> list[Any]:
+def change_photo(path: str | None, request: gr.Request) -> list[Any]:
     """Stop work on the photo that went away, and clear its results."""
     JOBS.stop(_session(request))
+    HOLDINGS.hold(_session(request), path)
     return cleared(render.WAITING)
 
 
 def close_session(request: gr.Request) -> None:
-    """Stop the work of a visitor who left."""
-    JOBS.close(_session(request))
+    """Stop the work of a visitor who left, and delete his files."""
+    JOBS.stop(_session(request))
+    HOLDINGS.release(_session(request))
 
 
 def cleared(verdict: str = "") -> list[Any]:
@@ -216,18 +197,68 @@ def _results(outcome: Outcome) -> Results:
     )
     return results._replace(
         # The bytes that were judged; the name says nothing about the visitor's own file.
-        download=_keep(protected.data, f"protected{protected.file_format.suffix}"),
+        download=keep_result(protected.data, f"protected{protected.file_format.suffix}"),
         slider=(before, after),
         before=before,
         after=after,
     )
 
 
+def _order(
+    path: object,
+    run: object,
+    classifier: object,
+    view: object,
+    metric: object,
+    kind: object,
+    quality: object,
+    kilobytes: object,
+) -> Order:
+    """What was asked for; each value may be anything, since anybody may send it.
+
+    Raises:
+        SettingsError: for what is no order.
+    """
+    if path is None:
+        raise SettingsError("Choose a photo first.")
+    file_format = _file_format(
+        _text("kind", kind),
+        _number("quality", quality),
+        None if kilobytes is None else _number("kilobytes", kilobytes),
+    )
+    metric = _text("metric", metric)
+    if metric not in (AUTO, ""):
+        expect_metric(metric)
+    names = (_text("run", run), _text("classifier", classifier), _text("view", view))
+    return Order(_text("path", path), *names, metric, file_format)
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise SettingsError(f"expected text for {name}, got {_shown(value)}")
+    return value
+
+
+def _number(name: str, value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise SettingsError(f"expected a number for {name}, got {_shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _shown(value: object) -> str:
+    """A value in a sentence, cut where it is long."""
+    words = repr(value)
+    return words if len(words) <= 60 else f"{words[:60]}..."
+
+
 def _file_format(kind: str, quality: float, kilobytes: float | None) -> FileFormat:
     if kind in KINDS and KINDS[kind].is_lossless:
         return FileFormat(kind)
     kilobytes = kilobytes or 0
-    if not math.isfinite(quality) or not 0 <= kilobytes <= _MOST_KILOBYTES:
+    if not 1 <= quality <= 100 or not 0 <= kilobytes <= _MOST_KILOBYTES:
         raise SettingsError(
             f"expected a quality of 1 to 100 and a size of 0 to {_MOST_KILOBYTES:,} kB, got "
             f"{quality:g} and {kilobytes:g} kB"
@@ -237,14 +268,13 @@ def _file_format(kind: str, quality: float, kilobytes: float | None) -> FileForm
 
 def _preview(photo: Photo, name: str) -> str:
     """A photo for the screen, as a file."""
-    return _keep(encode_png(preview(photo)), name)
-
-
-def _keep(data: bytes, name: str) -> str:
-    """Write a file where gradio serves from and where it deletes old files."""
-    path: str = save_bytes_to_cache(data, name, get_upload_folder())
-    return path
+    return keep_result(encode_png(preview(photo)), name)
 
 
 def _session(request: gr.Request) -> str:
     return request.session_hash or ""
+
+
+def _event() -> str:
+    """The id of the event in gradio's queue that is worked off here."""
+    return LocalContext.event_id.get() or ""
