@@ -20,9 +20,9 @@ _CALL_END = (" \\\n  | read EVENT_ID; curl -N ", ")\ncurl -N ")
 
 def use_portable_examples() -> None:
     """Let gradio's description of the API show commands that work in every shell."""
-    snippets: _Snippets = routes.generate_code_snippets
+    snippets: _Snippets = routes.generate_code_snippets  # type: ignore[attr-defined]
     if not getattr(snippets, "is_portable", False):
-        routes.generate_code_snippets = _portable(snippets)
+        routes.generate_code_snippets = _portable(snippets)  # type: ignore[attr-defined]
 
 
 def portable_bash(command: str) -> str:

@@ -83,7 +83,7 @@ class Page(gr.Blocks):
 
     def run_startup_events(self) -> None:
         """Start the queue, and the sweeping of old files."""
-        super().run_startup_events()
+        super().run_startup_events()  # type: ignore[no-untyped-call]
         run_coro_in_background(self._sweep)
 
     async def process_api(

@@ -20,7 +20,6 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import IO
 
 from gradio.utils import get_upload_folder
 
@@ -39,7 +38,7 @@ _LOCK = ".in-use"
 _SERVER_FOLDER = re.compile("server-[0-9a-f]{16}")
 
 _own_folder: Path | None = None
-_own_lock: IO[bytes] | None = None
+_own_lock: int | None = None
 
 
 def use_own_folder() -> None:
@@ -249,28 +248,28 @@ def _dead_servers(own: Path) -> Iterator[Path]:
                 lock = _lock(folder)
             except OSError:
                 continue  # its server lives
-            lock.close()
+            os.close(lock)
             yield folder
 
 
-def _lock(folder: Path) -> IO[bytes]:
-    """Lock a server's folder for as long as the file that comes back stays open.
+def _lock(folder: Path) -> int:
+    """Lock a server's folder for as long as the file descriptor that comes back stays open.
 
     Raises:
         OSError: if its server lives.
     """
-    file = (folder / _LOCK).open("ab")
+    file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        file.close()
+        os.close(file)
         raise
     return file
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 from gradio.context import LocalContext
 
-from cvpire.aesthetics import AUTO, expect_metric
+from cvpire.aesthetics import AUTO, BEAUTY, NIMA
 from cvpire.classifiers import find_spec
 from cvpire.errors import CvpireError, SettingsError
 from cvpire.formats import KINDS, FileFormat
@@ -30,6 +30,7 @@ JOBS = Jobs()
 HOLDINGS = Holdings()
 
 _MOST_KILOBYTES = 1_000_000
+_METRICS = (AUTO, BEAUTY, NIMA, "")
 
 
 class Results(NamedTuple):
@@ -143,7 +144,7 @@ def change_photo(path: str | None, request: gr.Request) -> list[Any]:
 
 def close_session(request: gr.Request) -> None:
     """Stop the work of a visitor who left, and delete his files."""
-    JOBS.stop(_session(request))
+    JOBS.close(_session(request))
     HOLDINGS.release(_session(request))
 
 
@@ -227,8 +228,9 @@ def _order(
         None if kilobytes is None else _number("kilobytes", kilobytes),
     )
     metric = _text("metric", metric)
-    if metric not in (AUTO, ""):
-        expect_metric(metric)
+    if metric not in _METRICS:
+        known = ", ".join(filter(None, _METRICS))
+        raise SettingsError(f"expected a metric of {known}, or none, got {_shown(metric)}")
     names = (_text("run", run), _text("classifier", classifier), _text("view", view))
     return Order(_text("path", path), *names, metric, file_format)
 

@@ -166,6 +166,15 @@ class Jobs:
                     stopped = job
             return stopped
 
+    def close(self, session: str) -> None:
+        """Stop and forget the jobs of a session that has ended."""
+        with self._lock:
+            self._taken_off.pop(session, None)
+            for event, job in list(self._jobs.items()):
+                if job.session == session:
+                    job.stop()
+                    del self._jobs[event]
+
     @contextmanager
     def _turn(self, job: Job) -> Iterator[None]:
         """Wait for the job before it, and not a moment longer than somebody wants this one."""

@@ -179,7 +179,7 @@ class VisitorQueue(Queue):
 
     def start(self) -> None:
         """Begin to work off events, and to look who is still there."""
-        super().start()
+        super().start()  # type: ignore[no-untyped-call]
         run_coro_in_background(self._watch)
 
     async def _watch(self) -> None:

@@ -86,8 +86,8 @@ def attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[EndlessAttack]:
     attack = EndlessAttack()
     monkeypatch.setattr(work, "protect", attack)
     yield attack
-    for session in list(handlers.JOBS._jobs):
-        handlers.JOBS.close(session)
+    for event in list(handlers.JOBS._jobs):
+        handlers.JOBS.leave(event)
     attack.resume.release(5)
 
 
