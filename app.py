@@ -77,7 +77,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
     settings = settings or ServerSettings.from_environment()
     # Before Blocks: without a network, its analytics hold up the process's end.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    demo = Page(handlers.JOBS, settings, title="CV-PIRE")
+    demo = Page(handlers.JOBS, handlers.HOLDINGS, settings, title="CV-PIRE")
     with demo:
         gr.Markdown(
             "# CV-PIRE\n"

@@ -1,7 +1,7 @@
 """The examples under "Use via API", so that the one for cURL works in every shell.
 
 gradio's own ends in `| read EVENT_ID`, which only zsh keeps (bash and sh read it in a subshell),
-and takes spaces and brackets out of the uploaded file's path.
+and takes spaces and brackets out of the uploaded file's path, or breaks it there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from gradio import routes
 _Snippets = Callable[..., dict[str, str]]
 
 _UPLOAD_END = (" | tr -d '[]\" ')", " | sed 's/^\\[\"//; s/\"\\]$//')")
+_PATH = ("'$FILE_PATH'", "'\"$FILE_PATH\"'")
 _CALL_START = ("\ncurl -X POST ", "\nEVENT_ID=$(curl -X POST ")
 _CALL_END = (" \\\n  | read EVENT_ID; curl -N ", ")\ncurl -N ")
 
@@ -30,7 +31,7 @@ def portable_bash(command: str) -> str:
     if _CALL_END[0] not in command:
         return command
     command = f"\n{command}"
-    for old, new in (_UPLOAD_END, _CALL_START, _CALL_END):
+    for old, new in (_UPLOAD_END, _PATH, _CALL_START, _CALL_END):
         command = command.replace(old, new)
     return command.removeprefix("\n")
 

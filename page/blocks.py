@@ -17,7 +17,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from gradio.exceptions import InvalidPathError
 from gradio.route_utils import API_PREFIX, FnIndexInferError
-from gradio.utils import run_coro_in_background
+from gradio.utils import get_upload_folder, run_coro_in_background
 from gradio_client.utils import is_http_url_like
 from pydantic import ValidationError
 from starlette.middleware import Middleware
@@ -49,16 +49,20 @@ class Page(gr.Blocks):
 
     Args:
         jobs: told of each job that joins and leaves the queue.
+        holdings: which session holds which file.
         settings: of the server.
         **options: of `gr.Blocks`.
     """
 
-    def __init__(self, jobs: Jobs, settings: ServerSettings, **options: Any) -> None:
+    def __init__(
+        self, jobs: Jobs, holdings: files.Holdings, settings: ServerSettings, **options: Any
+    ) -> None:
         files.use_own_folder()
         use_portable_examples()
         # uvicorn believes X-Forwarded-For of every local client unless it is told otherwise.
         os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
         self.jobs = jobs
+        self.holdings = holdings
         self.settings = settings
         # gradio's own clean-up, which knows only this process's files; `files.sweep` knows all.
         every, age = max(1, int(settings.sweep_seconds)), max(1, int(settings.sweep_age))
@@ -109,6 +113,7 @@ class Page(gr.Blocks):
             kept = {path for block in self.blocks.values() for path in block.keep_in_cache}
             try:
                 await asyncio.to_thread(files.sweep, self.settings.sweep_age, kept)
+                await asyncio.to_thread(self.holdings.forget_gone)
             except Exception:
                 _logger.exception("A sweep of old files failed; the next one comes.")
             await asyncio.sleep(self.settings.sweep_seconds)
@@ -171,12 +176,22 @@ def _check_inputs(inputs: list[Any], expected: int) -> None:
         if isinstance(value, dict) and "path" in value and "meta" in value:
             if not isinstance(value["meta"], dict) or not isinstance(value["path"], str | None):
                 raise SettingsError(f"That is not a file as this page expects it. {_UPLOAD_FIRST}")
-            if is_http_url_like((value["path"] or "").strip()):
-                raise SettingsError(_NO_ADDRESSES)
+            _check_path(value["path"] or "")
         if isinstance(value, dict):
             values.extend(value.values())
         elif isinstance(value, list):
             values.extend(value)
+
+
+def _check_path(path: str) -> None:
+    if is_http_url_like(path.strip()):
+        raise SettingsError(_NO_ADDRESSES)
+    folder = os.path.join(os.path.realpath(get_upload_folder()), "")  # noqa: PTH118 - ends in "/"
+    # Where the uploads lie, and not elsewhere: nobody is told which other files there are.
+    if "\0" in path or (path and not os.path.realpath(path).startswith(folder)):
+        raise SettingsError(_UPLOAD_FIRST)
+    if path and not os.path.lexists(path):
+        raise SettingsError("The file is not on this server any more: choose or upload it again.")
 
 
 async def _tell_parameters(request: Request, error: Exception) -> JSONResponse:

@@ -35,6 +35,9 @@ _KINDS = {"protect": Kind.PROTECTION, "rehearse": Kind.REHEARSAL}
 _MOST_SMALL = 100
 """Events beside the jobs that may wait at a time: they wait for milliseconds."""
 
+_MOST_MAILBOXES = 50_000
+"""Sessions whose messages are kept; `_forget_unread` drops those that nobody comes for."""
+
 _LONGEST_SESSION = 100
 """Characters; browsers take 11, a hexadecimal UUID 32."""
 
@@ -84,6 +87,8 @@ class VisitorQueue(Queue):
         )
         self.jobs = jobs
         self.settings = settings
+        # gradio throws the oldest out at 2,000, whether somebody waits for it or not.
+        self.pending_messages_per_session.max_size = _MOST_MAILBOXES
         # Between the look for room and gradio's list, each for as long as its `push` runs.
         self._arriving: list[Visitor] = []
 
@@ -96,11 +101,8 @@ class VisitorQueue(Queue):
         and gradio's own queue stops for good at an event whose session is called "".
         """
         if body.session_hash and len(body.session_hash) > _LONGEST_SESSION:
-            return (
-                False,
-                f"The session's name has more than {_LONGEST_SESSION} characters.",
-                "error",
-            )
+            sentence = f"A session's name may have {_LONGEST_SESSION} characters at most."
+            return False, sentence, "error"
         session = body.session_hash = body.session_hash or uuid.uuid4().hex
         function = None if body.fn_index is None else self.blocks.fns.get(body.fn_index)
         if function is None:
@@ -198,17 +200,16 @@ class VisitorQueue(Queue):
         most = self.settings.absent_seconds
         for event in list(self._events()):
             mailbox = self.pending_messages_per_session.get(event.session_hash)
-            if isinstance(mailbox, Mailbox):
-                if mailbox.unread_seconds <= most:
-                    continue
-                sentence = (
-                    f"Stopped, since nobody listened for the result within {most:g} seconds: read "
-                    "the event's stream right after sending the photo."
-                )
-                self.send_message(
-                    event, ProcessCompletedMessage(output={"error": sentence}, success=False)
-                )
+            if isinstance(mailbox, Mailbox) and mailbox.unread_seconds <= most:
+                continue
             self.jobs.leave(event._id)
+            sentence = (
+                f"Stopped, since nobody listened for the result within {most:g} seconds: read "
+                "the event's stream right after sending the photo."
+            )
+            self.send_message(
+                event, ProcessCompletedMessage(output={"error": sentence}, success=False)
+            )
             await self.clean_events(event_id=event._id)
 
     def _forget_unread(self) -> None:

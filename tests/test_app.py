@@ -383,12 +383,11 @@ def test_a_job_of_a_visitor_who_left_never_works() -> None:
 
 def test_a_cancelled_job_leaves_the_next_one_alone() -> None:
     jobs = Jobs()
-    jobs.claim("visitor")
-    with jobs.working("visitor"):
+    jobs.claim("event", "visitor")
+    with jobs.working("event"):
         jobs.stop("visitor")
-        jobs.claim("visitor")
-    with pytest.raises(JobRefused):
-        jobs.claim("visitor")
+        jobs.claim("next", "visitor")
+    assert jobs.is_wanted("next") and not jobs.is_wanted("event")
 
 
 def test_progress_is_told_with_steps_and_time() -> None:
