@@ -61,6 +61,10 @@ class Mailbox(asyncio.Queue[EventMessage]):
             self._readers -= 1
             self._last_read = time.monotonic()
 
+    def expect_reader(self) -> None:
+        """Let the time run from now."""
+        self._last_read = time.monotonic()
+
     @property
     def unread_seconds(self) -> float:
         """How long nobody has waited for a message; 0 while somebody does."""
@@ -107,8 +111,9 @@ class VisitorQueue(Queue):
         function = None if body.fn_index is None else self.blocks.fns.get(body.fn_index)
         if function is None:
             return False, "There is no such function on this page.", "error"
-        if session not in self.pending_messages_per_session:
-            self.pending_messages_per_session[session] = Mailbox()
+        mailbox = self.pending_messages_per_session.setdefault(session, Mailbox())
+        if isinstance(mailbox, Mailbox):
+            mailbox.expect_reader()
         kind = _kind(function)
         if kind is None:
             if len(self) - sum(1 for _ in self._waiting()) >= _MOST_SMALL:

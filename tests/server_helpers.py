@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import app
+from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
 from page import work
 from page.blocks import Page
@@ -148,4 +149,4 @@ class Gate:
             self.stopped += 1
             raise
         read_photo(order.path)
-        raise work.SettingsError("let go")
+        raise SettingsError("let go")
