@@ -33,6 +33,7 @@ from page.components import (
 )
 from page.settings import ServerSettings
 from page.style import CSS, THEME
+from page.untyped_files import HEAD
 from page.work import MAX_PIXELS
 
 MAX_FILE_MEGABYTES = 20
@@ -40,6 +41,7 @@ MAX_FILE_MEGABYTES = 20
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
     "css": CSS,
+    "head": HEAD,
     "max_file_size": f"{MAX_FILE_MEGABYTES}mb",
     "footer_links": ["api"],
     # Run history would write file names into the visitor's browser.
