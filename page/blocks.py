@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
+import sys
 from typing import Any
 
 import gradio as gr
@@ -20,6 +22,7 @@ from gradio.route_utils import API_PREFIX, FnIndexInferError
 from gradio.utils import get_upload_folder, run_coro_in_background
 from gradio_client.utils import is_http_url_like
 from pydantic import ValidationError
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -39,6 +42,9 @@ _UPLOAD_FIRST = (
 _NO_ADDRESSES = (
     "This server fetches nothing from other addresses: download the photo and upload the file."
 )
+
+_MOST_BYTES = 1_000_000
+"""Of a request that is no upload; those of the page have some kB."""
 
 # As gradio_client words what is wrong with the parameters of a request, before any of our code.
 _PARAMETER_WORDS = ("No value provided for required argument", "is not a valid key-word argument")
@@ -78,7 +84,7 @@ class Page(gr.Blocks):
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
         """Serve the page, as `gr.Blocks.launch`."""
         own = {
-            "middleware": [Middleware(RefuseAddresses)],
+            "middleware": [Middleware(Doorkeeper)],
             "exception_handlers": dict.fromkeys(
                 (TypeError, KeyError, FnIndexInferError), _tell_parameters
             ),
@@ -88,6 +94,9 @@ class Page(gr.Blocks):
     def run_startup_events(self) -> None:
         """Start the queue, and the sweeping of old files."""
         super().run_startup_events()  # type: ignore[no-untyped-call]
+        for server in getattr(getattr(self, "server", None), "servers", ()):
+            for listener in server.sockets:
+                give_up_vanished(listener, self.settings.vanished_seconds)
         run_coro_in_background(self._sweep)
 
     async def process_api(
@@ -119,6 +128,16 @@ class Page(gr.Blocks):
             await asyncio.sleep(self.settings.sweep_seconds)
 
 
+def give_up_vanished(listener: socket.socket, seconds: float) -> None:
+    """Close a listener's connections whose other end acknowledges nothing for so long.
+
+    The stream of an event sends something every 15 seconds: so a client whose machine is gone
+    without a word counts as one that left. Systems that lack this limit wait for many minutes.
+    """
+    if sys.platform == "linux":
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * seconds))
+
+
 def explain(error: Exception) -> str:
     """What to tell a visitor of an exception; the operator is told more where it is a fault."""
     if isinstance(error, CvpireError):
@@ -140,10 +159,11 @@ def explain(error: Exception) -> str:
     return internal_error(error)
 
 
-class RefuseAddresses:
-    """Answers no request that would make the server fetch an address of the client's choice.
+class Doorkeeper:
+    """Refuses requests that would cost the server what no visitor may ask for.
 
-    gradio fetches `/file=https://...` for everybody, from every public host.
+    gradio fetches `/file=https://...` for everybody, from every public host, and reads a request of
+    any length into memory. Uploads, which go to disk, have a limit of gradio's own.
 
     Args:
         app: the server behind it.
@@ -154,13 +174,24 @@ class RefuseAddresses:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] == "http":
-            _, is_file, path = scope["path"].partition("/file=")
-            if is_file and is_http_url_like(path.strip()):
-                response = JSONResponse({"detail": _NO_ADDRESSES}, status_code=403)
-                await response(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] == "http" and (refusal := self._refusal(scope)):
+            status, sentence = refusal
+            await JSONResponse({"detail": sentence}, status_code=status)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    @staticmethod
+    def _refusal(scope: Scope) -> tuple[int, str] | None:
+        path, is_file, file = scope["path"].partition("/file=")
+        if is_file and is_http_url_like(file.strip()):
+            return 403, _NO_ADDRESSES
+        if scope["method"] == "POST" and not path.rstrip("/").endswith("/upload"):
+            length = Headers(scope=scope).get("content-length", "")
+            if not length.isdecimal():
+                return 411, "The request does not say how long it is (Content-Length)."
+            if int(length) > _MOST_BYTES:
+                return 413, f"A request may have {_MOST_BYTES / 1e6:g} MB at most: upload files."
+        return None
 
 
 def _check_inputs(inputs: list[Any], expected: int) -> None:

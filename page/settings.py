@@ -60,6 +60,11 @@ class ServerSettings:
         return self.keep_seconds - 2.0 * self.sweep_seconds
 
     @property
+    def vanished_seconds(self) -> float:
+        """The longest that a connection's other end may acknowledge nothing."""
+        return 1.5 * self.absent_seconds
+
+    @property
     def keep_words(self) -> str:
         """How long files stay, in words: "60 minutes"."""
         return f"{self.keep_minutes:g} minute{'' if self.keep_minutes == 1 else 's'}"

@@ -57,7 +57,11 @@ class Api:
             connection.close()
 
     def open(
-        self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterator[bytes] | None = None,
+        kind: str = "application/json",
     ) -> http.client.HTTPConnection:
         """A request that is under way."""
         connection = http.client.HTTPConnection(self.host, timeout=60)

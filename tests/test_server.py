@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -23,7 +24,7 @@ from server_helpers import QUICK, Api, Gate, order, serve
 
 from cvpire.errors import SettingsError
 from page import files, handlers
-from page.blocks import Page
+from page.blocks import Page, give_up_vanished
 from page.settings import ServerSettings
 from page.visitor_queue import Mailbox, VisitorQueue
 from page.visitors import find_address
@@ -563,7 +564,8 @@ def test_closing_a_tab_deletes_the_visitors_files(page: Page, api: Api, photo: P
     assert all(path.exists() for path in held)
     visitor.close()
     assert wait_until(lambda: not any(path.exists() for path in held), 20)
-    assert not any(path.parent.exists() for path in held)
+    # The folder of an upload goes by its content, which other tests uploaded as well.
+    assert not any(path.parent.exists() for path in held if path.name != photo.name)
     assert visitor.session_hash not in handlers.HOLDINGS._held
 
 
@@ -702,6 +704,31 @@ def test_a_request_of_another_shape_gets_a_sentence(api: Api, path: str) -> None
         )
     status, answer = api.post("/queue/join", {"data": [], "fn_index": 999, "session_hash": "x"})
     assert (status, answer["detail"]) == (400, "There is no such function on this page.")
+
+
+def test_a_request_that_is_too_long_is_not_read(api: Api, path: str) -> None:
+    status, answer = api.post("/call/protect", {"data": order(path, run="x" * 1_100_000)})
+    assert status == 413 and answer["detail"].startswith("A request may have 1 MB at most")
+    connection = api.open("POST", "/call/protect", iter([b"{}"]))  # sent in chunks
+    assert connection.getresponse().status == 411
+    connection.close()
+    status, _ = api.post("/call/protect", {"data": order(path, run="x" * 900_000)})
+    assert status == 200
+    assert wait_until(lambda: not handlers.JOBS._jobs)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such limit")
+def test_a_connection_that_vanished_is_given_up(page: Page) -> None:
+    """Of a client whose machine or network is gone, only TCP can tell."""
+    (server,) = page.server.servers
+    for listener in server.sockets:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 2250
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        give_up_vanished(listener, 1.5)
+        with socket.create_connection(listener.getsockname()):
+            accepted, _ = listener.accept()
+            with accepted:
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1500
 
 
 NAMES = [
