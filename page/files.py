@@ -62,7 +62,7 @@ def use_own_folder() -> None:
     _own_lock = _lock(folder)
     _own_folder = folder
     os.environ[FOLDER_VARIABLE] = str(folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(_remove_own, folder, os.getpid())
 
 
 def sweep(max_age: float, keep: Collection[str] = ()) -> int:
@@ -148,6 +148,11 @@ def keep_result(data: bytes, name: str) -> str:
     path = folder / name
     path.write_bytes(data)
     return str(path)
+
+
+def _remove_own(folder: Path, process: int) -> None:
+    if os.getpid() == process:  # and not a child that was forked off it
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make_base() -> Path:

@@ -18,7 +18,7 @@ from cvpire.errors import CvpireError, SettingsError
 from cvpire.formats import KINDS, FileFormat
 from cvpire.heatmap import heatmap
 from cvpire.images.photo import Photo, encode_png, preview
-from cvpire.runs import RUNS
+from cvpire.runs import find_run
 from page import render
 from page.files import Holdings, keep_result
 from page.jobs import JobRefused, Jobs, JobStopped, Kind
@@ -161,18 +161,18 @@ def shown(record: dict[str, Any] | None) -> tuple[gr.Column, gr.Column]:
 
 def describe_run(run: str) -> str:
     """What a run does."""
-    return RUNS[run].summary
+    return find_run(_text("run", run)).summary
 
 
 def describe_kind(kind: str) -> tuple[gr.Slider, gr.Number]:
     """Show what there is to choose about a kind of file."""
-    is_lossy = not KINDS[kind].is_lossless
+    is_lossy = kind in KINDS and not KINDS[kind].is_lossless
     return gr.Slider(visible=is_lossy), gr.Number(visible=is_lossy)
 
 
 def describe_classifier(name: str) -> str:
     """What a classifier is, or what to do where its weights are missing."""
-    spec = find_spec(name)
+    spec = find_spec(_text("classifier", name))
     if not spec.is_ready:
         return f"Its weights are not on this machine. {spec.weights.advice()}"
     return f"{spec.title}. Licence of the weights: {spec.licence}."
