@@ -109,14 +109,21 @@ class Holdings:
         with self._lock:
             self._held.setdefault(session, {})[path] = mark
 
-    def release(self, session: str) -> None:
-        """Delete the files that only this session holds.
+    def release(self, session: str, paths: Collection[str | None] | None = None) -> None:
+        """Delete the files that only this session holds: all of them, or those of some paths.
 
         A file that somebody else has uploaded anew in the meantime, under the same name and with
         the same bytes, is another one and stays.
         """
         with self._lock:
-            mine = self._held.pop(session, {})
+            held_by_session = self._held.pop(session, {})
+            mine = {
+                path: mark
+                for path, mark in held_by_session.items()
+                if paths is None or path in paths
+            }
+            if left := {path: held_by_session[path] for path in held_by_session.keys() - mine}:
+                self._held[session] = left
             others = {path for held in self._held.values() for path in held}
         for path, mark in mine.items():
             if path not in others:

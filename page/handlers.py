@@ -87,10 +87,12 @@ def protect_photo(
             outcome = carry_out(order, lambda share, words: progress(share, desc=words), job.check)
             job.check()
             results = _results(outcome)
-            for given in (results.download, results.before, results.after, results.heatmap):
-                HOLDINGS.hold(session, given)
+            given = (results.download, results.before, results.after, results.heatmap)
+            for result in given:
+                HOLDINGS.hold(session, result)
             if job.is_stopped:  # the visitor may have left before he held them
-                HOLDINGS.release(session)
+                HOLDINGS.release(session, given)
+            job.check()
             return tuple(results)
     except JobStopped as stop:
         return tuple(Results(verdict=render.stopped(str(stop))))

@@ -79,7 +79,7 @@ def example(page: Page, photo: Path) -> str:
     command = str(json.loads(text)["named_endpoints"]["/protect"]["code_snippets"]["bash"])
     for old, new in [
         ("@/path/to/your/file", f"@{photo}"),
-        ('"run": "Robust"', '"run": "Top1-L1"'),
+        ('"run": "Robust"', '"run": "Top1-noL1"'),
         ('"classifier": "auto"', '"classifier": "lite0-imagenet"'),
         ('"view": "resize"', '"view": "native"'),
         ('"metric": "auto"', '"metric": ""'),
@@ -91,9 +91,9 @@ def example(page: Page, photo: Path) -> str:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-@pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_the_example_for_curl_gives_twenty_results_to_two_clients_at_once(
-    page: Page, api: Api, photo: Path, shell: str
+@pytest.mark.parametrize(("shell", "times"), [("sh", 20), ("bash", 4)])
+def test_the_example_for_curl_gives_as_many_results_to_two_clients_at_once(
+    page: Page, api: Api, photo: Path, shell: str, times: int
 ) -> None:
     if not shutil.which(shell):
         pytest.skip(f"{shell} is not installed")
@@ -105,7 +105,7 @@ def test_the_example_for_curl_gives_twenty_results_to_two_clients_at_once(
         return done.stdout + done.stderr
 
     with ThreadPoolExecutor(2) as clients:
-        answers = list(clients.map(ask, range(20)))
+        answers = list(clients.map(ask, range(times)))
     for answer in answers:
         assert answer.count("event: complete\n") == 1, answer[-500:]
         assert "Protected" in answer and '"verdict": "protected"' in answer
@@ -150,7 +150,7 @@ def test_a_session_of_no_name_waiting_stops_nobody(api: Api, gate: Gate, path: s
 @pytest.mark.parametrize("session", ["x" * 101, "x" * 1_000_000, 7, ["x"], {}])
 def test_what_is_no_name_of_a_session_is_refused(api: Api, path: str, session: object) -> None:
     status, _ = api.send(order(path), session)
-    assert status in (400, 422)
+    assert status in (400, 413, 422)
     assert api.call(order(path, run="nothing"))[0] == "error"
 
 
@@ -569,6 +569,26 @@ def test_closing_a_tab_deletes_the_visitors_files(page: Page, api: Api, photo: P
     assert visitor.session_hash not in handlers.HOLDINGS._held
 
 
+def test_results_that_nobody_waits_for_any_more_are_deleted(
+    page: Page, api: Api, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled at the last moment: the results go, the photo stays for the next job."""
+    path = api.upload(photo, "cancelled at the end.jpg")
+    made: list[Path] = []
+    make = handlers.keep_result
+
+    def cancel_meanwhile(data: bytes, name: str) -> str:
+        made.append(Path(make(data, name)))
+        handlers.JOBS.stop("late")
+        return str(made[-1])
+
+    monkeypatch.setattr(handlers, "keep_result", cancel_meanwhile)
+    kind, answer = api.call(order(path), "late")
+    assert kind == "complete" and "Cancelled" in answer[0] and answer[1] is None
+    assert len(made) == 4 and not any(each.exists() for each in made)
+    assert Path(path).exists()
+
+
 def test_a_file_that_another_visitor_holds_stays(page: Page, api: Api, photo: Path) -> None:
     path = api.upload(photo)
     holdings = files.Holdings()
@@ -586,10 +606,19 @@ def test_a_file_that_another_visitor_holds_stays(page: Page, api: Api, photo: Pa
     assert api.upload(photo) == path
     holdings.release("one")
     assert Path(path).exists()
+    # Some of a session's files.
+    other = api.upload(photo, "other.jpg")
+    for each in (path, other):
+        holdings.hold("four", each)
+    holdings.release("four", [other, None])
+    assert Path(path).exists() and not Path(other).exists()
+    assert list(holdings._held["four"]) == [path]
+    holdings.release("four", [])
     holdings.hold("three", path)
     Path(path).unlink()
     holdings.forget_gone()
     assert not holdings._held
+    holdings.release("nobody")
 
 
 # --- Errors and bad requests.
