@@ -25,8 +25,7 @@ class RawImage(gr.Image):
 
     def example_payload(self) -> Any:
         """What the page's API examples send: a file of the reader's own, not one of the network."""
-        path = "/path/to/your/photo.jpg"
-        return {"path": path, "url": path, "meta": {"_type": "gradio.FileData"}}
+        return _example("/path/to/your/photo.jpg")
 
     def example_value(self) -> Any:
         """As `example_payload`."""
@@ -41,6 +40,14 @@ class RawDownload(gr.DownloadButton):
     def preprocess(self, payload: Any) -> str | None:
         """The file's path."""
         return None if payload is None else payload.path
+
+    def example_payload(self) -> Any:
+        """What the page's API examples send: a file of the reader's own, not one of the network."""
+        return _example("/path/to/your/protected.png")
+
+    def example_value(self) -> Any:
+        """As `example_payload`."""
+        return "/path/to/your/protected.png"
 
 
 class RawDropdown(gr.Dropdown):
@@ -81,3 +88,7 @@ class RawNumber(gr.Number):
     def preprocess(self, payload: Any) -> Any:
         """What came."""
         return payload
+
+
+def _example(path: str) -> dict[str, Any]:
+    return {"path": path, "url": path, "meta": {"_type": "gradio.FileData"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from server_helpers import QUICK, Api, Gate, order, serve
 
 from cvpire.errors import SettingsError
 from page import files, handlers
+from page.api_examples import portable_bash
 from page.blocks import Page, give_up_vanished
 from page.settings import ServerSettings
 from page.visitor_queue import Mailbox, VisitorQueue
@@ -807,3 +809,21 @@ def test_settings_come_from_the_environment() -> None:
         "CVPIRE_TRUSTED_PROXY_HEADER": "X-Real-IP",
     }
     assert ServerSettings.from_environment(given) == ServerSettings(7.5, 2, 20, "X-Real-IP")
+
+
+# --- What the examples say.
+
+
+def test_the_examples_name_no_other_host(api: Api) -> None:
+    status, text = api.ask("GET", "/info")
+    assert status == 200
+    for endpoint in json.loads(text)["named_endpoints"].values():
+        for language in ("python", "javascript", "bash"):
+            example = endpoint["code_snippets"][language]
+            hosts = set(re.findall(r"https?://([^/'\"]+)", example))
+            assert hosts <= {api.host}, example
+
+
+@pytest.mark.parametrize("command", ["", "echo x", "curl -X POST y", "curl | read OTHER"])
+def test_a_command_that_is_no_example_of_gradio_stays(command: str) -> None:
+    assert portable_bash(command) == command
