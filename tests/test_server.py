@@ -577,7 +577,7 @@ def test_results_that_nobody_waits_for_any_more_are_deleted(
     """Cancelled at the last moment: the results go, the photo stays for the next job."""
     path = api.upload(photo, "cancelled at the end.jpg")
     made: list[Path] = []
-    make = handlers.keep_result
+    make = files.keep_result
 
     def cancel_meanwhile(data: bytes, name: str) -> str:
         made.append(Path(make(data, name)))
