@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,31 @@ import gradio as gr
 
 from cvpire.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.classifiers import CLASSIFIERS, ClassifierSpec, find_spec
+from cvpire.errors import CvpireError
 from cvpire.formats import KINDS
 from cvpire.memory import keep_freed_memory
 from cvpire.runs import DEFAULT_RUN, RUNS
 from cvpire.views import MAX_NATIVE_PIXELS
 from page import handlers, render
+from page.blocks import Page
+from page.components import (
+    RawDropdown,
+    RawImage,
+    RawNumber,
+    RawRadio,
+    RawSlider,
+)
+from page.settings import ServerSettings
 from page.style import CSS, THEME
+from page.untyped_files import HEAD
 from page.work import MAX_PIXELS
 
 MAX_FILE_MEGABYTES = 20
-KEEP_SECONDS = 3600
 
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
     "css": CSS,
+    "head": HEAD,
     "max_file_size": f"{MAX_FILE_MEGABYTES}mb",
     "footer_links": ["api"],
     # Run history would write file names into the visitor's browser.
@@ -54,24 +66,19 @@ EXAMPLES = [
 ]
 
 
-class RawImage(gr.Image):
-    """An upload that hands over the file as it came.
+def build_page(settings: ServerSettings | None = None) -> Page:
+    """The page, ready for `launch(**LAUNCH)`.
 
-    gradio's own preprocessing would re-encode or clip what `read_photo` reads rightly.
+    Args:
+        settings: of the server; those of the environment where they are left out.
+
+    Raises:
+        SettingsError: if the environment asks for what there is not.
     """
-
-    is_template = True  # the browser shows it as a gr.Image
-
-    def preprocess(self, payload: Any) -> str | None:
-        """The uploaded file's path."""
-        return None if payload is None else payload.path
-
-
-def build_page() -> gr.Blocks:
-    """The page, ready for `launch(**LAUNCH)`."""
+    settings = settings or ServerSettings.from_environment()
     # Before Blocks: without a network, its analytics hold up the process's end.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    demo = gr.Blocks(title="CV-PIRE", delete_cache=(KEEP_SECONDS, KEEP_SECONDS))
+    demo = Page(handlers.JOBS, handlers.HOLDINGS, settings, title="CV-PIRE")
     with demo:
         gr.Markdown(
             "# CV-PIRE\n"
@@ -89,33 +96,33 @@ def build_page() -> gr.Blocks:
                 )
                 _hint(
                     f"PNG, JPEG, WebP, HEIC, AVIF, GIF, BMP or TIFF of up to {MAX_FILE_MEGABYTES} "
-                    f"MB and {MAX_PIXELS / 1e6:.0f} megapixels. Files leave this server "
-                    f"within {2 * KEEP_SECONDS // 3600} hours."
+                    f"MB and {MAX_PIXELS / 1e6:.0f} megapixels. Files leave this server when you "
+                    f"close the page, and within {settings.keep_words} at the latest."
                 )
                 if found := find_examples():
                     gr.Examples(found, photo, cache_examples=False, label="Or try one of these")
-                run = gr.Dropdown(list(RUNS), value=DEFAULT_RUN, label="Run", elem_id="run")
+                run = RawDropdown(list(RUNS), value=DEFAULT_RUN, label="Run", elem_id="run")
                 run_hint = _hint(handlers.describe_run(DEFAULT_RUN))
-                classifier = gr.Dropdown(
+                classifier = RawDropdown(
                     _classifier_choices(),
                     value="auto",
                     label="Classifier to protect from",
                     elem_id="classifier",
                 )
                 classifier_hint = _hint(handlers.describe_classifier("auto"))
-                kind = gr.Radio(list(KINDS), value="PNG", label="Save as", elem_id="kind")
-                quality = gr.Slider(
+                kind = RawRadio(list(KINDS), value="PNG", label="Save as", elem_id="kind")
+                quality = RawSlider(
                     10, 95, value=90, step=1, label="Quality", visible=False, elem_id="quality"
                 )
-                kilobytes = gr.Number(
+                kilobytes = RawNumber(
                     label="Largest file in kB, by a lower quality if need be (0: any)",
                     value=0,
                     visible=False,
                     elem_id="kilobytes",
                 )
                 with gr.Accordion("More settings", open=False):
-                    view = gr.Radio(VIEWS, value="resize", label="It sees", elem_id="view")
-                    metric = gr.Radio(
+                    view = RawRadio(VIEWS, value="resize", label="It sees", elem_id="view")
+                    metric = RawRadio(
                         _metric_choices(),
                         value=AUTO,
                         label="Aesthetic score of both photos",
@@ -176,7 +183,6 @@ def build_page() -> gr.Blocks:
             handlers.protect_photo,
             inputs,
             outputs,
-            validator=handlers.claim,
             show_progress_on=verdict,
             scroll_to_output=True,
             concurrency_limit=1,
@@ -189,7 +195,6 @@ def build_page() -> gr.Blocks:
             handlers.rehearse_photo,
             order,
             rehearsal,
-            validator=handlers.claim_rehearsal,
             concurrency_limit=1,
             concurrency_id="work",
             trigger_mode="multiple",
@@ -204,13 +209,12 @@ def build_page() -> gr.Blocks:
             show_progress="hidden",
             api_name="cancel",
         )
-        photo.change(handlers.change_photo, None, everything, cancels=[job, trial], **quiet)
+        photo.change(handlers.change_photo, photo, everything, cancels=[job, trial], **quiet)
         kind.change(handlers.describe_kind, kind, [quality, kilobytes], **quiet)
         run.change(handlers.describe_run, run, run_hint, **quiet)
         classifier.change(handlers.describe_classifier, classifier, classifier_hint, **quiet)
         demo.unload(handlers.close_session)
-    demo.queue(max_size=8, default_concurrency_limit=1)
-    return demo
+    return demo.queue()
 
 
 def find_examples() -> list[str]:
@@ -259,4 +263,8 @@ def _metric_choices() -> list[tuple[str, str]]:
 
 if __name__ == "__main__":
     keep_freed_memory()
-    build_page().launch(**LAUNCH)
+    try:
+        page = build_page()
+    except CvpireError as error:
+        sys.exit(str(error))
+    page.launch(**LAUNCH)

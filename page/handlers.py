@@ -10,23 +10,28 @@ import math
 from typing import Any, NamedTuple
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
+from gradio.context import LocalContext
 
+from cvpire.aesthetics import AUTO, BEAUTY, NIMA
 from cvpire.classifiers import find_spec
-from cvpire.errors import CvpireError, SettingsError
+from cvpire.errors import SettingsError
 from cvpire.formats import KINDS, FileFormat
 from cvpire.heatmap import heatmap
 from cvpire.images.photo import Photo, encode_png, preview
-from cvpire.runs import RUNS
+from cvpire.runs import find_run
 from cvpire.target import Target
 from page import render
+from page.files import Holdings, keep_result
 from page.jobs import JobRefused, Jobs, JobStopped, Kind
+from page.visitor_queue import VisitorQueue
+from page.visitors import Visitor, find_address
 from page.work import Order, Outcome, RehearsalOrder, carry_out, carry_out_rehearsal
 
 JOBS = Jobs()
+HOLDINGS = Holdings()
 
 _MOST_KILOBYTES = 1_000_000
+_METRICS = (AUTO, BEAUTY, NIMA, "")
 
 
 class Results(NamedTuple):
@@ -45,44 +50,20 @@ class Results(NamedTuple):
     record: dict[str, object] | None = None
 
 
-def claim(
-    path: str | None,
-    run: str,
-    classifier: str,
-    view: str,
-    metric: str,
-    kind: str,
-    quality: float,
-    kilobytes: float | None,
-    request: gr.Request,
-) -> list[dict[str, Any]]:
-    """Let a job into the queue unless the visitor has one."""
-    return _claimed(request, Kind.PROTECTION, inputs=8)
-
-
-def claim_rehearsal(order: RehearsalOrder | None, request: gr.Request) -> list[dict[str, Any]]:
-    """Let a rehearsal into the queue unless the visitor has a job."""
-    return _claimed(request, Kind.REHEARSAL, inputs=1)
-
-
-def _claimed(request: gr.Request, kind: Kind, *, inputs: int) -> list[dict[str, Any]]:
-    """Claim a job; gradio wants an answer for each input."""
-    try:
-        JOBS.claim(_session(request), kind)
-        refusal = ""
-    except JobRefused as error:
-        refusal = str(error)
-    return [gr.validate(not refusal, refusal)] + [gr.validate(True, "")] * (inputs - 1)
-
-
 def begin(path: str | None, request: gr.Request) -> list[Any]:
-    """Clear the old results before a job; refuses at once what cannot start."""
+    """Clear the old results before a job; refuses at once what cannot start.
+
+    Raises:
+        SettingsError: without a photo.
+        JobRefused: if the queue would refuse the job.
+    """
     if path is None:
-        raise gr.Error("Choose a photo first.", print_exception=False)
-    try:
-        JOBS.check_free(_session(request))
-    except JobRefused as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise SettingsError("Choose a photo first.")
+    queue = LocalContext.blocks.get()._queue  # type: ignore[union-attr]
+    if isinstance(queue, VisitorQueue) and request.request is not None:
+        address = find_address(request.request, queue.settings.trusted_header)
+        if refusal := queue.refusal(Visitor(_session(request), address)):
+            raise JobRefused(refusal)
     return cleared()
 
 
@@ -102,21 +83,23 @@ def protect_photo(
 
     The last value is what a rehearsal needs; it stays on the server.
     """
+    session = _session(request)
     try:
-        with JOBS.working(_session(request)) as job:
-            if path is None:
-                raise SettingsError("Choose a photo first.")
-            order = Order(
-                path, run, classifier, view, metric, _file_format(kind, quality, kilobytes)
-            )
+        with JOBS.working(_event()) as job:
+            HOLDINGS.hold(session, path)
+            order = _order(path, run, classifier, view, metric, kind, quality, kilobytes)
             outcome = carry_out(order, lambda share, words: progress(share, desc=words), job.check)
-            job.check()  # nobody would delete the files of a job that gradio has forgotten
+            job.check()
             results = _results(outcome)
-            return *results, _rehearsal_order(path, results, outcome)
+            given = (results.download, results.before, results.after, results.heatmap)
+            for result in given:
+                HOLDINGS.hold(session, result)
+            if job.is_stopped:  # the visitor may have left before he held them
+                HOLDINGS.release(session, given)
+            job.check()
+            return *results, _rehearsal_order(order.path, results, outcome)
     except JobStopped as stop:
         return *Results(verdict=render.stopped(str(stop))), None
-    except CvpireError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from error
 
 
 def rehearse_photo(
@@ -126,7 +109,7 @@ def rehearse_photo(
 ) -> str:
     """Look what the photo that was protected last survives: a table for each classifier at hand."""
     try:
-        with JOBS.working(_session(request)) as job:
+        with JOBS.working(_event()) as job:
             if order is None:
                 raise SettingsError("Protect a photo first.")
             outcomes = carry_out_rehearsal(
@@ -135,8 +118,6 @@ def rehearse_photo(
             return render.rehearsal(outcomes)
     except JobStopped as stop:
         return render.stopped(str(stop))
-    except CvpireError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from error
 
 
 def cancel(request: gr.Request) -> tuple[Any, Any]:
@@ -149,15 +130,17 @@ def cancel(request: gr.Request) -> tuple[Any, Any]:
     return (gr.skip(), notice) if job.kind is Kind.REHEARSAL else (notice, gr.skip())
 
 
-def change_photo(request: gr.Request) -> list[Any]:
+def change_photo(path: str | None, request: gr.Request) -> list[Any]:
     """Stop work on the photo that went away, and clear its results."""
     JOBS.stop(_session(request))
+    HOLDINGS.hold(_session(request), path)
     return cleared(render.WAITING)
 
 
 def close_session(request: gr.Request) -> None:
-    """Stop the work of a visitor who left."""
+    """Stop the work of a visitor who left, and delete his files."""
     JOBS.close(_session(request))
+    HOLDINGS.release(_session(request))
 
 
 def cleared(verdict: str = "") -> list[Any]:
@@ -173,18 +156,18 @@ def shown(record: dict[str, Any] | None) -> tuple[gr.Column, gr.Column]:
 
 def describe_run(run: str) -> str:
     """What a run does."""
-    return RUNS[run].summary
+    return find_run(_text("run", run)).summary
 
 
 def describe_kind(kind: str) -> tuple[gr.Slider, gr.Number]:
     """Show what there is to choose about a kind of file."""
-    is_lossy = not KINDS[kind].is_lossless
+    is_lossy = kind in KINDS and not KINDS[kind].is_lossless
     return gr.Slider(visible=is_lossy), gr.Number(visible=is_lossy)
 
 
 def describe_classifier(name: str) -> str:
     """What a classifier is, or what to do where its weights are missing."""
-    spec = find_spec(name)
+    spec = find_spec(_text("classifier", name))
     if not spec.is_ready:
         return f"Its weights are not on this machine. {spec.weights.advice()}"
     return f"{spec.title}. Licence of the weights: {spec.licence}."
@@ -210,7 +193,7 @@ def _results(outcome: Outcome) -> Results:
     )
     return results._replace(
         # The bytes that were judged; the name says nothing about the visitor's own file.
-        download=_keep(protected.data, f"protected{protected.file_format.suffix}"),
+        download=keep_result(protected.data, f"protected{protected.file_format.suffix}"),
         slider=(before, after),
         before=before,
         after=after,
@@ -223,11 +206,62 @@ def _rehearsal_order(path: str, results: Results, outcome: Outcome) -> Rehearsal
     return RehearsalOrder(path, results.download, Target.of(outcome.protected.report))
 
 
+def _order(
+    path: object,
+    run: object,
+    classifier: object,
+    view: object,
+    metric: object,
+    kind: object,
+    quality: object,
+    kilobytes: object,
+) -> Order:
+    """What was asked for; each value may be anything, since anybody may send it.
+
+    Raises:
+        SettingsError: for what is no order.
+    """
+    if path is None:
+        raise SettingsError("Choose a photo first.")
+    file_format = _file_format(
+        _text("kind", kind),
+        _number("quality", quality),
+        None if kilobytes is None else _number("kilobytes", kilobytes),
+    )
+    metric = _text("metric", metric)
+    if metric not in _METRICS:
+        known = ", ".join(filter(None, _METRICS))
+        raise SettingsError(f"expected a metric of {known}, or none, got {_shown(metric)}")
+    names = (_text("run", run), _text("classifier", classifier), _text("view", view))
+    return Order(_text("path", path), *names, metric, file_format)
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise SettingsError(f"expected text for {name}, got {_shown(value)}")
+    return value
+
+
+def _number(name: str, value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise SettingsError(f"expected a number for {name}, got {_shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _shown(value: object) -> str:
+    """A value in a sentence, cut where it is long."""
+    words = repr(value)
+    return words if len(words) <= 60 else f"{words[:60]}..."
+
+
 def _file_format(kind: str, quality: float, kilobytes: float | None) -> FileFormat:
     if kind in KINDS and KINDS[kind].is_lossless:
         return FileFormat(kind)
     kilobytes = kilobytes or 0
-    if not math.isfinite(quality) or not 0 <= kilobytes <= _MOST_KILOBYTES:
+    if not 1 <= quality <= 100 or not 0 <= kilobytes <= _MOST_KILOBYTES:
         raise SettingsError(
             f"expected a quality of 1 to 100 and a size of 0 to {_MOST_KILOBYTES:,} kB, got "
             f"{quality:g} and {kilobytes:g} kB"
@@ -237,14 +271,13 @@ def _file_format(kind: str, quality: float, kilobytes: float | None) -> FileForm
 
 def _preview(photo: Photo, name: str) -> str:
     """A photo for the screen, as a file."""
-    return _keep(encode_png(preview(photo)), name)
-
-
-def _keep(data: bytes, name: str) -> str:
-    """Write a file where gradio serves from and where it deletes old files."""
-    path: str = save_bytes_to_cache(data, name, get_upload_folder())
-    return path
+    return keep_result(encode_png(preview(photo)), name)
 
 
 def _session(request: gr.Request) -> str:
     return request.session_hash or ""
+
+
+def _event() -> str:
+    """The id of the event in gradio's queue that is worked off here."""
+    return LocalContext.event_id.get() or ""

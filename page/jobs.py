@@ -1,28 +1,34 @@
-"""One job for each visitor, one at a time on the machine, and each can be stopped.
+"""One job at a time on the machine, and each can be stopped.
 
-gradio's queue lets jobs in one after the other, but it can neither stop a running function nor
-refuse a visitor's second job: when its `cancels` takes a job off the page, the thread works on.
-Here a job carries an Event, looked at in each step.
+gradio's queue lets jobs in one after the other, but it cannot stop a running function: when a job
+is cancelled, or its visitor leaves, the thread works on. Here a job carries an Event, looked at in
+each step. A job goes by the id of its event in gradio's queue, which gradio makes up: nothing hangs
+on what a client calls itself.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 
+from cvpire.errors import CvpireError, Stopped
+
 # Longer than any photo the page takes should need on two cores; it frees the queue from the rest.
 MAX_SECONDS = 600.0
 
+_MOST_REMEMBERED = 100
 
-class JobStopped(Exception):  # noqa: N818 - an end, not an error
+
+class JobStopped(Stopped):
     """A job was cancelled or took too long; the message is one sentence for the visitor."""
 
 
-class JobRefused(Exception):  # noqa: N818 - an answer, not an error
-    """The visitor has a job already; the message is one sentence for the visitor."""
+class JobRefused(CvpireError):  # noqa: N818 - an answer, not an error
+    """The visitor cannot have a job now; the message is one sentence for the visitor."""
 
 
 class Kind(Enum):
@@ -37,10 +43,12 @@ class Job:
 
     Args:
         kind: what it does.
+        session: the visitor's.
     """
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, session: str) -> None:
         self.kind = kind
+        self.session = session
         self._stop = threading.Event()
         self._max_seconds = MAX_SECONDS
         self._deadline: float | None = None
@@ -75,7 +83,7 @@ class Job:
 
 
 class Jobs:
-    """The jobs of all visitors, by session.
+    """The jobs of all visitors, by the ids of their events in gradio's queue.
 
     Args:
         max_seconds: the longest that a job may work.
@@ -84,81 +92,95 @@ class Jobs:
     def __init__(self, max_seconds: float = MAX_SECONDS) -> None:
         self.max_seconds = max_seconds
         self._jobs: dict[str, Job] = {}
+        # Taken off the queue before they were stopped; the visitor who cancelled is told of them.
+        self._taken_off: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
         # A cancelled job leaves gradio's queue at once and its thread within a step. This keeps
         # the next job from working beside it.
         self._work = threading.Lock()
 
-    def claim(self, session: str, kind: Kind = Kind.PROTECTION) -> None:
-        """Register a job that joins the queue.
+    def claim(self, event: str, session: str, kind: Kind = Kind.PROTECTION) -> None:
+        """Register a job that joined the queue.
 
         Args:
+            event: its id in the queue.
             session: the visitor's.
             kind: what it is to do.
-
-        Raises:
-            JobRefused: if the session has a job that nobody asked to stop.
         """
         with self._lock:
-            self._check_free(session)
-            self._jobs[session] = Job(kind)
+            self._jobs[event] = Job(kind, session)
+            self._taken_off.pop(session, None)
 
-    def check_free(self, session: str) -> None:
-        """Look whether `claim` would refuse.
-
-        Raises:
-            JobRefused: as `claim`.
-        """
+    def is_wanted(self, event: str) -> bool:
+        """Whether there is such a job and nobody asked it to stop."""
         with self._lock:
-            self._check_free(session)
+            job = self._jobs.get(event)
+            return job is not None and not job.is_stopped
 
     @contextmanager
-    def working(self, session: str) -> Iterator[Job]:
-        """The session's claimed job, while it works.
+    def working(self, event: str) -> Iterator[Job]:
+        """A claimed job, while it works.
 
         Raises:
             JobStopped: if it was cancelled while it waited.
         """
         with self._lock:
-            job = self._jobs.get(session)
-        if job is None:  # the visitor left, which forgets the claim, while the job came in
-            raise JobStopped("Cancelled. The visitor has left.")
+            job = self._jobs.get(event)
+        if job is None:  # it left the queue while it came in
+            raise JobStopped("Cancelled. The job is not in the queue any more.")
         try:
-            with self._work:
+            with self._turn(job):
                 job.start(self.max_seconds)
                 job.check()
                 yield job
         finally:
-            self._drop(session, job)
+            self.end(event)
+
+    def end(self, event: str) -> None:
+        """Forget a job that is done."""
+        with self._lock:
+            self._jobs.pop(event, None)
+
+    def leave(self, event: str) -> None:
+        """Stop and forget a job that left the queue before it was done, for whatever reason."""
+        with self._lock:
+            job = self._jobs.pop(event, None)
+            if job is not None and not job.is_stopped:
+                job.stop()
+                self._taken_off[job.session] = job
+                while len(self._taken_off) > _MOST_REMEMBERED:
+                    self._taken_off.popitem(last=False)
 
     def stop(self, session: str) -> Job | None:
-        """Ask the session's job to stop; a new one may be claimed at once.
+        """Ask the session's jobs to stop; a new one may join the queue at once.
 
         Returns:
-            The job, or None where there was none to stop.
+            The latest of them, also where it has just been taken off the queue, or None where
+            there was none to stop.
         """
         with self._lock:
-            job = self._jobs.get(session)
-            if job is None or job.is_stopped:
-                return None
-            job.stop()
-            return job
+            stopped = self._taken_off.pop(session, None)
+            for job in self._jobs.values():
+                if job.session == session and not job.is_stopped:
+                    job.stop()
+                    stopped = job
+            return stopped
 
     def close(self, session: str) -> None:
-        """Stop the session's job and forget the session."""
+        """Stop and forget the jobs of a session that has ended."""
         with self._lock:
-            if job := self._jobs.pop(session, None):
-                job.stop()
+            self._taken_off.pop(session, None)
+            for event, job in list(self._jobs.items()):
+                if job.session == session:
+                    job.stop()
+                    del self._jobs[event]
 
-    def _check_free(self, session: str) -> None:
-        job = self._jobs.get(session)
-        if job is not None and not job.is_stopped:
-            raise JobRefused(
-                "Your last photo is still in work: wait until it is done, or press Cancel."
-            )
-
-    def _drop(self, session: str, job: Job) -> None:
-        with self._lock:
-            # After a cancel, the session may have claimed its next job.
-            if self._jobs.get(session) is job:
-                del self._jobs[session]
+    @contextmanager
+    def _turn(self, job: Job) -> Iterator[None]:
+        """Wait for the job before it, and not a moment longer than somebody wants this one."""
+        while not self._work.acquire(timeout=0.1):
+            job.check()
+        try:
+            yield
+        finally:
+            self._work.release()

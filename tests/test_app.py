@@ -36,7 +36,7 @@ from cvpire.runs import RUNS
 from cvpire.searches import Algorithm1
 from cvpire.target import Target
 from page import handlers, render, work
-from page.jobs import JobRefused, Jobs, JobStopped
+from page.jobs import Jobs, JobStopped
 
 # On small photos, their own pixels cost a tenth of the 256x256 that the page takes by default.
 SETTINGS = ("Top1-L1", "lite0-imagenet", "native", "", "PNG", 90, None)
@@ -76,8 +76,8 @@ def attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[EndlessAttack]:
     attack = EndlessAttack()
     monkeypatch.setattr(work, "protect", attack)
     yield attack
-    for session in list(handlers.JOBS._jobs):
-        handlers.JOBS.close(session)
+    for event in list(handlers.JOBS._jobs):
+        handlers.JOBS.leave(event)
     attack.resume.release(5)
 
 
@@ -363,8 +363,8 @@ def test_one_job_works_at_a_time() -> None:
     jobs = Jobs()
     inside = threading.Event()
 
-    jobs.claim("first")
-    jobs.claim("second")
+    jobs.claim("first", "a")
+    jobs.claim("second", "b")
 
     def second() -> None:
         with jobs.working("second"):
@@ -373,38 +373,74 @@ def test_one_job_works_at_a_time() -> None:
     thread = threading.Thread(target=second)
     with jobs.working("first"):
         thread.start()
-        assert not inside.wait(0.2)
+        assert not inside.wait(0.3)
     assert inside.wait(5)
     thread.join()
+    assert not jobs._jobs
+
+
+def test_a_job_that_nobody_wants_does_not_wait_for_its_turn() -> None:
+    jobs = Jobs()
+    ended: list[str] = []
+    jobs.claim("first", "a")
+
+    def work(event: str) -> None:
+        with pytest.raises(JobStopped), jobs.working(event):
+            raise AssertionError("it worked")
+        ended.append(event)
+
+    with jobs.working("first"):
+        waiting = [str(number) for number in range(3)]
+        for event in waiting:
+            jobs.claim(event, "b")
+        threads = [threading.Thread(target=work, args=[event]) for event in waiting]
+        for thread in threads:
+            thread.start()
+        jobs.stop("b")
+        for thread in threads:
+            thread.join(5)
+        assert sorted(ended) == waiting
 
 
 def test_a_job_cancelled_while_it_waits_never_works() -> None:
     jobs = Jobs()
-    jobs.claim("visitor")
-    with pytest.raises(JobRefused):
-        jobs.claim("visitor")
+    jobs.claim("event", "visitor")
+    assert jobs.is_wanted("event")
     assert jobs.stop("visitor")
-    with pytest.raises(JobStopped), jobs.working("visitor"):
+    assert not jobs.is_wanted("event")
+    assert jobs.stop("visitor") is None
+    with pytest.raises(JobStopped), jobs.working("event"):
         raise AssertionError("it worked")
-    jobs.claim("visitor")
+
+
+def test_a_job_that_left_the_queue_never_works_and_can_still_be_told_of() -> None:
+    jobs = Jobs()
+    jobs.claim("event", "visitor")
+    jobs.leave("event")
+    with pytest.raises(JobStopped), jobs.working("event"):
+        raise AssertionError("it worked")
+    job = jobs.stop("visitor")
+    assert job is not None and job.is_stopped
+    assert jobs.stop("visitor") is None
+    assert not jobs.is_wanted("event")
 
 
 def test_a_job_of_a_visitor_who_left_never_works() -> None:
     jobs = Jobs()
-    jobs.claim("visitor")
+    jobs.claim("event", "visitor")
     jobs.close("visitor")
-    with pytest.raises(JobStopped), jobs.working("visitor"):
+    with pytest.raises(JobStopped), jobs.working("event"):
         raise AssertionError("it worked")
+    assert jobs.stop("visitor") is None
 
 
 def test_a_cancelled_job_leaves_the_next_one_alone() -> None:
     jobs = Jobs()
-    jobs.claim("visitor")
-    with jobs.working("visitor"):
+    jobs.claim("event", "visitor")
+    with jobs.working("event"):
         jobs.stop("visitor")
-        jobs.claim("visitor")
-    with pytest.raises(JobRefused):
-        jobs.claim("visitor")
+        jobs.claim("next", "visitor")
+    assert jobs.is_wanted("next") and not jobs.is_wanted("event")
 
 
 def test_progress_is_told_with_steps_and_time() -> None:

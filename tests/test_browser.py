@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,8 +87,8 @@ def attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[EndlessAttack]:
     attack = EndlessAttack()
     monkeypatch.setattr(work, "protect", attack)
     yield attack
-    for session in list(handlers.JOBS._jobs):
-        handlers.JOBS.close(session)
+    for event in list(handlers.JOBS._jobs):
+        handlers.JOBS.leave(event)
     attack.resume.release(5)
 
 
@@ -205,6 +206,47 @@ def test_a_bad_file_gets_a_sentence(tab: Page, tmp_path: Path) -> None:
     tab.locator("#photo img").wait_for(state="attached")
     tab.locator("#protect").click()
     tab.get_by_text("is not a picture of a kind that can be read").wait_for()
+
+
+@pytest.mark.parametrize("name", ["photo", "photo.heics", "photo.hif", "photo.jfif", "photo.odd"])
+@pytest.mark.parametrize("way", ["chosen", "dropped"])
+def test_a_photo_is_taken_whatever_its_name(tab: Page, photo: Path, name: str, way: str) -> None:
+    named = photo.rename(photo.with_name(name))
+    if way == "chosen":
+        upload(tab, named)
+    else:
+        drop = """([name, data]) => {
+            const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name));
+            const target = document.querySelector("#photo input[type=file]").parentElement;
+            for (const kind of ["dragenter", "dragover", "drop"]) {
+                const options = { dataTransfer: transfer, bubbles: true, cancelable: true };
+                target.dispatchEvent(new DragEvent(kind, options));
+            }
+        }"""
+        with tab.expect_response(lambda response: "/run/predict" in response.url):
+            tab.evaluate(drop, [name, base64.b64encode(named.read_bytes()).decode()])
+        tab.locator("#photo img").wait_for(state="attached")
+    assert tab.locator(".toast-body").count() == 0
+
+
+def test_closing_the_tab_deletes_the_photo(demo: gr.Blocks, browser: Browser, photo: Path) -> None:
+    named = photo.rename(photo.with_name("of a tab that closes.jpg"))
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(str(demo.local_url))
+        tab.locator("#protect").wait_for()
+        upload(tab, named)
+        (held,) = [
+            Path(path)
+            for paths in handlers.HOLDINGS._held.values()
+            for path in paths
+            if path.endswith(named.name)
+        ]
+        assert held.exists()
+        tab.close()
+        assert wait_until(lambda: not held.exists(), 30)
 
 
 def test_the_page_fits_a_phone(tab: Page) -> None:
