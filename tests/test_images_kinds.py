@@ -51,6 +51,7 @@ RAMP[..., 1] = np.linspace(0, 255, 20)[:, None]
 RAMP[..., 2] = 90
 ALPHA = np.tile(np.linspace(0, 255, 30).astype(np.uint8), (20, 1))
 CLEAR = np.dstack([RAMP, ALPHA])
+NOISE = np.random.default_rng(8).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 LINEAR = srgb_encode(RAMP / 255)
 P3_PROFILE = matrix_profile(P3, 1.8, b"P3")
 LINEAR_PROFILE = matrix_profile(SRGB, 1.0, b"Linear")
@@ -451,10 +452,12 @@ def test_a_jpeg_without_rows_is_refused() -> None:
 
 def test_a_png_without_its_end() -> None:
     data = png_of(RAMP)
-    for missing in (1, 4, 12):
+    # The end marker has 12 bytes; before it are two checksums of 4, and then the pixels.
+    for missing in (1, 4, 12, 14, 16, 18, 20):
         photo = read_photo(data[:-missing])
         assert np.array_equal(photo.pixels, RAMP) and photo.notes == (END_IS_MISSING,)
-    assert "cut off" in refusal(data[:-20])
+    for missing in (60, 200):
+        assert "cut off" in refusal(data[:-missing])
 
 
 @pytest.mark.parametrize(("width", "bits"), [(3, 24), (1, 16), (3, 8), (2, 24)])
@@ -502,6 +505,253 @@ def test_lossless_and_deep_jpegs(bits: int) -> None:
     assert abs(photo.pixels[..., 0].astype(int) - RAMP[..., 0]).max() <= 1
     note = (f"Reduced from {bits} to 8 bits a channel.",) if bits > 8 else ()
     assert photo.notes == note
+
+
+# --- further siblings, found by trying ------------------------------------------------------------
+
+
+def exif_and_profile() -> dict[str, Any]:
+    return {"exif": oriented_exif(6), "icc_profile": LINEAR_PROFILE}
+
+
+def test_heic_with_multiplied_colours() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    multiplied = np.rint(RAMP * (ALPHA[..., None] / 255)).astype(np.uint8)
+    file = pillow_heif.from_bytes(
+        mode="RGBa", size=(30, 20), data=np.dstack([multiplied, ALPHA]).tobytes()
+    )
+    buffer = io.BytesIO()
+    file.save(buffer, quality=-1, chroma=444, matrix_coefficients=0)
+    photo = read_photo(buffer.getvalue())
+    assert photo.alpha is not None and abs(photo.alpha.astype(int) - ALPHA).max() <= 2
+    is_seen = ALPHA > 100
+    assert abs(photo.pixels.astype(int) - RAMP)[is_seen].max() <= 4
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_a_grey_avif_takes_a_grey_profile(bits: int, with_alpha: bool) -> None:
+    grey = np.dstack([RAMP[..., 0], ALPHA]) if with_alpha else RAMP[..., 0]
+    deep = np.rint(grey * ((2**bits - 1) / 255)).astype(np.uint16 if bits > 8 else np.uint8)
+    plain = bytes(imagecodecs.avif_encode(deep, level=100, bitspersample=bits, speed=8))
+    photo = read_photo(with_profile(plain, grey_profile(1.0)))
+    assert photo.notes[-1] == "Converted from the colour profile 'Grey' to sRGB."
+    assert abs(photo.pixels - LINEAR[..., :1]).max() <= 6
+    assert (photo.alpha is not None) == with_alpha
+
+
+def with_profile(avif: bytes, profile: bytes) -> bytes:
+    """An AVIF whose first colr box holds a profile."""
+    at = avif.index(b"colrnclx") - 4
+    (size,) = struct.unpack_from(">I", avif, at)
+    box = struct.pack(">I", 12 + len(profile)) + b"colrprof" + profile
+    grown = len(box) - size
+    data = bytearray(avif)
+    for parent in (b"ipco", b"iprp", b"meta"):
+        place = avif.index(parent) - 4
+        struct.pack_into(">I", data, place, struct.unpack_from(">I", avif, place)[0] + grown)
+    place, start = avif.index(b"iloc"), avif.index(b"mdat")
+    (length,) = struct.unpack_from(">I", avif, place - 4)
+    for offset in range(place, place + length - 7):
+        (value,) = struct.unpack_from(">I", avif, offset)
+        if start < value < len(avif):
+            struct.pack_into(">I", data, offset, value + grown)
+    return bytes(data[:at]) + box + bytes(data[at + size :])
+
+
+def test_a_progressive_jpeg_without_its_last_scans() -> None:
+    data = save(NOISE, "JPEG", progressive=True, quality=90)
+    scans = [at for at in range(len(data)) if data.startswith(b"\xff\xda", at)]
+    assert len(scans) > 5
+    for start in scans[2:]:
+        assert "cut off" in refusal(data[:start])
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+def test_half_a_jpeg_with_an_end_is_still_half(share: float) -> None:
+    data = save(NOISE, "JPEG", quality=90)
+    assert "cut off" in refusal(data[: int(len(data) * share)] + b"\xff\xd9")
+
+
+def test_a_jpeg_with_flipped_bits_says_so() -> None:
+    data = bytearray(save(NOISE, "JPEG", quality=90))
+    start = data.index(b"\xff\xda") + 40
+    notes = set()
+    for at in range(start, len(data) - 4, 17):
+        hurt = bytearray(data)
+        hurt[at] ^= 0x40
+        try:
+            notes.update(read_photo(bytes(hurt)).notes)
+        except PhotoError:
+            continue
+    assert notes == {"The file is damaged in places, which the picture may show."}
+
+
+@pytest.mark.parametrize("tail", [bytes(100), b"\r\n", b"\0" * 3, b"\xff"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_bytes_after_a_jpeg_that_has_no_end(tail: bytes, progressive: bool) -> None:
+    data = save(RAMP, "JPEG", quality=90, progressive=progressive)
+    photo = read_photo(data[:-2] + tail)
+    assert np.array_equal(photo.pixels, read_photo(data).pixels)
+    assert photo.notes == (END_IS_MISSING,)
+
+
+def test_what_follows_a_jpeg_is_not_its_scans() -> None:
+    data = save(RAMP, "JPEG", quality=90)
+    photo = read_photo(data + b"\xff\xda\0\x08" * 5000)
+    assert np.array_equal(photo.pixels, read_photo(data).pixels) and photo.notes == ()
+
+
+def _with_segments(data: bytes, *segments: bytes) -> bytes:
+    return data[:2] + b"".join(segments) + data[2:]
+
+
+def _icc_part(number: int, count: int, content: bytes) -> bytes:
+    body = b"ICC_PROFILE\0" + bytes([number, count]) + content
+    return b"\xff\xe2" + struct.pack(">H", len(body) + 2) + body
+
+
+def test_parts_of_a_profile_in_a_jpeg() -> None:
+    data = save(RAMP, "JPEG", quality=100, subsampling=0)
+    half = len(LINEAR_PROFILE) // 2
+    first, second = LINEAR_PROFILE[:half], LINEAR_PROFILE[half:]
+    applied = "Converted from the colour profile 'Linear' to sRGB."
+    ignored = "Its colour profile is damaged and was ignored."
+    for parts, note in [
+        ([(1, 2, first), (2, 2, second)], applied),
+        ([(2, 2, second), (1, 2, first)], applied),
+        ([(1, 1, LINEAR_PROFILE), (1, 1, LINEAR_PROFILE)], applied),
+        ([(1, 2, first)], ignored),
+        ([(2, 2, second)], ignored),
+        ([(0, 1, LINEAR_PROFILE)], ignored),
+    ]:
+        photo = read_photo(_with_segments(data, *(_icc_part(*part) for part in parts)))
+        assert photo.notes == (note,), parts
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_rare_jpegs_are_turned_and_converted(bits: int) -> None:
+    samples = np.rint(RAMP[..., 0] * ((2**bits - 1) / 255)).astype(
+        np.uint8 if bits == 8 else np.uint16
+    )
+    data = bytes(imagecodecs.ljpeg_encode(samples, bitspersample=bits))
+    exif = b"Exif\0\0" + oriented_exif(6).tobytes().removeprefix(b"Exif\0\0")
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    photo = read_photo(_with_segments(data, segment, _icc_part(1, 1, LINEAR_PROFILE)))
+    expected = np.rot90(LINEAR[..., 0], -1)
+    assert photo.pixels.shape == (30, 20, 3)
+    assert abs(photo.pixels[..., 0] - expected).max() <= 2
+    assert "Turned upright as its EXIF orientation says." in photo.notes
+    assert "cut off" in refusal(data[:-2])
+
+
+@pytest.mark.parametrize("header", [108, 124])
+def test_an_alpha_mask_in_a_bmp_of_plain_words(header: int) -> None:
+    row = bytes([10, 30, 200, 64, 10, 30, 200, 255])
+    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    photo = read_photo(bmp(2, 1, 32, row, masks=masks, header=header))
+    assert photo.pixels[0].tolist() == [[200, 30, 10]] * 2
+    assert photo.alpha is not None and photo.alpha.tolist() == [[64, 255]]
+
+
+@pytest.mark.parametrize("length", [16, 24, 36, 42, 46, 48, 60])
+def test_a_bmp_whose_header_is_cut_short_or_longer(length: int) -> None:
+    whole = bmp(3, 1, 24, bytes([1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0]))
+    header = whole[14:54].ljust(64, b"\0")[:length]
+    header = struct.pack("<I", length) + header[4:]
+    rows = whole[54:]
+    start = struct.pack("<I", 14 + length)
+    data = whole[:10] + start + header + rows
+    assert read_photo(data).pixels.tolist() == [[[3, 2, 1], [6, 5, 4], [9, 8, 7]]]
+
+
+@pytest.mark.parametrize("height", [2, -2])
+def test_a_bmp_of_four_colours(height: int) -> None:
+    palette = bytes([1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0, 10, 11, 12, 0])
+    rows = bytes([0b00011011, 0b01000000, 0, 0, 0b11111111, 0b10000000, 0, 0])
+    pixels = read_photo(bmp(5, height, 2, rows, palette=palette)).pixels
+    one = [[3, 2, 1], [6, 5, 4], [9, 8, 7], [12, 11, 10], [6, 5, 4]]
+    other = [[12, 11, 10]] * 4 + [[9, 8, 7]]
+    assert pixels.tolist() == ([other, one] if height > 0 else [one, other])
+
+
+@pytest.mark.parametrize(("compression", "what"), [(3, "Huffman codes"), (4, "run lengths of 24")])
+def test_what_only_os2_had(compression: int, what: str) -> None:
+    info = struct.pack("<IiiHHI", 64, 8, 8, 1, 1 if compression == 3 else 24, compression)
+    data = b"BM" + struct.pack("<IHHI", 200, 0, 0, 78) + info.ljust(64, b"\0") + bytes(80)
+    assert f"this kind of BMP ({what}" in refusal(data)
+
+
+@pytest.mark.parametrize("profile", [grey_profile(1.0), cmyk_profile(0)])
+def test_beside_a_profile_of_another_model_nothing_counts(profile: bytes) -> None:
+    photo = read_photo(png_of(RAMP, iccp(profile), gama(1.0)))
+    assert np.array_equal(photo.pixels, RAMP) and len(photo.notes) == 1
+
+
+@pytest.mark.parametrize(
+    "extra", [cicp(1, 8), gama(1.0), iccp(LINEAR_PROFILE), chunk(b"acTL", struct.pack(">II", 4, 0))]
+)
+def test_what_a_png_says_too_late(extra: bytes) -> None:
+    data = png_of(RAMP)
+    photo = read_photo(data[:-12] + extra + data[-12:])
+    assert np.array_equal(photo.pixels, RAMP) and photo.notes == ()
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("interlace", [0, 1])
+def test_a_png_whose_own_checksum_is_wrong(depth: int, interlace: int) -> None:
+    pixels = RAMP if depth == 8 else RAMP.astype(np.uint16) * 257
+    data = png_of(pixels)
+    if interlace:
+        data = _interlaced(pixels)
+    at, length = data.index(b"IDAT") + 4, int.from_bytes(data[data.index(b"IDAT") - 4 :][:4], "big")
+    packed = data[at : at + length - 4] + b"\0\1\2\3"
+    hurt = data[: at - 8] + chunk(b"IDAT", packed) + data[at + length + 4 :]
+    photo = read_photo(hurt)
+    assert np.array_equal(photo.pixels, RAMP)
+    assert "A checksum of the file is wrong; the picture itself is whole." in photo.notes
+
+
+def _interlaced(pixels: NDArray[Any]) -> bytes:
+    """Adam7 by hand."""
+    kind = ">u2" if pixels.dtype == np.uint16 else "u1"
+    rows = b""
+    for left, top, across, down in (
+        *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+        *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+    ):
+        for line in pixels[top::down, left::across].astype(kind):
+            rows += b"\0" + line.tobytes()
+    header = struct.pack(">IIBBBBB", 30, 20, 8 * pixels.dtype.itemsize, 2, 0, 0, 1)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("codes", [(0, 0), (3, 3), (200, 13), (1, 255)])
+def test_reserved_code_points_cost_no_heic(codes: tuple[int, int]) -> None:
+    plain = heic(RAMP)
+    at = plain.index(b"colrnclx") + 8
+    photo = read_photo(plain[:at] + struct.pack(">HH", *codes) + plain[at + 4 :])
+    assert np.array_equal(photo.pixels, read_photo(plain).pixels)
+
+
+@pytest.mark.parametrize("kind", ["avif", "heic"])
+@pytest.mark.parametrize("turn", [2, 3, 6])
+def test_a_turn_of_the_files_own_is_said_as_that(kind: str, turn: int) -> None:
+    exif = oriented_exif(turn)
+    data = save(RAMP, "AVIF", exif=exif) if kind == "avif" else heic(RAMP, exif=exif.tobytes())
+    assert read_photo(data).notes == ("Turned upright as its own turn (irot or imir) says.",)
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_depth_that_only_the_stream_tells(bits: int) -> None:
+    deep = np.rint(RAMP * ((2**bits - 1) / 255)).astype(np.uint16)
+    data = bytes(
+        imagecodecs.avif_encode(deep, level=100, bitspersample=bits, pixelformat="444", speed=8)
+    )
+    photo = read_photo(data.replace(b"pixi", b"free"))
+    assert photo.notes == (f"Reduced from {bits} to 8 bits a channel.",)
+    assert abs(photo.pixels.astype(int) - RAMP).max() <= 3
 
 
 # --- nothing on standard error --------------------------------------------------------------------

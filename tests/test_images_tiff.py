@@ -748,7 +748,6 @@ def test_a_loop_or_a_broken_second_page_leaves_the_first() -> None:
 @pytest.mark.parametrize(
     "tags",
     [
-        REDUCED,
         {"t50706": ("B", [1, 4, 0, 0])},
         {"t262": ("H", [32803])},
         {"t262": ("H", [34892])},

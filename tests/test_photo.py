@@ -457,8 +457,8 @@ def test_several_pages_are_refused() -> None:
     assert "several pages" in error_of(data)
 
 
-def test_raw_file_does_not_give_its_thumbnail() -> None:
-    assert "raw file" in error_of(save(NOISE, "TIFF", tiffinfo={254: 1}))
+def test_a_smaller_copy_alone_is_the_photo() -> None:
+    assert (read_photo(save(NOISE, "TIFF", tiffinfo={254: 1})).pixels == NOISE).all()
 
 
 @pytest.mark.parametrize(

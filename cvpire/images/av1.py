@@ -1,13 +1,29 @@
-"""The colours that an AV1 stream states in its sequence header, where an AVIF's boxes state none.
+"""What an AV1 stream says of its pictures in its sequence header, where an AVIF's boxes are silent.
 
 Source: AV1 Bitstream & Decoding Process Specification, 5.3 (OBUs) and 5.5 (sequence header).
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 _SEQUENCE_HEADER = 1
 _UNSPECIFIED = 2
 _SELECT = 2
+
+
+class Sequence(NamedTuple):
+    """What a sequence header says.
+
+    Attributes:
+        bits: of a channel: 8, 10 or 12.
+        is_grey: whether there is no colour.
+        colors: primaries and transfer (H.273); None where it states none.
+    """
+
+    bits: int
+    is_grey: bool
+    colors: tuple[int, int] | None
 
 
 class _Bits:
@@ -43,8 +59,8 @@ class _Bits:
             self.read(zeros)
 
 
-def sequence_colors(data: bytes) -> tuple[int, int] | None:
-    """Primaries and transfer (H.273) of the first sequence header; None where it states none.
+def read_sequence(data: bytes) -> Sequence | None:
+    """The first sequence header; None where there is none.
 
     Args:
         data: of OBUs, as an AVIF's item holds them.
@@ -75,7 +91,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
     return value, at + index + 1
 
 
-def _read_header(bits: _Bits) -> tuple[int, int] | None:
+def _read_header(bits: _Bits) -> Sequence:
     profile = bits.read(3)
     bits.read()
     is_reduced = bits.read()
@@ -128,13 +144,12 @@ def _skip_tools(bits: _Bits) -> None:
         bits.read(3)
 
 
-def _read_colors(bits: _Bits, profile: int) -> tuple[int, int] | None:
-    is_deep = bits.read()
-    if profile == 2 and is_deep:
-        bits.read()
-    if profile != 1:  # monochrome
-        bits.read()
+def _read_colors(bits: _Bits, profile: int) -> Sequence:
+    depth = 10 if bits.read() else 8
+    if profile == 2 and depth > 8 and bits.read():
+        depth = 12
+    is_grey = profile != 1 and bool(bits.read())
     if not bits.read():
-        return None
-    primaries, transfer = bits.read(8), bits.read(8)
-    return None if (primaries, transfer) == (_UNSPECIFIED,) * 2 else (primaries, transfer)
+        return Sequence(depth, is_grey, None)
+    colors = bits.read(8), bits.read(8)
+    return Sequence(depth, is_grey, None if colors == (_UNSPECIFIED,) * 2 else colors)

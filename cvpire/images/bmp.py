@@ -15,7 +15,11 @@ from cvpire.images.limits import check_size, not_supported
 
 _BITFIELDS, _JPEG, _PNG, _ALPHA_BITFIELDS = 3, 4, 5, 6
 # Lengths of the headers that hold masks of colours, and of alpha.
-_V2, _V3, _V4, _V5 = 52, 56, 108, 124
+_V3, _V4, _V5 = 56, 108, 124
+# Of OS/2 2.x, which may also be cut short anywhere.
+_OS2, _SHORTEST_OS2 = 64, 16
+_COMMON_LENGTHS = (40, 52, 56, 64, 108, 124)
+_USUAL_MASKS = (0xFF0000, 0xFF00, 0xFF)
 
 
 class _Masked(NamedTuple):
@@ -52,9 +56,11 @@ def decode_bmp(name: str, data: bytes, max_pixels: int) -> Decoded:
         PhotoError: for a picture that is too large, or of a kind that nothing here decodes.
         Exception: others, from decoders, for damaged files.
     """
+    data = _padded(_normalised(data))
     profile = _profile(data)
-    data = _padded(data)
     masked = _read_masks(name, data)
+    if masked is None and (values := _two_bits(name, data, max_pixels)) is not None:
+        return Decoded(values, Model.RGB, profile=profile)
     if masked is None:
         image = BmpImageFile(io.BytesIO(data))
         check_size(name, image.size, max_pixels)
@@ -77,8 +83,17 @@ def _read_masks(name: str, data: bytes) -> _Masked | None:
     if length < 40:
         return None
     width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    if length == _OS2:
+        if compression in (_BITFIELDS, _JPEG):  # its own numbers
+            what = "Huffman codes" if compression == _BITFIELDS else "run lengths of 24 bits"
+            raise not_supported(name, "BMP", what)
+        return None
     if compression in (_JPEG, _PNG):
         raise not_supported(name, "BMP", "a JPEG or PNG inside")
+    if compression == 0 and bits == 32 and length >= _V4 and width > 0 and height:
+        (alpha,) = struct.unpack_from("<I", data, 66)
+        masks = (*_USUAL_MASKS, alpha)
+        return _Masked(width, abs(height), height < 0, 32, offset, masks) if alpha else None
     if compression not in (_BITFIELDS, _ALPHA_BITFIELDS) or bits not in (16, 32):
         return None
     has_alpha = length >= _V3 or compression == _ALPHA_BITFIELDS
@@ -87,6 +102,18 @@ def _read_masks(name: str, data: bytes) -> _Masked | None:
         raise ValueError("no pixels")
     red, green, blue, alpha = (*masks, 0)[:4]
     return _Masked(width, abs(height), height < 0, bits, offset, (red, green, blue, alpha))
+
+
+def _normalised(data: bytes) -> bytes:
+    """The file with a header of 40 bytes in place of one of OS/2's odd lengths."""
+    (offset,) = struct.unpack_from("<I", data, 10)
+    (length,) = struct.unpack_from("<I", data, 14)
+    if length in _COMMON_LENGTHS or not _SHORTEST_OS2 <= length < _OS2:
+        return data
+    header = bytearray(data[14 : 14 + length].ljust(40, b"\0")[:40])
+    header[:4] = (40).to_bytes(4, "little")
+    start = (offset + 40 - length).to_bytes(4, "little")
+    return b"".join([data[:10], start, bytes(header), data[14 + length :]])
 
 
 def _padded(data: bytes) -> bytes:
@@ -101,6 +128,26 @@ def _padded(data: bytes) -> bytes:
     padding = -((width * bits + 7) // 8) % 4
     missing = offset + (width * bits + 31) // 32 * 4 * abs(height) - len(data)
     return data + bytes(missing) if 0 < missing <= padding else data
+
+
+def _two_bits(name: str, data: bytes, max_pixels: int) -> NDArray[np.uint8] | None:
+    """(H, W, 3) of a palette of four colours, which Pillow does not know; None for another file."""
+    offset, length = struct.unpack_from("<II", data, 10)
+    if length < 40:
+        return None
+    width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    if (bits, compression) != (2, 0) or width < 1 or height == 0:
+        return None
+    check_size(name, (width, abs(height)), max_pixels)
+    stride = (width * 2 + 31) // 32 * 4
+    rows = np.frombuffer(data, np.uint8, count=stride * abs(height), offset=offset)
+    indices = rows.reshape(-1, stride, 1) >> np.array([6, 4, 2, 0], np.uint8) & 3
+    indices = indices.reshape(abs(height), -1)[:, :width]
+    palette = np.zeros((4, 4), np.uint8)
+    given = np.frombuffer(data[14 + length : min(offset, 30 + length)], np.uint8)
+    palette[: len(given) // 4] = given[: len(given) // 4 * 4].reshape(-1, 4)
+    colors: NDArray[np.uint8] = palette[indices, 2::-1]
+    return colors if height < 0 else colors[::-1]
 
 
 def _words(data: bytes, masked: _Masked) -> NDArray[Any]:

@@ -41,6 +41,7 @@ class Decoded:
         encoding: what the file says of its colours by other means than a profile; it counts where
             there is no profile, unless `encoding_first`.
         encoding_first: whether the encoding goes before the profile (PNG's cICP).
+        is_turn_noted: whether the notes tell of the orientation.
         notes: what decoding changed or passed over, one short sentence each.
     """
 
@@ -51,4 +52,5 @@ class Decoded:
     profile: bytes | None = None
     encoding: ColorEncoding | None = None
     encoding_first: bool = False
+    is_turn_noted: bool = False
     notes: tuple[str, ...] = ()

@@ -14,14 +14,15 @@ from PIL.AvifImagePlugin import AvifImageFile
 
 from cvpire.errors import PhotoError
 from cvpire.images import color_encoding
-from cvpire.images.av1 import sequence_colors
+from cvpire.images.av1 import Sequence, read_sequence
 from cvpire.images.color_encoding import ColorEncoding
 from cvpire.images.decoded import Decoded, Model
 from cvpire.images.isobmff import MainItem, read_main_item
 from cvpire.images.limits import check_size, expect_one_frame
 from cvpire.images.orientation import exif_orientation
 
-_UNSPECIFIED_MATRIX = 2
+_UNSPECIFIED = _UNSPECIFIED_MATRIX = 2
+_TURNED = "Turned upright as its own turn (irot or imir) says."
 _HEIF_SEQUENCE = rb"....ftyp(hev[cmxs]|msf1)"
 
 
@@ -41,11 +42,14 @@ def decode_avif(name: str, data: bytes, max_pixels: int) -> Decoded:
     check_size(name, image.size, max_pixels)
     expect_one_frame(name, getattr(image, "n_frames", 1))
     item = read_main_item(data)
-    if item.nclx is None:
-        item = item._replace(nclx=_stream_colors(data, item.start))
-    if item.bits > 8:
-        # Pillow has 8 bits, in which HDR's shadows are steps.
-        values = _full_range(imagecodecs.avif_decode(data), item.bits)
+    stream = _stream(data, item.start)
+    if stream is not None:
+        nclx = None if stream.colors is None else (*stream.colors, _UNSPECIFIED_MATRIX, True)
+        item = item._replace(bits=stream.bits, nclx=item.nclx or nclx)
+    if item.bits > 8 or (stream is not None and stream.is_grey):
+        # Pillow has 8 bits, in which HDR's shadows are steps, and colours where there are none.
+        values = imagecodecs.avif_decode(data)
+        values = _full_range(values, item.bits) if item.bits > 8 else values
     else:
         image.load()
         values = np.array(image if image.mode in ("RGB", "RGBA") else image.convert("RGBA"))
@@ -72,6 +76,7 @@ def decode_heic(name: str, data: bytes, max_pixels: int) -> Decoded:
             f"{name} is a HEIC picture, which needs the package pillow-heif:"
             " install it (pip install pillow-heif) or save the photo as JPEG."
         ) from error
+    data = _with_known_colors(data)
     file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     image: Any = file[file.primary_index]
     width, height = image.size
@@ -82,21 +87,53 @@ def decode_heic(name: str, data: bytes, max_pixels: int) -> Decoded:
     values = np.asarray(image)
     if bits > 8:
         values = _full_range(values, bits)
+    if image.premultiplied_alpha:
+        values = _straight(values)
     item = read_main_item(data)
     # libheif has turned it, as the file's own properties say.
     return _decoded(values, 1, image.info, item._replace(bits=bits))
 
 
-def _stream_colors(data: bytes, start: int) -> tuple[int, int, int, bool] | None:
-    """What the AV1 stream itself says, in the form of an nclx box."""
+def _stream(data: bytes, start: int) -> Sequence | None:
+    """What the AV1 stream itself says; None where it cannot be found."""
     if not start:
         return None
     try:
         # Its first unit after an empty one.
-        colors = sequence_colors(data[start : start + 256])
+        return read_sequence(data[start : start + 256])
     except IndexError:
         return None
-    return None if colors is None else (*colors, _UNSPECIFIED_MATRIX, True)
+
+
+def _with_known_colors(data: bytes) -> bytes:
+    """The file with "unspecified" in place of code points that are reserved, which libheif refuses
+    and viewers pass over.
+    """
+    at = data.find(b"colrnclx")
+    while 0 <= at < len(data) - 12:
+        codes = [int.from_bytes(data[at + 8 + i : at + 10 + i], "big") for i in (0, 2)]
+        known = [code if is_known else _UNSPECIFIED for code, is_known in _known(codes)]
+        data = data[: at + 8] + b"".join(c.to_bytes(2, "big") for c in known) + data[at + 12 :]
+        at = data.find(b"colrnclx", at + 8)
+    return data
+
+
+def _known(codes: list[int]) -> list[tuple[int, bool]]:
+    primaries, transfer = codes
+    return [
+        (primaries, (1 <= primaries <= 12 and primaries != 3) or primaries == 22),
+        (transfer, 1 <= transfer <= 18 and transfer != 3),
+    ]
+
+
+def _straight(values: NDArray[Any]) -> NDArray[Any]:
+    """Colours (H, W, channels and alpha) that were multiplied by the alpha, divided by it."""
+    full = np.iinfo(values.dtype).max
+    alpha = values[..., -1:].astype(np.float32)
+    colors = values[..., :-1] * (full / np.maximum(alpha, 1.0))
+    straight = np.concatenate([np.minimum(np.rint(colors), full), alpha], axis=2)
+    whole: NDArray[Any] = straight.astype(values.dtype)
+    return whole
 
 
 def _full_range(values: NDArray[Any], bits: int) -> NDArray[np.uint16]:
@@ -115,7 +152,9 @@ def _decoded(
     samples = values[..., : channels - has_alpha] if values.ndim == 3 else values
     if samples.ndim == 3 and samples.shape[2] == 1:
         samples = samples[..., 0]
-    notes = (f"Reduced from {item.bits} to 8 bits a channel.",) if item.bits > 8 else ()
+    notes: tuple[str, ...] = (_TURNED,) if item.is_turned else ()
+    if item.bits > 8:
+        notes += (f"Reduced from {item.bits} to 8 bits a channel.",)
     return Decoded(
         samples,
         Model.GREY if samples.ndim == 2 else Model.RGB,
@@ -123,6 +162,7 @@ def _decoded(
         orientation,
         info.get("icc_profile") or None,
         _encoding(item),
+        is_turn_noted=True,
         notes=notes,
     )
 

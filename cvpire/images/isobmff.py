@@ -21,12 +21,14 @@ class MainItem(NamedTuple):
         nclx: primaries, transfer, matrix and full range of its colr box; None without one.
         bits: of a channel, by pixi; 0 where the file does not say.
         peak: the brightest content in cd/m2, by clli or mdcv; 0 where it does not say.
+        is_turned: whether it is to be turned or mirrored, by irot or imir.
         start: where in the file the coded picture begins; 0 where that cannot be told.
     """
 
     nclx: tuple[int, int, int, bool] | None = None
     bits: int = 0
     peak: float = 0.0
+    is_turned: bool = False
     start: int = 0
 
 
@@ -70,6 +72,10 @@ def _take(found: MainItem, box: _Box) -> MainItem:
             return found._replace(nclx=(primaries, transfer, matrix, bool(full & 0x80)))
         case b"pixi" if len(content) > 5:
             return found._replace(bits=max(content[5 : 5 + content[4]]))
+        case b"irot":
+            return found._replace(is_turned=found.is_turned or bool(content[0] & 3))
+        case b"imir":
+            return found._replace(is_turned=True)
         case b"clli" if light := int.from_bytes(content[:2], "big"):
             return found._replace(peak=float(light))
         case b"mdcv" if not found.peak:

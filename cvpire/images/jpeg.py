@@ -13,7 +13,8 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from cvpire.images.decoded import Decoded, Model
-from cvpire.images.limits import check_size, not_supported
+from cvpire.images.jpeg_segments import Segments, read_segments
+from cvpire.images.limits import END_IS_MISSING, check_size, not_supported
 from cvpire.images.orientation import exif_orientation
 
 _END = b"\xff\xd9"
@@ -22,9 +23,12 @@ _END = b"\xff\xd9"
 _COMMON_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
 # A picture is decoded once for each of its scans: a small file of thousands would take hours.
 # Encoders make some ten.
-_MOST_SCANS, _SCAN = 200, b"\xff\xda"
+_MOST_SCANS = 200
 _MODELS = {"L": Model.GREY, "RGB": Model.RGB, "CMYK": Model.CMYK}
 _SIMPLE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+# Warnings about what is not the picture: bytes after it, and profiles, which are read here.
+_HARMLESS = ("extraneous bytes", "ICC marker")
+_IN_PLACES = "The file is damaged in places, which the picture may show."
 
 
 def decode_jpeg(name: str, data: bytes, max_pixels: int) -> Decoded:
@@ -39,72 +43,72 @@ def decode_jpeg(name: str, data: bytes, max_pixels: int) -> Decoded:
         PhotoError: for a picture that is too large, or of a kind that nothing here decodes.
         Exception: others, from decoders, for damaged files.
     """
-    # Within coded data, a byte of 255 is followed by 0: so each of these is a marker.
-    if data.count(_SCAN) > _MOST_SCANS:
+    segments = read_segments(data, _MOST_SCANS)
+    if segments.scans > _MOST_SCANS:
         raise not_supported(name, "JPEG", f"more than {_MOST_SCANS} scans", "an ordinary JPEG")
-    frame = _find_frame(data)
-    if frame is not None and not (frame[0] in _COMMON_FRAMES and frame[1] == 8):
-        return _decode_rare(name, data, frame, max_pixels)
-    image: Image.Image = JpegImageFile(io.BytesIO(data))
-    check_size(name, image.size, max_pixels)
-    notes: tuple[str, ...] = ()
-    try:
-        image.load()
-    except OSError:
-        image = _without_end(data, image.mode)
-        notes = ("The end of the file is missing; the picture itself is whole.",)
+    check_size(name, segments.size, max_pixels)
+    is_common = segments.frame in _COMMON_FRAMES and segments.bits == 8
+    notes: tuple[str, ...]
+    if segments.frame and not is_common:
+        samples, model, notes = _decode_rare(name, data, segments)
+    else:
+        image, notes = _decode_common(data, segments)
+        check_size(name, image.size, max_pixels)
+        samples, model = np.array(image), _MODELS[image.mode]
     return Decoded(
-        np.array(image),
-        _MODELS[image.mode],
-        orientation=exif_orientation(image.info.get("exif")),
-        profile=image.info.get("icc_profile"),
+        samples,
+        model,
+        orientation=exif_orientation(segments.exif),
+        profile=segments.profile,
         notes=notes,
     )
 
 
-def _without_end(data: bytes, mode: str) -> Image.Image:
-    """A picture all of which is there but the marker of its end.
+def _decode_common(data: bytes, segments: Segments) -> tuple[Image.Image, tuple[str, ...]]:
+    """The picture and notes.
+
+    libjpeg fills what is missing with grey, and says so only to a strict reader.
 
     Raises:
-        ValueError: if more than that is missing: libjpeg would fill it with grey, and says so only
-            to a strict reader.
+        ValueError: if rows are missing, or scans.
     """
-    ended = data + _END
-    simplejpeg.decode_jpeg(ended, colorspace=_SIMPLE_SPACES[mode], strict=True)
-    image = JpegImageFile(io.BytesIO(ended))
+    image: Image.Image = JpegImageFile(io.BytesIO(data))
+    if not segments.is_ended:
+        if not segments.is_fine:
+            raise ValueError("scans are missing")
+        data += _END
+    warning = _first_warning(data, image.mode)
+    if "premature end" in warning:
+        raise ValueError(warning)
+    is_harmless = any(words in warning for words in _HARMLESS)
+    notes = (_IN_PLACES,) if warning and not is_harmless else ()
+    image = JpegImageFile(io.BytesIO(data))
     image.load()
-    return image
+    return image, (() if segments.is_ended else (END_IS_MISSING,)) + notes
 
 
-def _find_frame(data: bytes) -> tuple[int, int, int, int] | None:
-    """Kind, bits, height and width in the frame's header; None where there is none."""
-    at = 2
-    while at + 9 < len(data):
-        if data[at] != 0xFF:
-            return None
-        kind = data[at + 1]
-        if kind == 0xFF or kind == 0x01 or 0xD0 <= kind <= 0xD8:  # without content
-            at += 1 if kind == 0xFF else 2
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if (0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC)) or kind == 0xF7:
-            height, width = data[at + 5 : at + 7], data[at + 7 : at + 9]
-            return kind, data[at + 4], int.from_bytes(height, "big"), int.from_bytes(width, "big")
-        if kind == 0xDA or length < 2:
-            return None
-        at += 2 + length
-    return None
+def _first_warning(data: bytes, mode: str) -> str:
+    """What libjpeg says first of an odd picture; "" of one without fault."""
+    try:
+        simplejpeg.decode_jpeg(data, colorspace=_SIMPLE_SPACES[mode], strict=True)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _decode_rare(
-    name: str, data: bytes, frame: tuple[int, int, int, int], max_pixels: int
-) -> Decoded:
-    """12 bits a channel, or lossless."""
-    kind, bits, height, width = frame
-    if not 2 <= bits <= 16:
-        raise ValueError("no such depth")
-    what = f"{bits} bits a channel" if kind in _COMMON_FRAMES else "lossless or hierarchical"
-    check_size(name, (width, height), max_pixels)
+    name: str, data: bytes, segments: Segments
+) -> tuple[NDArray[Any], Model, tuple[str, ...]]:
+    """12 bits a channel, or lossless: samples, model and notes.
+
+    Raises:
+        ValueError: for a picture without its end: nobody would tell that rows are missing.
+    """
+    bits = segments.bits
+    if not 2 <= bits <= 16 or not segments.is_ended:
+        raise ValueError("no such depth, or cut off")
+    is_deep = segments.frame in _COMMON_FRAMES
+    what = f"{bits} bits a channel" if is_deep else "lossless or hierarchical"
     try:
         values: NDArray[Any] = imagecodecs.jpeg_decode(data)
     except Exception as error:
@@ -115,6 +119,4 @@ def _decode_rare(
     full = 255 if values.dtype == np.uint8 else 65535
     scaled = np.rint(values.astype(np.float32) * (full / (2**bits - 1))).clip(0, full)
     notes = (f"Reduced from {bits} to 8 bits a channel.",) if bits > 8 else ()
-    return Decoded(
-        scaled.astype(values.dtype), Model.GREY if channels == 1 else Model.RGB, notes=notes
-    )
+    return scaled.astype(values.dtype), Model.GREY if channels == 1 else Model.RGB, notes

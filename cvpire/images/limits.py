@@ -7,6 +7,9 @@ from cvpire.errors import PhotoError
 DEFAULT_MAX_PIXELS = 64_000_000
 DEFAULT_MAX_BYTES = 100_000_000
 
+# A note on a file that lacks no more than the mark of its end.
+END_IS_MISSING = "The end of the file is missing; the picture itself is whole."
+
 
 def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     """Refuse a picture that is too large.

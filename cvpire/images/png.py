@@ -20,12 +20,26 @@ from PIL.PngImagePlugin import PngImageFile
 from cvpire.images import color_encoding
 from cvpire.images.color_encoding import ColorEncoding
 from cvpire.images.decoded import Decoded, Model
-from cvpire.images.limits import check_size, expect_one_frame, not_supported
+from cvpire.images.limits import END_IS_MISSING, check_size, expect_one_frame, not_supported
 from cvpire.images.orientation import exif_orientation
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Chunks that make the picture.
 _PICTURE = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_WRONG_CHECKSUM = "A checksum of the file is wrong; the picture itself is whole."
+# First column and row, and steps, of the seven pictures that an interlaced one consists of.
+_ADAM7 = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+# Others that are looked at. But for eXIf they say nothing where they come too late.
+_BEFORE_PICTURE = (b"tRNS", b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cLLI", b"mDCV", b"acTL")
+_KEPT = (*_BEFORE_PICTURE, b"eXIf")
 # A colour profile unpacks to no more; the largest in use, of presses, have some 3 MB.
 _MOST_PROFILE_BYTES = 16_000_000
 # A gAMA without cHRM that is about this says no more than that the picture is an ordinary one.
@@ -62,6 +76,7 @@ class _Chunks(NamedTuple):
         has_end: whether the end marker is there.
         is_animated: whether an fcTL stands before the first IDAT: the picture is a frame.
         is_doubtful: whether the checksum of an IDAT is wrong.
+        is_cut: whether the file ends within an IDAT.
     """
 
     picture: list[tuple[bytes, bytes]]
@@ -70,6 +85,7 @@ class _Chunks(NamedTuple):
     has_end: bool
     is_animated: bool
     is_doubtful: bool
+    is_cut: bool
 
 
 def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
@@ -91,16 +107,24 @@ def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
     _check_picture(header, chunks)
     notes = []
     if chunks.is_doubtful:
-        notes.append("A checksum of the file is wrong; the picture itself is whole.")
+        notes.append(_WRONG_CHECKSUM)
     if chunks.damaged:
         kinds = ", ".join(dict.fromkeys(kind.decode("latin-1") for kind in chunks.damaged))
         notes.append(f"A part of the file beside the picture ({kinds}) is damaged and was ignored.")
     if not chunks.has_end:
-        notes.append("The end of the file is missing; the picture itself is whole.")
+        notes.append(END_IS_MISSING)
     if header.depth == 16:
         notes.append("Reduced from 16 to 8 bits a channel.")
     decode = _decode_deep if header.depth == 16 else _decode_shallow
-    samples, alpha = decode(header, chunks)
+    try:
+        if chunks.is_cut:
+            chunks = _repacked(header, chunks)
+        samples, alpha = decode(header, chunks)
+    except Exception:
+        if chunks.is_cut:
+            raise
+        samples, alpha = decode(header, _repacked(header, chunks))
+        notes.append(_WRONG_CHECKSUM)
     encoding, encoding_first = _encoding(chunks.extras)
     return Decoded(
         samples,
@@ -110,13 +134,16 @@ def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
         _profile(chunks.extras),
         encoding,
         encoding_first,
-        tuple(notes),
+        notes=tuple(notes),
     )
 
 
 def _read_chunks(name: str, data: bytes) -> _Chunks:
-    found = _Chunks([], {}, [], False, False, False)
+    found = _Chunks([], {}, [], False, False, False, False)
     for kind, content, is_whole in _walk(data):
+        if is_whole is None:
+            found.picture.append((kind, content))
+            return found._replace(is_cut=True)
         if kind == b"CgBI":
             raise not_supported(name, "PNG", "Apple's own, for apps")
         if not found.picture and kind != b"IHDR":
@@ -133,11 +160,14 @@ def _read_chunks(name: str, data: bytes) -> _Chunks:
         elif not is_whole:
             found.damaged.append(kind)
         elif kind == b"fcTL":
-            is_first = all(known != b"IDAT" for known, _ in found.picture)
-            found = found._replace(is_animated=found.is_animated or is_first)
-        elif kind not in (b"fdAT", b"tEXt", b"zTXt", b"iTXt"):
+            found = found._replace(is_animated=found.is_animated or not _has_pixels(found))
+        elif kind in _KEPT and not (kind in _BEFORE_PICTURE and _has_pixels(found)):
             found.extras.setdefault(kind, content)
     return found
+
+
+def _has_pixels(found: _Chunks) -> bool:
+    return any(kind == b"IDAT" for kind, _ in found.picture)
 
 
 def _read_header(content: bytes) -> _Header:
@@ -148,14 +178,18 @@ def _read_header(content: bytes) -> _Header:
     return header
 
 
-def _walk(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Kind and content of each chunk, and whether its checksum is right."""
+def _walk(data: bytes) -> Iterator[tuple[bytes, bytes, bool | None]]:
+    """Kind and content of each chunk, and whether its checksum is right; None of it where the file
+    ends within an IDAT.
+    """
     at = len(_SIGNATURE)
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
         kind = data[at + 4 : at + 8]
         end = at + 12 + length
         if end > len(data):
+            if kind == b"IDAT":
+                yield kind, data[at + 8 : end - 4], None
             return
         content = data[at + 8 : end - 4]
         (checksum,) = struct.unpack_from(">I", data, end - 4)
@@ -172,16 +206,31 @@ def _expect_still(name: str, chunks: _Chunks) -> None:
     expect_one_frame(name, frames if chunks.is_animated else frames + 1)
 
 
+def _row_bytes(header: _Header, width: int) -> int:
+    channels = {_RGB: 3, _GREY_ALPHA: 2, _RGB_ALPHA: 4}.get(header.color_type, 1)
+    return (width * channels * header.depth + 7) // 8
+
+
+def _raw_bytes(header: _Header) -> int:
+    """Of the unpacked picture, with the byte before each row that tells its filter."""
+    if not header.interlace:
+        return header.height * (1 + _row_bytes(header, header.width))
+    total = 0
+    for left, top, across, down in _ADAM7:
+        columns = -(-(header.width - left) // across)
+        rows = -(-(header.height - top) // down)
+        total += rows * (1 + _row_bytes(header, columns)) if columns > 0 and rows > 0 else 0
+    return total
+
+
 def _check_picture(header: _Header, chunks: _Chunks) -> None:
-    """Refuse what cannot unpack to so many pixels, and a doubtful picture that is damaged.
+    """Refuse what cannot unpack to so many pixels, and a picture whose checksums are both wrong.
 
     Raises:
         ValueError, zlib.error: for a damaged picture.
     """
-    parts = [content for kind, content in chunks.picture if kind == b"IDAT"]
-    channels = {_RGB: 3, _GREY_ALPHA: 2, _RGB_ALPHA: 4}.get(header.color_type, 1)
-    row = (header.width * channels * header.depth + 7) // 8
-    if row * header.height > _MOST_DEFLATED * sum(map(len, parts)):
+    parts = _packed(chunks)
+    if _raw_bytes(header) > _MOST_DEFLATED * sum(map(len, parts)):
         raise ValueError("cut off")
     if not chunks.is_doubtful:
         return
@@ -192,7 +241,26 @@ def _check_picture(header: _Header, chunks: _Chunks) -> None:
             unpacker.decompress(part, 1 << 20)
             part = unpacker.unconsumed_tail
     if not unpacker.eof:
+        raise ValueError("damaged")
+
+
+def _repacked(header: _Header, chunks: _Chunks) -> _Chunks:
+    """The same picture without the checksum at the end of its pixels, which is wrong or missing.
+
+    Raises:
+        ValueError, zlib.error: if rows are missing.
+    """
+    expected = _raw_bytes(header)
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    raw = unpacker.decompress(b"".join(_packed(chunks))[2:], expected)
+    if len(raw) < expected:
         raise ValueError("cut off")
+    picture = [(kind, content) for kind, content in chunks.picture if kind != b"IDAT"]
+    return chunks._replace(picture=[*picture, (b"IDAT", zlib.compress(raw, 1))])
+
+
+def _packed(chunks: _Chunks) -> list[bytes]:
+    return [content for kind, content in chunks.picture if kind == b"IDAT"]
 
 
 def _picture_file(chunks: _Chunks) -> bytes:
@@ -233,10 +301,10 @@ def _decode_shallow(header: _Header, chunks: _Chunks) -> tuple[NDArray[Any], NDA
 def _from_palette(
     indices: NDArray[np.uint8], chunks: _Chunks
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Colours of indices; those beyond the palette are black, as in other programs."""
+    """Colours of indices; those beyond the palette have its first one, as in browsers."""
     content = next(content for kind, content in chunks.picture if kind == b"PLTE")
-    colors = np.zeros((256, 3), np.uint8)
     given = np.frombuffer(content[: len(content) // 3 * 3], np.uint8).reshape(-1, 3)[:256]
+    colors = np.tile(given[:1], (256, 1))
     colors[: len(given)] = given
     transparency = chunks.extras.get(b"tRNS")
     if transparency is None:

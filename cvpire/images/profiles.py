@@ -25,6 +25,10 @@ class ProfileError(Exception):
     """A profile cannot be used; the message is a note: one short sentence."""
 
 
+class OtherModelError(ProfileError):
+    """A profile for another model of colours. Browsers then pass over what else the file says."""
+
+
 def profile_to_srgb(
     pixels: NDArray[np.uint8], model: Model, profile: bytes
 ) -> tuple[NDArray[np.uint8], str]:
@@ -57,7 +61,7 @@ def profile_to_srgb(
         pixels, model = np.repeat(pixels[..., None], 3, axis=2), Model.RGB
     if _SPACES.get(space) is not model:
         meant = _SPACES[space].value if space in _SPACES else space
-        raise ProfileError(
+        raise OtherModelError(
             f"Its colour profile is for {meant} pictures, which this one is not, and was ignored."
         )
     try:

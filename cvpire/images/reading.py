@@ -32,7 +32,7 @@ from cvpire.images.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, damaged
 from cvpire.images.orientation import note, upright
 from cvpire.images.photo import Photo, reason
 from cvpire.images.png import decode_png
-from cvpire.images.profiles import ProfileError, profile_to_srgb, without_profile
+from cvpire.images.profiles import OtherModelError, ProfileError, profile_to_srgb, without_profile
 from cvpire.images.tiff.decoding import decode_tiff
 from cvpire.images.webp import decode_webp
 
@@ -172,7 +172,8 @@ def _to_photo(decoded: Decoded) -> Photo:
     alpha = None
     if decoded.alpha is not None:
         alpha = upright(_eight_bits(decoded.alpha), decoded.orientation)
-    return Photo(turned, alpha, (*note(decoded.orientation), *decoded.notes, *notes))
+    turn_note = () if decoded.is_turn_noted else note(decoded.orientation)
+    return Photo(turned, alpha, (*turn_note, *decoded.notes, *notes))
 
 
 def _to_srgb(decoded: Decoded) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
@@ -187,6 +188,7 @@ def _to_srgb(decoded: Decoded) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
             return pixels, (done,) if done else ()
         except ProfileError as error:
             notes.append(str(error))
+            encoding = None if isinstance(error, OtherModelError) else encoding
     if encoding is not None and not is_srgb(encoding):
         notes.append(f"Converted from {encoding.name} to sRGB.")
         return encoded_to_srgb(decoded.samples, encoding), tuple(notes)

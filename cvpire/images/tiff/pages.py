@@ -5,7 +5,8 @@ The others may be its thumbnail, smaller copies for zooming, or masks (TIFF 6.0,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cvpire.errors import PhotoError
@@ -57,9 +58,10 @@ def main_page(name: str, file: TiffBytes) -> tuple[Directory, int]:
     candidates = [page for page in pages if not page.is_aside]
     if all(page.is_mask for page in pages):
         raise UnsupportedError("a transparency mask without its photo")
-    if not candidates:  # its photo lies where only the camera's maker knows to find it
-        raise _raw_file(name)
-    main = max(candidates, key=lambda page: page.width * page.height)
+    if not candidates:  # the photo lies below its smaller copy, or there is nothing but that
+        copies = [page for page in pages if not page.is_mask]
+        candidates = [max([*copies, *_sub_pages(file, copies)], key=_pixels)]
+    main = max(candidates, key=_pixels)
     if any(page is not main and not _is_copy(page, main) for page in candidates):
         raise _several(name)
     return main.directory, len(pages) - 1
@@ -91,6 +93,20 @@ def _page(directory: Directory) -> _Page:
     is_mask = directory.integer(_PHOTOMETRIC, 1) == _MASK
     width, height = directory.integer(_WIDTH, 0), directory.integer(_HEIGHT, 0)
     return _Page(directory, width, height, is_aside or is_mask, is_mask)
+
+
+def _sub_pages(file: TiffBytes, pages: Sequence[_Page]) -> Iterator[_Page]:
+    """Pages that lie below others, as far as they can be read."""
+    for page in pages[:_MAX_PAGES_WITH_SUB_IFDS]:
+        with suppress(DamagedError):
+            for offset in page.directory.integers(_SUB_IFDS)[:_MAX_SUB_IFDS].tolist():
+                sub = _page(file.directory(int(offset)))
+                if not sub.is_mask:
+                    yield sub
+
+
+def _pixels(page: _Page) -> int:
+    return page.width * page.height
 
 
 def _is_copy(page: _Page, main: _Page) -> bool:

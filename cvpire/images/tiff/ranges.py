@@ -26,6 +26,9 @@ _CLIPPED_FLOAT = 16.0
 # The least peak of floats that are meant as 0 to 65535.
 _LEAST_WIDE_FLOAT = 4096.0
 
+# Samples may fall below 0 by one part in so many of white and mean black nevertheless.
+_NOISE_SHARE = 128
+
 
 @dataclass(frozen=True, eq=False)
 class Range:
@@ -67,8 +70,9 @@ def find_range(
     if stated and high <= stated < white and low >= -stated - 1:
         white, bits = stated, stated.bit_length() + (low < 0)
     note = f"Reduced from {bits} to 8 bits a channel." if bits > 8 else ""
-    # A signed file without a negative value leaves that half of its range unused.
-    return _range(-white - 1 if low < 0 else 0, white, note)
+    # A signed file whose values are below 0 by no more than noise leaves that half of its range
+    # unused.
+    return _range(-white - 1 if low < -(white // _NOISE_SHARE) else 0, white, note)
 
 
 def spread(values: NDArray[Any], found: Range, *, inverted: bool = False) -> NDArray[Any]:

@@ -1,0 +1,126 @@
+"""The segments of a JPEG before its coded data: what they say of the picture.
+
+Source: ITU-T T.81, annex B; ICC.1:2010, B.4 (profiles in parts); EXIF 2.32, 4.7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
+_START_OF_SCAN, _END = 0xDA, b"\xff\xd9"
+# Start-of-frame markers; the three between them that are none; JPEG-LS's.
+_FRAMES = range(0xC0, 0xD0)
+_NO_FRAMES = (0xC4, 0xC8, 0xCC)
+_JPEG_LS = 0xF7
+_COEFFICIENTS = 64
+
+
+@dataclass
+class Segments:
+    """What the segments say.
+
+    Attributes:
+        frame: kind of the start of frame; 0 without one.
+        bits: of a sample.
+        size: width and height.
+        components: identifiers of the channels.
+        exif: a block of EXIF data, without its mark.
+        profile: the ICC profile; empty where parts of it are missing; None without one.
+        scans: how many scans the picture has.
+        is_ended: whether the end marker is there.
+        is_fine: whether the scans of a progressive picture hold all of its detail.
+    """
+
+    frame: int = 0
+    bits: int = 0
+    size: tuple[int, int] = (0, 0)
+    components: tuple[int, ...] = ()
+    exif: bytes | None = None
+    profile: bytes | None = None
+    scans: int = 0
+    is_ended: bool = False
+    is_fine: bool = True
+    parts: dict[int, bytes] = field(default_factory=dict)
+    part_count: int = 0
+
+
+def read_segments(data: bytes, most_scans: int) -> Segments:
+    """The segments of a file's first picture, its scans' headers included.
+
+    Args:
+        data: the file.
+        most_scans: after so many scans and one, no more are looked for.
+    """
+    found = Segments()
+    # Of each channel of a progressive picture, a bit for each coefficient that is not there yet.
+    missing: dict[int, int] = {}
+    at = 2
+    while at + 2 <= len(data):
+        if data[at] != 0xFF:
+            at = _next_marker(data, at)
+            continue
+        kind = data[at + 1]
+        if kind == 0xFF:
+            at += 1
+        elif kind == _END[1]:
+            break
+        elif kind in (0x00, 0x01) or 0xD0 <= kind <= 0xD8:
+            at += 2
+        else:
+            length = int.from_bytes(data[at + 2 : at + 4], "big")
+            content = data[at + 4 : at + 2 + max(length, 2)]
+            if kind == _START_OF_SCAN:
+                found.scans += 1
+                _take_scan(content, missing)
+                if found.scans > most_scans:
+                    break
+            else:
+                _take(found, kind, content, missing)
+            at += 2 + max(length, 2)
+    found.is_ended = data[at : at + 2] == _END
+    found.is_fine = not any(missing.values())
+    if found.parts:
+        numbers = range(1, found.part_count + 1)
+        is_whole = found.part_count and all(number in found.parts for number in numbers)
+        found.profile = b"".join(found.parts[number] for number in numbers) if is_whole else b""
+    return found
+
+
+def _next_marker(data: bytes, at: int) -> int:
+    """Past coded data, in which a byte of 255 is followed by 0 or is a restart's."""
+    while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
+        kind = data[at + 1]
+        if kind != 0x00 and not 0xD0 <= kind <= 0xD7:
+            return at
+        at += 2
+    return len(data)
+
+
+def _take(found: Segments, kind: int, content: bytes, missing: dict[int, int]) -> None:
+    is_frame = (kind in _FRAMES and kind not in _NO_FRAMES) or kind == _JPEG_LS
+    if is_frame and not found.frame and len(content) >= 6:
+        found.frame, found.bits = kind, content[0]
+        height, width = content[1:3], content[3:5]
+        found.size = int.from_bytes(width, "big"), int.from_bytes(height, "big")
+        found.components = tuple(content[6 : 6 + 3 * content[5] : 3])
+        if kind in (0xC2, 0xCA):  # progressive: each bit of each coefficient is still to come
+            missing.update(dict.fromkeys(found.components, 2**_COEFFICIENTS - 1))
+    elif kind == 0xE1 and content.startswith(_EXIF) and found.exif is None:
+        found.exif = content[len(_EXIF) :]
+    elif kind == 0xE2 and content.startswith(_ICC) and len(content) >= 14:
+        number, found.part_count = content[12], found.part_count or content[13]
+        found.parts.setdefault(number, content[14:])
+
+
+def _take_scan(content: bytes, missing: dict[int, int]) -> None:
+    """Note which coefficients a scan has brought to their last bit."""
+    if not content or len(content) < 4 + 2 * content[0]:
+        return
+    first, last, bits = content[1 + 2 * content[0] : 4 + 2 * content[0]]
+    if bits & 15 or last >= _COEFFICIENTS or first > last:
+        return
+    done = (2 ** (last + 1) - 1) ^ (2**first - 1)
+    for component in content[1 : 1 + 2 * content[0] : 2]:
+        if component in missing:
+            missing[component] &= ~done
