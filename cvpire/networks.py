@@ -153,8 +153,9 @@ class EfficientNetLite(nn.Module):
         """(N, 1280): the pooled features that the last layer reads."""
         for last in self.maps(images):  # noqa: B007 - one map at a time in memory
             pass
-        # In float32 even where the convolutions were not: logits are compared closely.
-        pooled: Tensor = last.mean(dim=(-2, -1), dtype=torch.float32)
+        # In float32 even where the convolutions were in less: logits are compared closely.
+        precision = torch.promote_types(last.dtype, torch.float32)
+        pooled: Tensor = last.mean(dim=(-2, -1), dtype=precision)
         return pooled
 
     def folded(self) -> EfficientNetLite:

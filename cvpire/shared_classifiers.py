@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from typing import NamedTuple
 
 from cvpire.classifiers import Classifier, ClassifierSpec, find_spec, load_classifier
@@ -51,13 +52,15 @@ def shared_classifier(name: str = "auto", *, view: str | None = None) -> Classif
 
 
 def _loaded(spec: ClassifierSpec) -> Classifier:
-    path = spec.weights.locate()
-    # The state before it is read: what changes meanwhile is read again the next time.
-    file = None if path is None else file_state(path)
+    path, file = spec.weights.locate(), None
+    if path is not None:
+        with suppress(OSError):  # it has just gone: loading it says so
+            # The state before it is read: what changes meanwhile is read again the next time.
+            file = file_state(path)
     kept = _kept.pop(spec.name, None)
     if kept is None or kept.spec is not spec or kept.file != file:
         classifier = load_classifier(spec.name)
-        if file is None:  # the file has just come
+        if file is None:  # it has just come
             return classifier
         kept = _Kept(spec, file, classifier)
     _kept[spec.name] = kept

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 
 from cvpire import classifiers
 from cvpire.classifiers import (
@@ -21,9 +24,12 @@ from cvpire.classifiers import (
     find_spec,
     load_classifier,
 )
-from cvpire.errors import WeightsError
+from cvpire.errors import SettingsError, WeightsError
+from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
-from cvpire.networks import resnet50
+from cvpire.networks import EfficientNetLite0, resnet50
+from cvpire.shared_classifiers import shared_classifier
+from cvpire.tensors import to_image
 from cvpire.weights import import_weights
 
 
@@ -212,3 +218,147 @@ def test_a_classifier_takes_its_view(mean_color_classifier: Classifier) -> None:
     whole = mean_color_classifier(image)
     mean_color_classifier.view = "crop"
     assert not torch.allclose(mean_color_classifier(image), whole)
+
+
+def plain(seed: int = 0) -> Photo:
+    return Photo(textured_pixels(seed=seed))
+
+
+def images() -> torch.Tensor:
+    return to_image(plain().pixels)
+
+
+def lite() -> Classifier:
+    """The embedded network, new each time."""
+    return load_classifier("scenes", view="native")
+
+
+def is_near(classifier: Classifier) -> bool:
+    """Whether the fast logits are those of the classifier as it is."""
+    exact, fast = classifier(images()), classifier.differentiable(images())
+    return bool((exact - fast).abs().max() < 0.05 * exact.abs().max() + 1e-3)
+
+
+def test_the_fast_form_is_kept_while_nothing_changes(mean_color_classifier: Classifier) -> None:
+    for classifier in (mean_color_classifier, lite()):
+        form = classifier.differentiable
+        classifier(images())
+        classifier.differentiable(images())
+        # To where it is already.
+        assert classifier.to("cpu").to(torch.float32).differentiable is form
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the classifier", "its network"])
+def test_the_fast_form_follows_to_another_device(whole: bool) -> None:
+    classifier = lite()
+    assert classifier.differentiable(images()).device.type == "cpu"
+    if whole:
+        classifier.to("meta")
+        assert classifier.differentiable(images().to("meta")).device.type == "meta"
+    else:
+        classifier.network.to("meta")
+        with pytest.raises((RuntimeError, NotImplementedError)):
+            classifier.differentiable(images())
+
+
+def test_the_fast_form_follows_to_another_precision() -> None:
+    classifier = lite()
+    fast = classifier.differentiable(images())
+    classifier.double()
+    exact = classifier(images())
+    assert exact.dtype == torch.float64
+    again = classifier.differentiable(images())
+    assert float((again - exact).abs().max()) < 1e-4 < float((fast - exact).abs().max()) + 1e-3
+    assert is_near(classifier.float())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.load_state_dict({k: v * 1.01 for k, v in c.state_dict().items()}),
+        lambda c: c.network.load_state_dict(
+            {k: v * 1.01 for k, v in c.network.state_dict().items()}
+        ),
+        lambda c: c.network._fc.weight.mul_(3.0),
+        lambda c: c.network._conv_stem.bias.add_(1.0),
+        lambda c: setattr(c.network, "_fc", torch.nn.Linear(1280, 97)),
+        lambda c: c.mean.add_(0.2),
+        lambda c: setattr(c, "std", c.std * 2.0),
+        lambda c: setattr(c, "view", "crop"),
+        lambda c: setattr(c, "network", EfficientNetLite0(97).eval().requires_grad_(False)),
+    ],
+    ids=[
+        "load_state_dict",
+        "of the network",
+        "a weight in place",
+        "a bias in place",
+        "a layer",
+        "mean in place",
+        "std",
+        "view",
+        "network",
+    ],
+)
+def test_the_fast_form_follows_what_it_is_made_of(change: Callable[[Classifier], object]) -> None:
+    classifier = lite()
+    before = classifier.differentiable(images())
+    assert is_near(classifier)
+    with torch.no_grad():
+        change(classifier)
+        assert is_near(classifier)
+        assert float((classifier.differentiable(images()) - before).abs().max()) > 1e-3
+
+
+def test_labels_are_those_of_the_spec(mean_color_classifier: Classifier) -> None:
+    assert mean_color_classifier.labels is mean_color_classifier.labels
+    mean_color_classifier.spec = mean_color_spec(classes=7)
+    assert len(mean_color_classifier.labels.names) == 7
+
+
+@pytest.fixture
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only classifier's weights."""
+    path = tmp_path / "mean-color.pth"
+    torch.save(MeanColorNetwork().state_dict(), path)
+    spec = mean_color_spec(weights=path)
+    monkeypatch.setattr(classifiers, "CLASSIFIERS", {spec.name: spec})
+    return path
+
+
+def test_a_classifier_is_loaded_once_for_all_views(stored: Path) -> None:
+    first = shared_classifier("mean-color")
+    assert shared_classifier("mean-color") is first
+    other = shared_classifier("mean-color", view="crop")
+    assert (other.view, other.network) == ("crop", first.network)
+    with pytest.raises(SettingsError, match="expected a view of native, resize, crop, got 'up'"):
+        shared_classifier("mean-color", view="up")
+
+
+def test_a_classifier_is_loaded_again_when_its_file_changed(stored: Path) -> None:
+    first = shared_classifier("mean-color")
+    status = stored.stat()
+    network = MeanColorNetwork()
+    network.weight.neg_()
+    torch.save(network.state_dict(), stored)
+    # Also where size and time are those of the file before.
+    os.utime(stored, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert stored.stat().st_size == status.st_size
+    again = shared_classifier("mean-color")
+    assert torch.equal(again(images()), network(images() - 0.5))
+    assert not torch.equal(again(images()), first(images()))
+    stored.write_bytes(b"damaged")
+    with pytest.raises(WeightsError):
+        shared_classifier("mean-color")
+    stored.unlink()
+    with pytest.raises(WeightsError):
+        shared_classifier("mean-color")
+
+
+def test_a_classifier_of_another_registry_is_another(
+    stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = shared_classifier("mean-color")
+    spec = dataclasses.replace(mean_color_spec(weights=stored), mean=(0.1, 0.2, 0.3))
+    monkeypatch.setattr(classifiers, "CLASSIFIERS", {spec.name: spec})
+    again = shared_classifier("mean-color")
+    assert again is not first and again.spec is spec

@@ -7,7 +7,9 @@ import math
 import pytest
 import torch
 
-from cvpire.conditions import GroupBelow, GroupOutOfTop, OutOfTop
+from cvpire.classifiers import find_spec
+from cvpire.conditions import Condition, GroupBelow, GroupOutOfTop, InEach, OutOfTop
+from cvpire.runs import RUNS
 
 LOGITS = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0]])
 
@@ -229,3 +231,65 @@ def test_a_group_is_below_its_share_where_its_probabilities_add_up_to_less() -> 
     assert not bool(condition.is_met(torch.full((1, 7), torch.nan))[0])
     with pytest.raises(ValueError, match=r"expected a share in \(0, 1\), got 1"):
         GroupBelow(labels, groups, 1.0)
+
+
+LABEL, GROUPS = torch.tensor([0]), torch.tensor([0, 0, 1, 1, 2, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (OutOfTop(LABEL), "no longer the first guess"),
+        (OutOfTop(LABEL, 5), "out of the first five"),
+        (OutOfTop(LABEL, 3), "out of the first 3"),
+        (OutOfTop(LABEL, share=0.5), "at most half as probable as the first guess"),
+        (OutOfTop(LABEL, share=0.2), "at most 20% as probable as the first guess"),
+        (GroupOutOfTop(LABEL, GROUPS, 5), "no scene of its kind among the first five"),
+        (GroupBelow(LABEL, GROUPS, 0.1), "all scenes of its kind together below 10%"),
+        (
+            GroupOutOfTop(LABEL, GROUPS, 5) & GroupBelow(LABEL, GROUPS, 0.1),
+            "no scene of its kind among the first five, and all scenes of its kind together below "
+            "10%",
+        ),
+        (InEach(OutOfTop(LABEL, 5), 2), "out of the first five"),
+    ],
+    ids=repr,
+)
+def test_conditions_have_words_for_people(condition: Condition, words: str) -> None:
+    assert condition.words == words
+    assert condition.select(torch.tensor([0, 0])).words == words
+
+
+def test_in_each_is_the_worst_of_all() -> None:
+    logits = torch.randn(40, 14, generator=torch.Generator().manual_seed(4))
+    labels = torch.arange(40) % 7
+    one = OutOfTop(labels, 2)
+    both = InEach(one, 2)
+    first, second = logits[:, :7], logits[:, 7:]
+    assert torch.equal(both.slack(logits), torch.minimum(one.slack(first), one.slack(second)))
+    assert torch.equal(both.is_met(logits), one.is_met(first) & one.is_met(second))
+    together = one.shortfall(first, margin=0.5) + one.shortfall(second, margin=0.5)
+    assert torch.allclose(both.shortfall(logits, margin=0.5), together)
+    assert torch.allclose(both.loss(logits), one.loss(first) + one.loss(second))
+    some = torch.tensor([3, 5])
+    assert torch.equal(both.select(some).slack(logits[some]), both.slack(logits)[some])
+    with pytest.raises(ValueError, match="expected logits of 2 sights"):
+        both.slack(logits[:, :13])
+    with pytest.raises(ValueError, match="1 sight or more"):
+        InEach(one, 0)
+
+
+def test_in_each_goes_down_by_what_falls_short() -> None:
+    # Of two classes, the label is first in one sight and far below in the other.
+    logits = torch.tensor([[9.0, 0.0, -20.0, 0.0]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(InEach(OutOfTop(LABEL), 2).loss(logits).sum(), logits)
+    assert gradient[0, 0] > 0.0 and not gradient[0, 2:].any()
+
+
+def test_every_run_of_the_registry_has_words() -> None:
+    scenes = find_spec("scenes").read_labels()
+    found = {name: run.condition(LABEL, scenes).words for name, run in RUNS.items()}
+    for name, words in found.items():
+        start = name.split("-")[0]
+        expected = {"Top1": "guess", "Top5": "out of the first five", "Group": "of its kind"}
+        assert expected.get(start, "out of the first five") in words

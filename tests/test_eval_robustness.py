@@ -24,6 +24,7 @@ from eval.errors import EvaluationError
 from eval.output import Measured
 from eval.progress import Progress
 from eval.protected_photos import ProtectedOptions
+from eval.records import RecordStore
 from eval.robustness import measure_robustness
 
 FEW = {name: TRANSFORMATIONS[name] for name in ("jpeg-75", "resize-720", "half")} | {
@@ -130,3 +131,53 @@ def test_the_images_are_never_written_over(options: ProtectedOptions) -> None:
     images = options.images.rename(options.images.with_name("Robust"))
     with pytest.raises(EvaluationError, match="written over the images"):
         measure(replace(options, images=images, out=images.parent))
+
+
+TOP1 = replace(RUN, name="Robust-top1", condition=RUNS["Top1-min"].condition)
+
+
+def test_each_run_is_judged_by_its_own_condition(options: ProtectedOptions) -> None:
+    text = measure(replace(options, runs=(RUN, TOP1))).markdown
+    assert (
+        "- Judged by: Robust, out of the first five; Robust-top1, no longer the first guess."
+    ) in text
+    table = rows(text)
+    head = table["after"]
+    assert head[1:3] == ["control (out of the first five)", "control (no longer the first guess)"]
+    assert head[3:] == ["Robust", "Robust-top1"]
+    records = RecordStore(options.out / "records.jsonl")
+    for run in (RUN, TOP1):
+        for file in ("0.png", "1.png", "2.png"):
+            record = records.find(run.name, file)
+            assert record is not None and record.report is not None
+            as_written, control = record.report["rehearsal"]["kept"]["as written"]
+            # The verdict and the rehearsal of the file as it is are one.
+            assert as_written is record.is_success
+            assert control is False
+            k = 1 if run is TOP1 else 5
+            assert record.report["rehearsal"]["condition"] == f"OutOfTop(k={k})"
+
+
+def test_one_condition_has_one_control(options: ProtectedOptions) -> None:
+    text = measure(replace(options, runs=(RUN, replace(RUN, name="Same")))).markdown
+    assert rows(text)["after"][1:] == ["control", "Robust", "Same"]
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        {"as written": [True, False]},  # as it was kept before it knew its judge
+        {"condition": "OutOfTop(k=1)", "label": 0, "words": "", "kept": {}},
+        {"condition": "OutOfTop(k=5)", "label": -1, "words": "", "kept": {}},
+    ],
+    ids=["unknown", "another condition", "another class"],
+)
+def test_answers_of_another_judge_do_not_count(
+    options: ProtectedOptions, older: dict[str, object]
+) -> None:
+    first = measure(options).markdown
+    store = RecordStore(options.out / "records.jsonl")
+    record = store.find("Robust", "0.png")
+    assert record is not None and record.report is not None
+    store.append(replace(record, report={**record.report, "rehearsal": older}))
+    assert measure(options).markdown == first

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from cvpire.aesthetics import AestheticsUnavailable, Scorer
 from cvpire.classifiers import Classifier, classify
+from cvpire.encoders import on_white
 from cvpire.images.photo import encode_png
 from cvpire.images.reading import read_photo
 from cvpire.runs import RUNS, Run
@@ -478,7 +479,7 @@ def test_scores_are_added_without_protecting_again(
 
     text = measure(replace(without, aesthetics="auto"))
 
-    means = [read_photo(path).pixels.mean() / 25.5 for path in images.iterdir()]
+    means = [on_white(read_photo(path)).pixels.mean() / 25.5 for path in images.iterdir()]
     assert f"| Original | 1.00 | 1.00 | {np.mean(means):.2f} |" in text
     assert "Aesthetics: Brightness (0-10)" in text
     for record in records_of(without.out):

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import textured_pixels
+import torch
+from conftest import mean_color_spec, textured_pixels
 
 from cvpire.__main__ import main
-from cvpire.classifiers import Classifier, load_classifier
+from cvpire.classifiers import Classifier, Labels, load_classifier
+from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo, encode_png
-from cvpire.rehearsal import find_scene, rehearse
+from cvpire.protect import protect
+from cvpire.rehearsal import Scene, find_scene, find_scenes, rehearse
+from cvpire.report import Report, Verdict
+from cvpire.runs import RUNS
+from cvpire.target import Target
 from cvpire.transformations import TRANSFORMATIONS
 
 
@@ -102,3 +111,167 @@ def test_what_cannot_happen_to_a_photo_is_left_out(classifier: Classifier) -> No
     names = {o.transformation.name for o in outcomes if o.transformation}
     assert "webp-80" not in names
     assert "jpeg-75" in names
+
+
+ASKED = ["Top1-min", "Group-min"]
+
+
+@pytest.fixture
+def _few_transformations(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = (TRANSFORMATIONS["jpeg-85"], TRANSFORMATIONS["blur"])
+    monkeypatch.setattr(rehearse, "__kwdefaults__", {"transformations": few, "on_outcome": None})
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_what_is_protected_is_so_in_its_rehearsal(classifier: Classifier, name: str) -> None:
+    photo, run = noise(3), RUNS[name]
+    protected = protect(photo, classifier, run)
+    assert protected.report.verdict is Verdict.PROTECTED
+    scene = find_scene(classifier, photo, None, run=run)
+    (outcome,) = rehearse(protected.photo, photo, [scene], transformations=[])
+    assert outcome.protected.is_lost
+    assert outcome.control is not None and not outcome.control.is_lost
+    assert outcome.condition == run.condition(torch.tensor([0]), classifier.labels).words
+    # A Top1 run leaves the class among the first five, where a stricter judge finds it.
+    strict = find_scene(classifier, photo, None, run=RUNS["Group-10-min"])
+    (other,) = rehearse(protected.photo, photo, [strict], transformations=[])
+    assert other.protected.is_lost is False
+
+
+def test_others_are_judged_by_the_same_where_they_can(classifier: Classifier) -> None:
+    photo = noise()
+    imagenet = load_classifier("lite0-imagenet", view="resize")
+    for name, words, is_fallback in (
+        ("Top1-min", "no longer the first guess", False),
+        ("Top5-min", "out of the first five", False),
+        ("Group-min", "out of the first five, since its classes have no groups", True),
+    ):
+        scene = find_scene(classifier, photo, None, run=RUNS[name])
+        own, other = find_scenes(scene, [imagenet], photo)
+        assert own is scene and not own.is_without_groups
+        assert not other.is_attacked
+        assert (other.words, other.is_without_groups) == (words, is_fallback)
+    # The same taxonomy has the same class; another is left out where no original tells its own.
+    again = find_scenes(scene, [classifier, imagenet], None)
+    assert [s.position for s in again] == [scene.position] * 2
+
+
+def test_a_class_by_name_or_index(classifier: Classifier) -> None:
+    by_name = find_scene(classifier, None, "kitchen")
+    index = classifier.labels.indices[by_name.position]
+    assert find_scene(classifier, None, str(index)).position == by_name.position
+    # A bird and a machine, as in some lists of ImageNet's names.
+    names = ("cat", "crane", "dog", "crane")
+    spec = dataclasses.replace(
+        mean_color_spec(classes=4),
+        read_labels=lambda: Labels("imagenet", names, (7, 134, 8, 517)),
+    )
+    birds = Classifier(spec, spec.build(), "native")
+    run = RUNS["Top1-min"]
+    with pytest.raises(SettingsError, match="has 2 classes 'crane': give the index, 134 or 517"):
+        find_scene(birds, None, "crane", run=run)
+    assert find_scene(birds, None, "517", run=run).position == 3
+    with pytest.raises(SettingsError, match="no class '1000'"):
+        find_scene(birds, None, "1000", run=run)
+
+
+@pytest.fixture(scope="module")
+def made(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a protected file and its report, by the command line."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "before.png").write_bytes(encode_png(noise(3)))
+    arguments = [str(folder / "before.png"), "-o", str(folder / "out"), "--run", "Top1-min"]
+    assert main([*arguments, "--classifier", "scenes", "--report"]) == 0
+    return folder / "out"
+
+
+@pytest.mark.usefixtures("_few_transformations")
+def test_a_report_tells_all_that_is_needed(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, report = str(made / "before.png"), str(made / "before.json")
+    main(["rehearse", file, "--report", report])
+    lines = capsys.readouterr().out.splitlines()
+    label = json.loads((made / "before.json").read_text())["label"]["name"]
+    start = f"scenes: {label}: no longer the first guess (run Top1-min) in "
+    assert lines[0].startswith(start)
+    assert lines[1].startswith("  the file as it is: not recognised; first ")
+    # By the default run the same file is not protected: its class is the second guess.
+    assert main(["rehearse", file, "--label", label]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"scenes: {label}: out of the first five (run Robust) in ")
+    assert lines[1].startswith("  the file as it is: RECOGNISED, ")
+    main(["rehearse", file, "--label", label, "--run", "Top1-min"])
+    assert capsys.readouterr().out.splitlines()[0].startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda record: [record], "is not a report of a protected photo: give the JSON file that"),
+        (lambda record: {}, "is not a report of a protected photo"),
+        (lambda record: {**record, "label_position": True}, "is not a report of a protected photo"),
+        (lambda record: {**record, "label": "kitchen"}, "is not a report of a protected photo"),
+        (lambda record: {**record, "run": 5}, "is not a report of a protected photo"),
+        (lambda record: {**record, "run": "Top9"}, "another version: There is no run 'Top9'"),
+        (lambda record: {**record, "classifier": "x"}, "another version: There is no classifier"),
+        (lambda record: {**record, "view": "up"}, "another version: there is no view 'up'"),
+        (lambda record: {**record, "file_sha256": "0" * 64}, "not the file that the report is ab"),
+        (lambda record: {**record, "weights_sha256": "0"}, "another version of scenes or of the"),
+        (lambda record: {**record, "condition": "none"}, "another version of scenes or of the run"),
+        (lambda record: {**record, "label_position": 96}, "another version of scenes or of the"),
+        (lambda record: {**record, "label_position": -1}, "another version of scenes or of the"),
+    ],
+)
+def test_a_report_that_does_not_fit_gets_one_sentence(
+    made: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[dict[str, object]], object],
+    sentence: str,
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(change(json.loads((made / "before.json").read_text()))))
+    assert main(["rehearse", str(made / "before.png"), "--report", str(other)]) == 2
+    printed = capsys.readouterr()
+    assert sentence in printed.err and printed.err.count("\n") == 1 and not printed.out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\x89PNG\r\n", b"\xff\xfe", b"[" * 100_000, b'{"run": NaN}', b" " * (2 << 20)],
+    ids=["empty", "cut", "picture", "utf-16", "deep", "nan", "large"],
+)
+def test_what_is_no_json_gets_one_sentence(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_bytes(content)
+    assert main(["rehearse", str(made / "before.png"), "--report", str(other)]) == 2
+    printed = capsys.readouterr().err
+    assert "is not a report of a protected photo" in printed and printed.count("\n") == 1
+    assert main(["rehearse", str(made / "before.png"), "--report", str(tmp_path / "none")]) == 2
+    assert "cannot be read: there is no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["label", "run", "classifier", "view"])
+def test_a_report_leaves_nothing_to_say(
+    made: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    value = {"label": "kitchen", "run": "Robust", "classifier": "scenes", "view": "native"}[option]
+    known = ["rehearse", str(made / "before.png"), "--report", str(made / "before.json")]
+    assert main([*known, f"--{option}", value]) == 2
+    assert f"--report tells the {option} already: leave out --{option}" in capsys.readouterr().err
+
+
+def test_a_target_is_the_same_by_report_and_by_file(classifier: Classifier, tmp_path: Path) -> None:
+    report: Report = protect(noise(3), classifier, RUNS["Top1-50-min"]).report
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report.as_record()))
+    target = Target.read(path)
+    assert target == Target.of(report)
+    run = target.find_run(classifier)
+    scene = Scene(classifier, target.label_position, True, run.condition)
+    assert scene.label == report.label.name
+    assert repr(scene.condition) == report.condition
+    other = dataclasses.replace(target, run="Top1-min")
+    with pytest.raises(SettingsError, match="another version of scenes or of the run Top1-min"):
+        other.find_run(classifier)

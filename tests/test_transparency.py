@@ -38,7 +38,7 @@ STRONG = dataclasses.replace(
     RUNS["Top1-noL1"], magnitude=0.19, search=Algorithm1(0.0, 300, 0.5 / 255)
 )
 ROBUST = dataclasses.replace(
-    RUNS["Robust"], search=RobustChange(margin=0.5, weight=8.0, round_steps=10, rounds=1)
+    RUNS["Robust"], search=RobustChange(margin=0.5, weight=4.0, round_steps=20, rounds=1)
 )
 SEARCHES = [STRONG, RUNS["Top1-min"], RUNS["Top5-min"], ROBUST]
 

@@ -521,3 +521,20 @@ def test_import_needs_a_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing"):
         with pytest.raises(WeightsError, match="none at"):
             import_weights(path, weights_file())
+
+
+def test_a_file_of_the_same_size_and_time_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    path.write_bytes(b"first")
+    status = path.stat()
+    assert weights.has_sha256(path, hashlib.sha256(b"first").hexdigest())
+    for content, how in ((b"other", "in place"), (b"third", "by another file")):
+        if how == "in place":
+            path.write_bytes(content)
+        else:
+            (tmp_path / "new").write_bytes(content)
+            (tmp_path / "new").replace(path)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert path.stat().st_mtime_ns == status.st_mtime_ns
+        assert not weights.has_sha256(path, hashlib.sha256(b"first").hexdigest())
+        assert weights.has_sha256(path, hashlib.sha256(content).hexdigest())
