@@ -576,7 +576,7 @@ def test_half_a_jpeg_with_an_end_is_still_half(share: float) -> None:
 def test_a_jpeg_with_flipped_bits_says_so() -> None:
     data = bytearray(save(NOISE, "JPEG", quality=90))
     start = data.index(b"\xff\xda") + 40
-    notes = set()
+    notes: set[str] = set()
     for at in range(start, len(data) - 4, 17):
         hurt = bytearray(data)
         hurt[at] ^= 0x40
