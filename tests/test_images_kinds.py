@@ -665,6 +665,20 @@ def test_a_bmp_whose_header_is_cut_short_or_longer(length: int) -> None:
     assert read_photo(data).pixels.tolist() == [[[3, 2, 1], [6, 5, 4], [9, 8, 7]]]
 
 
+def test_a_bmp_that_is_calibrated_says_what_was_passed_over() -> None:
+    row = bytes([10, 30, 200, 0])
+    said = ("Its header's own primaries and gamma were passed over, as browsers do.",)
+    for space, gammas, notes in (
+        (bytes(4), (2.2,) * 3, said),
+        (bytes(4), (0.0,) * 3, ()),
+        (b"BGRs", (2.2,) * 3, ()),
+        (b" niW", (2.2,) * 3, ()),
+    ):
+        data = bmp(1, 1, 24, row, header=108, color_space=space, gammas=gammas)
+        photo = read_photo(data)
+        assert photo.pixels.tolist() == [[[200, 30, 10]]] and photo.notes == notes
+
+
 @pytest.mark.parametrize("height", [2, -2])
 def test_a_bmp_of_four_colours(height: int) -> None:
     palette = bytes([1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0, 10, 11, 12, 0])

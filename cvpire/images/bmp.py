@@ -19,6 +19,7 @@ _V3, _V4, _V5 = 56, 108, 124
 # Of OS/2 2.x, which may also be cut short anywhere.
 _OS2, _SHORTEST_OS2 = 64, 16
 _COMMON_LENGTHS = (40, 52, 56, 64, 108, 124)
+_CALIBRATED = "Its header's own primaries and gamma were passed over, as browsers do."
 _USUAL_MASKS = (0xFF0000, 0xFF00, 0xFF)
 
 
@@ -59,19 +60,21 @@ def decode_bmp(name: str, data: bytes, max_pixels: int) -> Decoded:
     data = _padded(_normalised(data))
     profile = _profile(data)
     masked = _read_masks(name, data)
+    notes: tuple[str, ...] = (_CALIBRATED,) if _is_calibrated(data) else ()
     if masked is None and (values := _two_bits(name, data, max_pixels)) is not None:
-        return Decoded(values, Model.RGB, profile=profile)
+        return Decoded(values, Model.RGB, profile=profile, notes=notes)
     if masked is None:
         image = BmpImageFile(io.BytesIO(data))
         check_size(name, image.size, max_pixels)
         values = np.array(image.convert("RGB"))
-        return Decoded(values, Model.RGB, profile=profile)
+        return Decoded(values, Model.RGB, profile=profile, notes=notes)
     check_size(name, (masked.width, masked.height), max_pixels)
     words = _words(data, masked)
     channels = [_unpack(words, mask) for mask in masked.masks]
     alpha = channels.pop() if masked.masks[3] else None
     depth = max(mask.bit_count() for mask in masked.masks[:3])
-    notes = (f"Reduced from {depth} to 8 bits a channel.",) if depth > 8 else ()
+    if depth > 8:
+        notes += (f"Reduced from {depth} to 8 bits a channel.",)
     samples = np.stack(channels[:3], axis=2)
     return Decoded(samples, Model.RGB, alpha, profile=profile, notes=notes)
 
@@ -170,6 +173,12 @@ def _unpack(words: NDArray[Any], mask: int) -> NDArray[np.uint8]:
     values = (words.astype(np.uint32) & np.uint32(mask)) >> np.uint32(shift)
     spread: NDArray[np.uint8] = np.rint(values * (255.0 / full)).astype(np.uint8)
     return spread
+
+
+def _is_calibrated(data: bytes) -> bool:
+    """Whether the header has primaries and gammas of its own: LCS_CALIBRATED_RGB, not all 0."""
+    (length,) = struct.unpack_from("<I", data, 14)
+    return length >= _V4 and data[70:74] == bytes(4) and any(data[74:122])
 
 
 def _profile(data: bytes) -> bytes | None:

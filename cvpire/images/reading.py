@@ -31,7 +31,7 @@ from cvpire.images.jpeg import decode_jpeg
 from cvpire.images.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, damaged
 from cvpire.images.orientation import note, upright
 from cvpire.images.photo import Photo, reason
-from cvpire.images.png import decode_png
+from cvpire.images.png.decoding import decode_png
 from cvpire.images.profiles import OtherModelError, ProfileError, profile_to_srgb, without_profile
 from cvpire.images.tiff.decoding import decode_tiff
 from cvpire.images.webp import decode_webp

@@ -1,0 +1,1 @@
+"""PNG: from its chunks to the samples of its photo, and what they mean."""
