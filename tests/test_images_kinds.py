@@ -803,3 +803,30 @@ def test_decoders_print_nothing(tmp_path: Path) -> None:
     )
     assert done.stderr == ""
     assert json.loads(done.stdout)[str(tmp_path / "long.png")] == 30
+
+
+# --- large files of nothing -----------------------------------------------------------------------
+
+SOME = 3_000_000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8" + b"\xff" * SOME,
+        b"\xff\xd8" + b"\xff\xe0\0\2" * (SOME // 4),
+        b"\xff\xd8\xff\xe0\0\2" + b"\xff\xd0" * (SOME // 2),
+        png_of(RAMP)[:33] + chunk(b"tEXt", b"") * 1_000_001,
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"colrnclx" * (SOME // 8),
+        b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + b"\0\0\0\x08free" * (SOME // 8),
+    ],
+    ids=["fill bytes", "empty segments", "restarts", "empty chunks", "colours", "boxes"],
+)
+def test_millions_of_nothing_are_refused(data: bytes) -> None:
+    assert "cut off or damaged" in refusal(data)
+
+
+def test_frames_are_not_counted_for_ever() -> None:
+    data = save(Image.new("P", (8, 8)), "GIF")
+    frame = data[data.index(b"\x2c") : -1]
+    assert "an animation of more than 1000 frames" in refusal(data[:-1] + frame * 1200 + b";")

@@ -140,6 +140,9 @@ _TRANSFERS: dict[int, ToLinear] = {
     17: _smpte428,
     18: _hlg,
 }
+_UNSPECIFIED = 2
+# Unspecified, logarithmic, and BT.1361's.
+_OTHER_TRANSFERS = (_UNSPECIFIED, 9, 10, 12)
 _HDR_TRANSFERS = {16: Hdr.PQ, 18: Hdr.HLG}
 _SRGB_TRANSFER = 13
 _TRANSFER_NAMES = {
@@ -150,6 +153,16 @@ _TRANSFER_NAMES = {
     8: "linear",
     17: "SMPTE ST 428",
 }
+
+
+def is_primaries(code: int) -> bool:
+    """Whether H.273 gives this code point of ColourPrimaries a meaning ("unspecified" is one)."""
+    return code in _PRIMARIES or code == _UNSPECIFIED
+
+
+def is_transfer(code: int) -> bool:
+    """Whether H.273 gives this code point of TransferCharacteristics a meaning."""
+    return code in _TRANSFERS or code in _OTHER_TRANSFERS
 
 
 def from_cicp(

@@ -15,7 +15,7 @@ from PIL.AvifImagePlugin import AvifImageFile
 from cvpire.errors import PhotoError
 from cvpire.images import color_encoding
 from cvpire.images.av1 import Sequence, read_sequence
-from cvpire.images.color_encoding import ColorEncoding
+from cvpire.images.color_encoding import ColorEncoding, is_primaries, is_transfer
 from cvpire.images.decoded import Decoded, Model
 from cvpire.images.isobmff import MainItem, read_main_item
 from cvpire.images.limits import check_size, expect_one_frame
@@ -23,6 +23,8 @@ from cvpire.images.orientation import exif_orientation
 
 _UNSPECIFIED = _UNSPECIFIED_MATRIX = 2
 _TURNED = "Turned upright as its own turn (irot or imir) says."
+# Where the boxes lie that tell of a picture.
+_HEADER_BYTES = 1 << 20
 _HEIF_SEQUENCE = rb"....ftyp(hev[cmxs]|msf1)"
 
 
@@ -109,21 +111,12 @@ def _with_known_colors(data: bytes) -> bytes:
     """The file with "unspecified" in place of code points that are reserved, which libheif refuses
     and viewers pass over.
     """
-    at = data.find(b"colrnclx")
-    while 0 <= at < len(data) - 12:
-        codes = [int.from_bytes(data[at + 8 + i : at + 10 + i], "big") for i in (0, 2)]
-        known = [code if is_known else _UNSPECIFIED for code, is_known in _known(codes)]
-        data = data[: at + 8] + b"".join(c.to_bytes(2, "big") for c in known) + data[at + 12 :]
-        at = data.find(b"colrnclx", at + 8)
-    return data
-
-
-def _known(codes: list[int]) -> list[tuple[int, bool]]:
-    primaries, transfer = codes
-    return [
-        (primaries, (1 <= primaries <= 12 and primaries != 3) or primaries == 22),
-        (transfer, 1 <= transfer <= 18 and transfer != 3),
-    ]
+    patched = bytearray(data)
+    for found in re.finditer(b"colrnclx", data[:_HEADER_BYTES]):
+        for place, is_known in ((found.end(), is_primaries), (found.end() + 2, is_transfer)):
+            if not is_known(int.from_bytes(data[place : place + 2], "big")):
+                patched[place : place + 2] = _UNSPECIFIED.to_bytes(2, "big")
+    return bytes(patched) if len(patched) == len(data) else data
 
 
 def _straight(values: NDArray[Any]) -> NDArray[Any]:

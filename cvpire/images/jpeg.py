@@ -49,7 +49,7 @@ def decode_jpeg(name: str, data: bytes, max_pixels: int) -> Decoded:
     check_size(name, segments.size, max_pixels)
     is_common = segments.frame in _COMMON_FRAMES and segments.bits == 8
     notes: tuple[str, ...]
-    if segments.frame and not is_common:
+    if not is_common:
         samples, model, notes = _decode_rare(name, data, segments)
     else:
         image, notes = _decode_common(data, segments)

@@ -5,6 +5,7 @@ Source: ITU-T T.81, annex B; ICC.1:2010, B.4 (profiles in parts); EXIF 2.32, 4.7
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
@@ -14,6 +15,9 @@ _FRAMES = range(0xC0, 0xD0)
 _NO_FRAMES = (0xC4, 0xC8, 0xCC)
 _JPEG_LS = 0xF7
 _COEFFICIENTS = 64
+# No picture has so many: 100 MB of the longest segments are some 1,500.
+_MOST_MARKERS = 20_000
+_MARKER, _FILL = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL), re.compile(rb"\xff+")
 
 
 @dataclass
@@ -21,7 +25,7 @@ class Segments:
     """What the segments say.
 
     Attributes:
-        frame: kind of the start of frame; 0 without one.
+        frame: kind of the start of frame.
         bits: of a sample.
         size: width and height.
         components: identifiers of the channels.
@@ -51,19 +55,23 @@ def read_segments(data: bytes, most_scans: int) -> Segments:
     Args:
         data: the file.
         most_scans: after so many scans and one, no more are looked for.
+
+    Raises:
+        ValueError: for more segments than any picture has, or without a frame's header.
     """
     found = Segments()
     # Of each channel of a progressive picture, a bit for each coefficient that is not there yet.
     missing: dict[int, int] = {}
     at = 2
-    while at + 2 <= len(data):
-        if data[at] != 0xFF:
-            at = _next_marker(data, at)
-            continue
+    for _ in range(_MOST_MARKERS):
+        # Coded data lie after a scan's header only; damage may lie anywhere.
+        at = _next_marker(data, at)
+        if (fill := _FILL.match(data, at)) is not None:
+            at = fill.end() - 1
+        if at + 2 > len(data):
+            break
         kind = data[at + 1]
-        if kind == 0xFF:
-            at += 1
-        elif kind == _END[1]:
+        if kind == _END[1]:
             break
         elif kind in (0x00, 0x01) or 0xD0 <= kind <= 0xD8:
             at += 2
@@ -78,6 +86,10 @@ def read_segments(data: bytes, most_scans: int) -> Segments:
             else:
                 _take(found, kind, content, missing)
             at += 2 + max(length, 2)
+    else:
+        raise ValueError("too many segments")
+    if not found.frame:
+        raise ValueError("no picture")
     found.is_ended = data[at : at + 2] == _END
     found.is_fine = not any(missing.values())
     if found.parts:
@@ -89,12 +101,8 @@ def read_segments(data: bytes, most_scans: int) -> Segments:
 
 def _next_marker(data: bytes, at: int) -> int:
     """Past coded data, in which a byte of 255 is followed by 0 or is a restart's."""
-    while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
-        kind = data[at + 1]
-        if kind != 0x00 and not 0xD0 <= kind <= 0xD7:
-            return at
-        at += 2
-    return len(data)
+    found = _MARKER.search(data, at)
+    return len(data) if found is None else found.start()
 
 
 def _take(found: Segments, kind: int, content: bytes, missing: dict[int, int]) -> None:

@@ -7,6 +7,9 @@ from cvpire.errors import PhotoError
 DEFAULT_MAX_PIXELS = 64_000_000
 DEFAULT_MAX_BYTES = 100_000_000
 
+# Frames of an animation beyond this are not counted.
+MOST_COUNTED = 1000
+
 # A note on a file that lacks no more than the mark of its end.
 END_IS_MISSING = "The end of the file is missing; the picture itself is whole."
 
@@ -37,8 +40,9 @@ def expect_one_frame(name: str, frames: int) -> None:
         PhotoError: for more than one frame.
     """
     if frames > 1:
+        count = frames if frames <= MOST_COUNTED else f"more than {MOST_COUNTED}"
         raise PhotoError(
-            f"{name} is an animation of {frames} frames and a single picture was expected:"
+            f"{name} is an animation of {count} frames and a single picture was expected:"
             " save one frame and try again."
         )
 

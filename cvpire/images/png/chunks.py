@@ -24,6 +24,8 @@ _ADAM7 = (
 # Others that are looked at. But for eXIf they say nothing where they come too late.
 _BEFORE_PICTURE = (b"tRNS", b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cLLI", b"mDCV", b"acTL")
 _KEPT = (*_BEFORE_PICTURE, b"eXIf")
+# Pictures are written in pieces of some kB, of which 100 MB are some 10,000.
+_MOST_CHUNKS = 1_000_000
 # Deflate packs no more than this many bytes into one.
 _MOST_DEFLATED = 1032
 # Types of colour.
@@ -131,7 +133,9 @@ def _walk(data: bytes) -> Iterator[tuple[bytes, bytes, bool | None]]:
     ends within an IDAT.
     """
     at = len(_SIGNATURE)
-    while at + 12 <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if at + 12 > len(data):
+            return
         (length,) = struct.unpack_from(">I", data, at)
         kind = data[at + 4 : at + 8]
         end = at + 12 + length
@@ -143,6 +147,7 @@ def _walk(data: bytes) -> Iterator[tuple[bytes, bytes, bool | None]]:
         (checksum,) = struct.unpack_from(">I", data, end - 4)
         yield kind, content, zlib.crc32(content, zlib.crc32(kind)) == checksum
         at = end
+    raise ValueError("too many chunks")
 
 
 def _row_bytes(header: Header, width: int) -> int:
@@ -174,11 +179,13 @@ def check_picture(header: Header, chunks: Chunks) -> None:
     if not chunks.is_doubtful:
         return
     # The packed picture has a checksum of its own, over all of it.
-    unpacker = zlib.decompressobj()
+    unpacker, left = zlib.decompressobj(), _raw_bytes(header)
     for part in parts:
         while part:
-            unpacker.decompress(part, 1 << 20)
+            left -= len(unpacker.decompress(part, 1 << 24))
             part = unpacker.unconsumed_tail
+            if left < 0:
+                raise ValueError("damaged")
     if not unpacker.eof:
         raise ValueError("damaged")
 
