@@ -573,6 +573,18 @@ def test_half_a_jpeg_with_an_end_is_still_half(share: float) -> None:
     assert "cut off" in refusal(data[: int(len(data) * share)] + b"\xff\xd9")
 
 
+def test_a_jpeg_that_the_strict_reader_cannot_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said of it; but whether one without its end is whole, nobody can tell then."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("Could not determine subsampling level of JPEG image")
+
+    data = save(NOISE, "JPEG", quality=90)
+    monkeypatch.setattr("cvpire.images.jpeg.simplejpeg.decode_jpeg", refuse)
+    assert read_photo(data).notes == ()
+    assert "cut off" in refusal(data[:-2])
+
+
 def test_a_jpeg_with_flipped_bits_says_so() -> None:
     data = bytearray(save(NOISE, "JPEG", quality=90))
     start = data.index(b"\xff\xda") + 40

@@ -26,7 +26,10 @@ _COMMON_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
 _MOST_SCANS = 200
 _MODELS = {"L": Model.GREY, "RGB": Model.RGB, "CMYK": Model.CMYK}
 _SIMPLE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
-# Warnings about what is not the picture: bytes after it, and profiles, which are read here.
+# How libjpeg's warnings begin (jerror.h); the strict reader also refuses what it cannot decode.
+_DAMAGE = ("Corrupt JPEG data", "Inconsistent progression")
+_WARNINGS = (*_DAMAGE, "Premature end", "Invalid SOS", "Unknown Adobe", "Warning")
+# Those about what is not the picture: bytes after it, and profiles, which are read here.
 _HARMLESS = ("extraneous bytes", "ICC marker")
 _IN_PLACES = "The file is damaged in places, which the picture may show."
 
@@ -78,10 +81,11 @@ def _decode_common(data: bytes, segments: Segments) -> tuple[Image.Image, tuple[
             raise ValueError("scans are missing")
         data += _END
     warning = _first_warning(data, image.mode)
-    if "premature end" in warning:
+    is_looked_at = not warning or warning.startswith(_WARNINGS)
+    if "remature end" in warning or not (is_looked_at or segments.is_ended):
         raise ValueError(warning)
-    is_harmless = any(words in warning for words in _HARMLESS)
-    notes = (_IN_PLACES,) if warning and not is_harmless else ()
+    is_harmless = not warning.startswith(_DAMAGE) or any(words in warning for words in _HARMLESS)
+    notes = () if is_harmless else (_IN_PLACES,)
     image = JpegImageFile(io.BytesIO(data))
     image.load()
     return image, (() if segments.is_ended else (END_IS_MISSING,)) + notes
