@@ -446,7 +446,6 @@ def test_a_jpeg_without_rows_is_refused() -> None:
     data = save(noise, "JPEG", quality=90)
     for missing in (3, 8, 50, 400, len(data) // 2):
         assert "cut off" in refusal(data[:-missing])
-        # Not even where somebody put an end behind it.
     assert END_IS_MISSING in read_photo(data[:-2]).notes
 
 
@@ -508,10 +507,6 @@ def test_lossless_and_deep_jpegs(bits: int) -> None:
 
 
 # --- further siblings, found by trying ------------------------------------------------------------
-
-
-def exif_and_profile() -> dict[str, Any]:
-    return {"exif": oriented_exif(6), "icc_profile": LINEAR_PROFILE}
 
 
 def test_heic_with_multiplied_colours() -> None:

@@ -111,12 +111,18 @@ def _with_known_colors(data: bytes) -> bytes:
     """The file with "unspecified" in place of code points that are reserved, which libheif refuses
     and viewers pass over.
     """
+    reserved = [
+        place
+        for found in re.finditer(rb"colrnclx(?=.{4})", data[:_HEADER_BYTES], re.DOTALL)
+        for place, is_known in ((found.end(), is_primaries), (found.end() + 2, is_transfer))
+        if not is_known(int.from_bytes(data[place : place + 2], "big"))
+    ]
+    if not reserved:
+        return data
     patched = bytearray(data)
-    for found in re.finditer(b"colrnclx", data[:_HEADER_BYTES]):
-        for place, is_known in ((found.end(), is_primaries), (found.end() + 2, is_transfer)):
-            if not is_known(int.from_bytes(data[place : place + 2], "big")):
-                patched[place : place + 2] = _UNSPECIFIED.to_bytes(2, "big")
-    return bytes(patched) if len(patched) == len(data) else data
+    for place in reserved:
+        patched[place : place + 2] = _UNSPECIFIED.to_bytes(2, "big")
+    return bytes(patched)
 
 
 def _straight(values: NDArray[Any]) -> NDArray[Any]:

@@ -25,7 +25,7 @@ _COMMON_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
 # Encoders make some ten.
 _MOST_SCANS = 200
 _MODELS = {"L": Model.GREY, "RGB": Model.RGB, "CMYK": Model.CMYK}
-_SIMPLE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 # How libjpeg's warnings begin (jerror.h); the strict reader also refuses what it cannot decode.
 _DAMAGE = ("Corrupt JPEG data", "Inconsistent progression")
 _WARNINGS = (*_DAMAGE, "Premature end", "Invalid SOS", "Unknown Adobe", "Warning")
@@ -50,14 +50,10 @@ def decode_jpeg(name: str, data: bytes, max_pixels: int) -> Decoded:
     if segments.scans > _MOST_SCANS:
         raise not_supported(name, "JPEG", f"more than {_MOST_SCANS} scans", "an ordinary JPEG")
     check_size(name, segments.size, max_pixels)
-    is_common = segments.frame in _COMMON_FRAMES and segments.bits == 8
-    notes: tuple[str, ...]
-    if not is_common:
-        samples, model, notes = _decode_rare(name, data, segments)
+    if segments.frame in _COMMON_FRAMES and segments.bits == 8:
+        samples, model, notes = _decode_common(name, data, segments, max_pixels)
     else:
-        image, notes = _decode_common(data, segments)
-        check_size(name, image.size, max_pixels)
-        samples, model = np.array(image), _MODELS[image.mode]
+        samples, model, notes = _decode_rare(name, data, segments)
     return Decoded(
         samples,
         model,
@@ -67,37 +63,46 @@ def decode_jpeg(name: str, data: bytes, max_pixels: int) -> Decoded:
     )
 
 
-def _decode_common(data: bytes, segments: Segments) -> tuple[Image.Image, tuple[str, ...]]:
-    """The picture and notes.
+def _decode_common(
+    name: str, data: bytes, segments: Segments, max_pixels: int
+) -> tuple[NDArray[Any], Model, tuple[str, ...]]:
+    """Samples, model and notes.
 
-    libjpeg fills what is missing with grey, and says so only to a strict reader.
+    libjpeg fills what is missing with grey, and says so only to a strict reader. Where that has
+    nothing to say, its pixels are taken, which are Pillow's; but for CMYK, which Adobe inverts.
 
     Raises:
         ValueError: if rows are missing, or scans.
     """
-    image: Image.Image = JpegImageFile(io.BytesIO(data))
+    notes: tuple[str, ...] = ()
     if not segments.is_ended:
         if not segments.is_fine:
             raise ValueError("scans are missing")
-        data += _END
-    warning = _first_warning(data, image.mode)
-    is_looked_at = not warning or warning.startswith(_WARNINGS)
+        data, notes = data + _END, (END_IS_MISSING,)
+    image: Image.Image = JpegImageFile(io.BytesIO(data))
+    check_size(name, image.size, max_pixels)
+    model = _MODELS[image.mode]
+    try:
+        pixels: NDArray[Any] = simplejpeg.decode_jpeg(data, _SPACES[image.mode], strict=True)
+    except ValueError as error:
+        notes += _damage(str(error), segments)
+    else:
+        if model is not Model.CMYK:
+            return (pixels[..., 0] if model is Model.GREY else pixels), model, notes
+    return np.array(image), model, notes
+
+
+def _damage(warning: str, segments: Segments) -> tuple[str, ...]:
+    """A note on what libjpeg says first of an odd picture, or none where that does no harm.
+
+    Raises:
+        ValueError: if rows are missing, or nobody can tell whether they are.
+    """
+    is_looked_at = warning.startswith(_WARNINGS)
     if "remature end" in warning or not (is_looked_at or segments.is_ended):
         raise ValueError(warning)
-    is_harmless = not warning.startswith(_DAMAGE) or any(words in warning for words in _HARMLESS)
-    notes = () if is_harmless else (_IN_PLACES,)
-    image = JpegImageFile(io.BytesIO(data))
-    image.load()
-    return image, (() if segments.is_ended else (END_IS_MISSING,)) + notes
-
-
-def _first_warning(data: bytes, mode: str) -> str:
-    """What libjpeg says first of an odd picture; "" of one without fault."""
-    try:
-        simplejpeg.decode_jpeg(data, colorspace=_SIMPLE_SPACES[mode], strict=True)
-    except ValueError as error:
-        return str(error)
-    return ""
+    is_harmless = any(words in warning for words in _HARMLESS)
+    return (_IN_PLACES,) if warning.startswith(_DAMAGE) and not is_harmless else ()
 
 
 def _decode_rare(
