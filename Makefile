@@ -93,7 +93,7 @@ $(APP_STAMP): requirements.txt build-constraints.txt
 	@touch $@
 
 # After the application's own stamp: so `make app` after `make test` has nothing left to install.
-$(DEV_STAMP): requirements-dev.txt $(APP_STAMP)
+$(DEV_STAMP): requirements-dev.txt requirements-eval.txt $(APP_STAMP)
 	@echo "Installing requirements-dev.txt into .venv."
 	@rm -f $@
 	@$(PIP_INSTALL) --quiet -r requirements-dev.txt

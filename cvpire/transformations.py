@@ -196,3 +196,32 @@ TRANSFORMATIONS: Mapping[str, Transformation] = _registry(
     Transformation("screenshot-jpeg", "a screenshot, then JPEG 85", _chain(_screenshot, _jpeg(85))),
     Transformation("jpeg-jpeg", "JPEG 85, then JPEG 75", _chain(_jpeg(85), _jpeg(75))),
 )
+
+# All that may happen to a posted photo.
+POSTING: Mapping[str, Transformation] = TRANSFORMATIONS
+
+_KEEPS_THE_PICTURE = (
+    "jpeg-95",
+    "jpeg-85",
+    "jpeg-75",
+    "webp-80",
+    "avif-60",
+    "resize-2048",
+    "resize-1600",
+    "resize-1080",
+    "resize-720",
+    "half",
+    "screenshot",
+    "resize-jpeg",
+    "screenshot-jpeg",
+    "jpeg-jpeg",
+)
+
+# What platforms do by themselves: codecs down to JPEG 75, smaller sizes, screenshots, and chains of
+# these. Nobody edits the picture, and no other reader shrinks it for a classifier.
+CODECS_AND_SIZES: Mapping[str, Transformation] = {
+    # AVIF is missing where Pillow was built without it.
+    name: TRANSFORMATIONS[name]
+    for name in _KEEPS_THE_PICTURE
+    if name in TRANSFORMATIONS
+}

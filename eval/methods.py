@@ -90,6 +90,19 @@ class _TwoClasses(nn.Module):
         return torch.stack((torch.zeros_like(slack), slack), dim=1)
 
 
+class _FewClasses(nn.Module):
+    """Some of a classifier's logits, for methods that take a gradient of each."""
+
+    def __init__(self, classifier: nn.Module, positions: Tensor) -> None:
+        super().__init__()
+        self._classifier = classifier
+        self._positions = positions
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self._classifier(images)
+        return logits[:, self._positions]
+
+
 class Rounding(nn.Module):
     """A classifier that sees what will be written, for methods that know of no grey levels.
 
@@ -183,6 +196,44 @@ def _perc_al(steps: int) -> Callable[[Task], Tensor]:
     return change
 
 
+def _superdeepfool() -> Callable[[Task], Tensor]:
+    def change(task: Task) -> Tensor:
+        from adv_lib.attacks import sdf
+
+        model, image, label = _asked(task)
+        with torch.no_grad():
+            order = model(image)[0].argsort(descending=True)
+        # The class to leave comes first, and then the highest of the others.
+        others = order[order != label][: _DEEPFOOL_CLASSES - 1]
+        few = _FewClasses(Rounding(model), torch.cat((label, others)))
+        adversarial: Tensor = sdf(few, image, torch.zeros_like(label))
+        return adversarial
+
+    return change
+
+
+def _sigma_zero(steps: int) -> Callable[[Task], Tensor]:
+    def change(task: Task) -> Tensor:
+        from adv_lib.attacks import sigma_zero
+
+        model, image, label = _asked(task)
+        adversarial: Tensor = sigma_zero(Rounding(model), image, label, num_steps=steps)
+        return adversarial
+
+    return change
+
+
+def _pdpgd(norm: float, steps: int) -> Callable[[Task], Tensor]:
+    def change(task: Task) -> Tensor:
+        from adv_lib.attacks import pdpgd
+
+        model, image, label = _asked(task)
+        adversarial: Tensor = pdpgd(Rounding(model), image, label, norm=norm, num_steps=steps)
+        return adversarial
+
+    return change
+
+
 def _torchattacks(name: str, **settings: float) -> Callable[[Task], Tensor]:
     def change(task: Task) -> Tensor:
         import torchattacks
@@ -211,6 +262,9 @@ def methods_for(condition: str) -> Sequence[Method]:
     )
 
 
+# As the code of DeepFool's and SuperDeepFool's authors has it: each class costs a gradient a step.
+_DEEPFOOL_CLASSES = 10
+
 _OWN_RUNS = {
     "top1": ("Top1-min", "Top1-L1"),
     "top1-50": ("Top1-50-min", "Top1-L1-50"),
@@ -230,6 +284,14 @@ _PEERS = (
     Method("FMN-Linf", "adv-lib, 40 steps", _fmn(math.inf, 40), "adv_lib"),
     Method("ALMA-CIEDE2000", "adv-lib, 100 steps", _alma("ciede2000", 0.05, 100), "adv_lib"),
     Method("ALMA-SSIM", "adv-lib, 100 steps", _alma("ssim", 0.0001, 100), "adv_lib"),
+    Method(
+        "SuperDeepFool",
+        "adv-lib, its defaults, among the photo's 10 first classes",
+        _superdeepfool(),
+        "adv_lib",
+    ),
+    Method("sigma-zero", "adv-lib, 100 steps", _sigma_zero(100), "adv_lib"),
+    Method("PDPGD-L2", "adv-lib, 100 steps, proximal L2", _pdpgd(2, 100), "adv_lib"),
     Method("PerC-AL", "adv-lib, 60 steps", _perc_al(60), "adv_lib"),
     Method(
         "PGD",
