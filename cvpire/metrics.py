@@ -1,4 +1,4 @@
-"""How far two photos are apart: SSIM, CIEDE2000, grey levels, and pixels beyond their bound.
+"""How far two photos are apart: SSIM, CIEDE2000, FLIP, grey levels, and pixels over their bound.
 
 Photos are 8-bit pixels (H, W, 3), sRGB: what a reader of the files gets. Every metric is computed
 on them and nothing else.
@@ -6,16 +6,19 @@ on them and nothing else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
+from cvpire.bands import bands, by_threads
+from cvpire.blotches import Blotch, strongest_blotch
 from cvpire.color import ciede2000, lab_from_linear, linear_rgb
+from cvpire.flip import flip_map, flip_unavailable
 
 Pixels = NDArray[np.uint8]
 
@@ -32,8 +35,6 @@ _BAND_PIXELS, _COLOR_BAND_PIXELS = 1 << 18, 1 << 15
 # Linear RGB of each grey level.
 _LINEAR: NDArray[np.float64] = linear_rgb(torch.arange(256, dtype=torch.float64) / 255.0).numpy()
 
-_Result = TypeVar("_Result")
-
 
 class Difference(NamedTuple):
     """What a change did to a photo.
@@ -43,6 +44,9 @@ class Difference(NamedTuple):
         delta_e_mean: mean CIEDE2000 over the pixels.
         delta_e_p95: its 95th percentile.
         delta_e_max: its maximum.
+        delta_e_p999: its 99.9th percentile.
+        delta_e_blurred: see `cvpire.blotches`; 0 where nothing changed.
+        flip_p99: the 99th percentile of FLIP's map, in [0, 1]; NaN where FLIP is unavailable.
         linf: largest change of a channel, in grey levels.
         changed: share of the pixels that changed at all, in [0, 1].
         over_bound: pixels with a channel that changed by more than their bound.
@@ -52,6 +56,9 @@ class Difference(NamedTuple):
     delta_e_mean: float
     delta_e_p95: float
     delta_e_max: float
+    delta_e_p999: float
+    delta_e_blurred: float
+    flip_p99: float
     linf: int
     changed: float
     over_bound: int
@@ -71,26 +78,49 @@ def compare(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]
     Raises:
         ValueError: if the shapes do not agree.
     """
+    return compare_and_locate(original, changed, epsilon_map)[0]
+
+
+def compare_and_locate(
+    original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]
+) -> tuple[Difference, Blotch | None]:
+    """The same as `compare`, with the place of the strongest change; None where there is none."""
     _check_pair(original, changed)
     if epsilon_map.shape != original.shape[:2]:
         raise ValueError(
             f"expected an epsilon map of shape {original.shape[:2]}, got {epsilon_map.shape}"
         )
     linf = moved = 0
-    for rows in _bands(original, _BAND_PIXELS):
+    for rows in bands(original, _BAND_PIXELS):
         levels = np.abs(changed[rows].astype(np.int16) - original[rows]).max(axis=2)
         linf = max(linf, int(levels.max()))
         moved += int(np.count_nonzero(levels))
     delta_e = delta_e_map(original, changed)
-    return Difference(
+    p95, p999 = np.percentile(delta_e, (95.0, 99.9)).tolist()
+    blotch = strongest_blotch(original, changed)
+    difference = Difference(
         ssim=ssim(original, changed) if min(original.shape[:2]) >= SSIM_MIN_SIDE else float("nan"),
         delta_e_mean=float(delta_e.mean(dtype=np.float64)),
-        delta_e_p95=float(np.percentile(delta_e, 95)),
+        delta_e_p95=p95,
         delta_e_max=float(delta_e.max()),
+        delta_e_p999=p999,
+        delta_e_blurred=0.0 if blotch is None else blotch.delta_e,
+        flip_p99=flip_p99(original, changed),
         linf=linf,
         changed=moved / delta_e.size,
         over_bound=count_over_bound(original, changed, epsilon_map),
     )
+    return difference, blotch
+
+
+def flip_p99(original: Pixels, changed: Pixels) -> float:
+    """The 99th percentile of FLIP's map (see `cvpire.flip`), in [0, 1]; NaN where there is none.
+
+    Equal photos have 0.
+    """
+    if flip_unavailable():
+        return math.nan
+    return float(np.percentile(flip_map(original, changed), 99.0))
 
 
 def count_over_bound(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]) -> int:
@@ -102,17 +132,17 @@ def count_over_bound(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.
         epsilon_map: (H, W), the largest change allowed, in [0, 1] units.
     """
     over_bound = 0
-    for rows in _bands(original, _BAND_PIXELS):
+    for rows in bands(original, _BAND_PIXELS):
         levels = np.abs(changed[rows].astype(np.int16) - original[rows]).max(axis=2)
         over_bound += int(np.count_nonzero(levels > epsilon_map[rows].astype(np.float64) * 255.0))
     return over_bound
 
 
 def worst(differences: Sequence[Difference]) -> Difference:
-    """The worst value of each metric, among those of all that is seen of a photo."""
-    highest = Difference(*(max(values) for values in zip(*differences, strict=True)))
-    # Whether a photo is too small for SSIM does not depend on its background.
-    return highest._replace(ssim=min(difference.ssim for difference in differences))
+    """The worst value of each metric, among those of all that is seen of a photo; NaN stays NaN."""
+    columns = zip(*differences, strict=True)
+    highest = Difference._make(_nan_or(max, values) for values in columns)
+    return highest._replace(ssim=_nan_or(min, [difference.ssim for difference in differences]))
 
 
 def ssim(original: Pixels, changed: Pixels) -> float:
@@ -149,8 +179,8 @@ def ssim(original: Pixels, changed: Pixels) -> float:
         share: float = mean * (rows.stop - rows.start)
         return share
 
-    bands = _bands(original[: max(inner, 1)], _BAND_PIXELS)
-    return float(sum(_by_threads(band_sum, bands)) / max(inner, 1))
+    rows = bands(original[: max(inner, 1)], _BAND_PIXELS)
+    return float(sum(by_threads(band_sum, rows)) / max(inner, 1))
 
 
 def delta_e_map(original: Pixels, changed: Pixels) -> NDArray[np.float32]:
@@ -178,21 +208,12 @@ def delta_e_map(original: Pixels, changed: Pixels) -> NDArray[np.float32]:
         )
         delta_e[rows][has_moved] = ciede2000(first, second)[0].numpy()
 
-    _by_threads(fill_band, _bands(original, _COLOR_BAND_PIXELS))
+    by_threads(fill_band, bands(original, _COLOR_BAND_PIXELS))
     return delta_e
 
 
-def _bands(photo: Pixels, pixels: int) -> list[slice]:
-    """All rows of a photo, in bands of about so many pixels."""
-    height, width = photo.shape[:2]
-    count = max(1, pixels // max(1, width))
-    return [slice(top, min(top + count, height)) for top in range(0, height, count)]
-
-
-def _by_threads(measure: Callable[[slice], _Result], bands: list[slice]) -> list[_Result]:
-    """What is measured of each band, in order."""
-    with ThreadPoolExecutor(torch.get_num_threads()) as workers:
-        return list(workers.map(measure, bands))
+def _nan_or(pick: Callable[[Sequence[float]], float], values: Sequence[float]) -> float:
+    return math.nan if any(value != value for value in values) else pick(values)
 
 
 def _check_pair(original: Pixels, changed: Pixels) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from scipy.ndimage import correlate1d
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from cvpire import metrics
-from cvpire.metrics import compare, delta_e_map, ssim
+from cvpire.metrics import Difference, compare, delta_e_map, ssim, worst
 
 
 def wang_ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
@@ -56,10 +57,52 @@ def test_delta_e_is_scikit_image_s_from_rgb() -> None:
     assert np.abs(delta_e_map(first, second) - expected).max() < 1e-5
 
 
+def test_percentiles_are_those_of_scikit_image_s_map() -> None:
+    first = textured_pixels(40, 50)
+    second = noisy(first, 12)
+    expected = deltaE_ciede2000(rgb2lab(first), rgb2lab(second))
+    found = compare(first, second, np.ones((40, 50)))
+    assert found.delta_e_p95 == pytest.approx(np.percentile(expected, 95), abs=1e-5)
+    assert found.delta_e_p999 == pytest.approx(np.percentile(expected, 99.9), abs=1e-5)
+
+
+def test_flip_is_the_99th_percentile_of_the_package_s_map() -> None:
+    flip = pytest.importorskip("flip_evaluator", reason="there is none for Linux on Arm")
+    first = textured_pixels(40, 50)
+    second = noisy(first, 12)
+    images = (pixels.astype(np.float32) / 255 for pixels in (first, second))
+    expected, _, _ = flip.evaluate(*images, "LDR", applyMagma=False)
+    found = compare(first, second, np.ones((40, 50)))
+    assert found.flip_p99 == pytest.approx(np.percentile(expected, 99), abs=1e-6)
+    assert found.flip_p99 > 0.01
+
+
+def test_the_rest_is_compared_without_flip(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = textured_pixels()
+    second = noisy(first, 12)
+    with_flip = compare(first, second, np.ones((48, 48)))
+    monkeypatch.setitem(sys.modules, "flip_evaluator", None)  # as where it is not installed
+    without = compare(first, second, np.ones((48, 48)))
+    assert math.isnan(without.flip_p99)
+    assert without._replace(flip_p99=0.0) == with_flip._replace(flip_p99=0.0)
+
+
+def test_the_worst_of_two_backgrounds() -> None:
+    nan = math.nan
+    first = Difference(0.9, 0.1, 0.2, 0.3, 0.25, 1.0, 0.02, 3, 0.5, 0)
+    second = Difference(0.8, 0.2, 0.1, 0.4, 0.15, 2.0, 0.01, 2, 0.6, 1)
+    expected = Difference(0.8, 0.2, 0.2, 0.4, 0.25, 2.0, 0.02, 3, 0.6, 1)
+    assert worst([first, second]) == worst([second, first]) == expected
+    for pair in ([first._replace(flip_p99=nan), second], [first, second._replace(flip_p99=nan)]):
+        assert math.isnan(worst(pair).flip_p99)
+        assert worst(pair)._replace(flip_p99=0.0) == expected._replace(flip_p99=0.0)
+    assert math.isnan(worst([first, second._replace(ssim=nan)]).ssim)
+
+
 def test_equal_photos() -> None:
     pixels = textured_pixels()
     found = compare(pixels, pixels.copy(), np.zeros((48, 48), np.float32))
-    assert found == (1.0, 0.0, 0.0, 0.0, 0, 0.0, 0)
+    assert found == (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 0)
 
 
 def test_one_changed_pixel_is_counted_where_it_is() -> None:
@@ -89,6 +132,7 @@ def test_a_tiny_photo_has_no_ssim_but_the_rest() -> None:
     found = compare(pixels, noisy(pixels, 3), np.ones((5, 7), np.float32))
     assert math.isnan(found.ssim)
     assert found.delta_e_mean > 0.0
+    assert found.delta_e_blurred > 0.0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,78 @@
+"""Where a change is noticed first: a patch of another colour.
+
+An eye passes over single pixels and sees patches. So the change is blurred before it is seen as a
+colour: what has one sign over a few pixels stays, what alternates is gone. The largest CIEDE2000 of
+that, and its place, are where to look at a change.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from cvpire.bands import bands, by_threads, widened
+from cvpire.color import ciede2000, lab_from_linear, linear_rgb
+
+# The blur's standard deviation, in pixels, and how far its window reaches around a pixel.
+SIGMA, RADIUS = 2.0, 8
+
+# Pixels that a thread compares at a time.
+_BAND_PIXELS = 1 << 16
+
+
+class Blotch(NamedTuple):
+    """The place of the strongest change.
+
+    Attributes:
+        x: its column, from 0 at the left.
+        y: its row, from 0 at the top.
+        delta_e: CIEDE2000 there between the photo and the photo plus its blurred change.
+    """
+
+    x: int
+    y: int
+    delta_e: float
+
+
+def strongest_blotch(original: NDArray[np.uint8], changed: NDArray[np.uint8]) -> Blotch | None:
+    """The largest CIEDE2000 between a photo and the photo plus its change, blurred.
+
+    The change is blurred in grey levels of sRGB, by a Gaussian of `SIGMA` pixels; beyond the edges
+    it goes on as at them. The sum is cut to 0 to 255, and not rounded.
+
+    Args:
+        original: (H, W, 3) uint8, sRGB.
+        changed: (H, W, 3) uint8, sRGB, of the same shape.
+
+    Returns:
+        The first of the largest, in reading order; None where nothing changed.
+    """
+
+    def strongest(rows: slice) -> Blotch | None:
+        seen, inner = widened(rows, RADIUS, len(original))
+        before = original[seen].astype(np.float64)
+        change = changed[seen] - before
+        if not change.any():
+            return None
+        blurred = gaussian_filter(
+            change, sigma=(SIGMA, SIGMA, 0.0), mode="nearest", radius=(RADIUS, RADIUS, 0)
+        )[inner]
+        has_moved = blurred.any(axis=2)
+        if not has_moved.any():
+            return None
+        levels = before[inner][has_moved]
+        first, second = (
+            lab_from_linear(*linear_rgb(torch.from_numpy(values.T[:, None] / 255.0)))
+            for values in (levels, (levels + blurred[has_moved]).clip(0.0, 255.0))
+        )
+        delta_e = ciede2000(first, second)[0]
+        at = int(delta_e.argmax())
+        y, x = (int(places[at]) for places in np.nonzero(has_moved))
+        return Blotch(x, rows.start + y, float(delta_e[at]))
+
+    found = by_threads(strongest, bands(original, _BAND_PIXELS))
+    return max(filter(None, found), key=lambda blotch: blotch.delta_e, default=None)
