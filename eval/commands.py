@@ -32,8 +32,7 @@ from eval.methods import CONDITIONS, methods_for
 from eval.output import Measured
 from eval.peers import PeersOptions, measure_peers
 from eval.progress import ProgressLine
-from eval.protected_photos import ProtectedOptions
-from eval.robustness import measure_robustness
+from eval.robustness import EDITS, RobustnessOptions, measure_robustness
 from eval.sweep import DEFAULT_MAX_STEPS, SweepOptions, sweep
 from eval.table1 import Table1Options, measure_table1
 from eval.transfer import TransferOptions, measure_transfer
@@ -170,13 +169,20 @@ def _add_robustness(subcommands: Subcommands) -> None:
         metavar="F",
         help="of the protected files, such as JPEG-75, which are judged decoded (default: PNG)",
     )
+    parser.add_argument(
+        "--edits",
+        choices=EDITS,
+        default="all",
+        help="what is tried on each file: all (the default), or codecs: those down to JPEG 75, "
+        "smaller sizes and screenshots only",
+    )
     add_out(parser, "robustness-IMAGES-CLASSIFIER")
 
 
 def _robustness(options: argparse.Namespace) -> int:
     values = _values(options, "robustness-")
     return _measured(
-        lambda line: measure_robustness(ProtectedOptions(**values), line), values["out"]
+        lambda line: measure_robustness(RobustnessOptions(**values), line), values["out"]
     )
 
 

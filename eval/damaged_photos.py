@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from cvpire.classifiers import Classifier, classify_sights
+from cvpire.classifiers import Classifier, classify
 from cvpire.encoders import on_white
 from cvpire.errors import PhotoError
 from cvpire.images.photo import encode_png, write_bytes
@@ -32,16 +32,15 @@ from eval.records import Record, RecordStore
 JUDGED_BY = "condition"
 
 
-@dataclass(frozen=True, eq=False)
-class DamagedPhotos:
-    """The damage that could be done to all photos.
+class Damaged(NamedTuple):
+    """What came of damaging all photos.
 
     Attributes:
-        records: by the damage's name, of all photos in their order.
-        missing: a sentence for each damage that is left out, with the photo that could not be had.
+        done: names of the damage that every photo has a record of.
+        missing: a sentence for each damage that is left out, on the photo that could not be had.
     """
 
-    records: dict[str, list[Record]]
+    done: tuple[str, ...]
     missing: tuple[str, ...]
 
 
@@ -54,7 +53,7 @@ def damage_all(
     *,
     out: Path,
     progress: ProgressCallback,
-) -> DamagedPhotos:
+) -> Damaged:
     """Damage each photo in each way, write it as a PNG, and judge what was written.
 
     Args:
@@ -70,25 +69,23 @@ def damage_all(
         EvaluationError: if a record was made with other settings, or a file cannot be written.
     """
     work = _Work(images, judged_by, classifier, store, out)
-    found: dict[str, list[Record]] = {}
+    done: list[str] = []
     missing: list[str] = []
-    total, done = len(DAMAGES) * len(originals), 0
-    for damage in DAMAGES.values():
-        records = []
-        for original in originals:
-            progress(Progress("Damaging", damage.name, done, total))
-            done += 1
+    total = len(DAMAGES) * len(originals)
+    for number, damage in enumerate(DAMAGES.values()):
+        for at, original in enumerate(originals):
+            progress(Progress("Damaging", damage.name, number * len(originals) + at, total))
             try:
-                records.append(work.record(damage, original))
+                work.do(damage, original)
             except Exception as error:
                 sentence = photo_failure(error, original.file)
+                # Every row of a table is of the same photos.
                 missing.append(f"{damage.title} is not in the table: {sentence}")
-                done += len(originals) - len(records) - 1
                 break
         else:
-            found[damage.name] = records
+            done.append(damage.name)
     progress(Progress("Damaging", "", total, total))
-    return DamagedPhotos(found, tuple(missing))
+    return Damaged(tuple(done), tuple(missing))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,22 +98,21 @@ class _Work:
     store: RecordStore
     out: Path
 
-    def record(self, damage: Damage, original: Record) -> Record:
-        """The record of a photo in a damage: the one that is there, or a new one."""
+    def do(self, damage: Damage, original: Record) -> None:
+        """Damage a photo, as far as not yet done, and judge it by the condition."""
         path = written_path(self.out, damage.name, original.file)
         record = self.store.find(damage.name, original.file)
         if record is not None:
             expect_settings(record, self._settings(damage, original), self.out)
             if path.is_file() and file_sha256(path) == record.file_sha256:
-                return self._judged(record, path, original)
+                self._judge(record, path, original)
+                return
         clean = on_white(read_photo(self.images / original.file))
+        png = encode_png(damaged(damage, clean))
         try:
-            write_bytes(path, encode_png(damaged(damage, clean)))
-        except PhotoError as error:
-            # The disk's trouble is that of all photos; damage that cannot be done is this one's.
-            if isinstance(error.__cause__, OSError):
-                raise EvaluationError(str(error)) from error
-            raise
+            write_bytes(path, png)
+        except PhotoError as error:  # the disk's trouble, so that of all photos
+            raise EvaluationError(str(error)) from error
         written = read_photo(path)
         unbounded = np.ones(written.pixels.shape[:2])
         difference = compare(clean.pixels, written.pixels, unbounded)._asdict()
@@ -128,29 +124,23 @@ class _Work:
             "verdict": Verdict.NOT_PROTECTED.value,
             JUDGED_BY: "",
         }
-        new = original.of_run(damage.name, self._settings(damage, original), False, False, report)
-        return self._judged(new, path, original)
+        settings = self._settings(damage, original)
+        top1, top5 = judge(classify(written, self.classifier), original.label_position)
+        new = original.of_run(damage.name, settings, top1, top5, report)
+        self._judge(new, path, original)
 
-    def _judged(self, record: Record, path: Path, original: Record) -> Record:
-        """The record, judged by the run's condition; kept if that is news."""
-        label = original.label_position
-        condition = self.judged_by.condition(torch.tensor([label]), self.classifier.labels)
+    def _judge(self, record: Record, path: Path, original: Record) -> None:
+        """Keep the record, judged by the run's condition, unless it was."""
+        position = torch.tensor([original.label_position])
+        condition = self.judged_by.condition(position, self.classifier.labels)
         report = record.report or {}
         if report[JUDGED_BY] == repr(condition):
-            return record
-        logits = classify_sights(read_photo(path), self.classifier)
-        top1, top5 = judge(logits, label)
-        is_met = bool(condition.is_met(logits, margin=0.0).all())
+            return
+        logits = classify(read_photo(path), self.classifier)
+        is_met = bool(condition.is_met(logits[None], margin=0.0))
         verdict = Verdict.PROTECTED if is_met else Verdict.NOT_PROTECTED
-        judged = record.of_run(
-            record.run,
-            record.settings,
-            top1,
-            top5,
-            {**report, JUDGED_BY: repr(condition), "verdict": verdict.value},
-        )
-        self.store.append(judged)
-        return judged
+        new = {**report, JUDGED_BY: repr(condition), "verdict": verdict.value}
+        self.store.append(replace(record, report=new))
 
     def _settings(self, damage: Damage, original: Record) -> dict[str, Any]:
         return {**original.settings, "label": original.label_position, "damage": damage.title}

@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +18,10 @@ from cvpire.transparency import WHITE, composite
 from eval.failures import photo_failure
 from eval.progress import Progress, ProgressCallback
 from eval.records import Record, RecordStore
-from eval.yardsticks import YARDSTICKS, Yardstick
+from eval.yardsticks import Looks, Yardstick, installed_yardsticks, measure_pair
 
 # Of a record's report: by a yardstick's name the value, null where the photo is too small, and the
-# version of the package that gave it.
+# package that gave it, with its version.
 LOOKS = "yardsticks"
 
 # One photo is at SSIMULACRA2 while another is at the JOD. More would hold many gigabytes where
@@ -68,41 +66,42 @@ def look_at_all(
     lacking = [(record, wanted) for record in records if (wanted := _wanted(record))]
     done, total = len(records) - len(lacking), len(records)
     failures: dict[str, str] = {}
-    look = partial(_look, files)
-    with (
-        ThreadPoolExecutor(_WORKERS) as workers,
-        # Closed on the way out, the files that nobody began are left alone.
-        closing(workers.map(look, lacking)) as outcomes,
-    ):
-        for record, _ in lacking:
-            progress(Progress("Looking as people do", record.run, done, total))
-            done += 1
-            found = next(outcomes)
-            if isinstance(found, Exception):
-                failures.setdefault(record.file, photo_failure(found, record.file))
-            else:
+    with ThreadPoolExecutor(_WORKERS) as workers:
+        outcomes = [workers.submit(_look, files[one.key], wanted) for one, wanted in lacking]
+        try:
+            for (record, _), outcome in zip(lacking, outcomes, strict=True):
+                progress(Progress("Looking as people do", record.run, done, total))
+                done += 1
+                try:
+                    found = outcome.result()
+                except Exception as error:
+                    failures.setdefault(record.file, photo_failure(error, record.file))
+                    continue
                 report = record.report or {}
                 kept = {**report.get(LOOKS, {}), **found}
                 store.append(replace(record, report={**report, LOOKS: kept}))
+        finally:
+            # Whoever ends the work does not wait for what nobody began.
+            for outcome in outcomes:
+                outcome.cancel()
     progress(Progress("Looking as people do", "", total, total))
     return failures
 
 
-def value_of(record: Record, yardstick: Yardstick) -> float | None:
-    """What was found for a file: NaN for a photo that is too small, None if nobody measured it."""
-    found = _kept(record).get(yardstick.name)
-    if found is None:
-        return None
-    return math.nan if found["value"] is None else float(found["value"])
+def looks_of(record: Record) -> Looks:
+    """What was found for a file."""
+    return {
+        name: math.nan if found["value"] is None else float(found["value"])
+        for name, found in _kept(record).items()
+    }
 
 
 def versions_of(records: Sequence[Record]) -> dict[str, str]:
     """The packages, with their versions, that the records' values come from."""
     found: dict[str, set[str]] = {}
     for record in records:
-        for yardstick in YARDSTICKS:
-            if (one := _kept(record).get(yardstick.name)) is not None:
-                found.setdefault(yardstick.package, set()).add(one["version"])
+        for one in _kept(record).values():
+            found.setdefault(one["package"], set()).add(one["version"])
     return {package: " and ".join(sorted(numbers)) for package, numbers in found.items()}
 
 
@@ -116,25 +115,19 @@ def _wanted(record: Record) -> list[Yardstick]:
     kept = _kept(record)
     return [
         yardstick
-        for yardstick in YARDSTICKS
-        if yardstick.version is not None
-        and kept.get(yardstick.name, {}).get("version") != yardstick.version
+        for yardstick in installed_yardsticks()
+        if kept.get(yardstick.name, {}).get("version") != yardstick.version
     ]
 
 
-def _look(
-    files: Mapping[tuple[str, str], Files], asked: tuple[Record, list[Yardstick]]
-) -> dict[str, Any] | Exception:
-    """The values of one file; the error, if it is this photo's or the program's."""
-    record, wanted = asked
-    try:
-        clean, written = (
-            composite(read_photo(path), WHITE).pixels for path in files[record.key]
-        )
-        values = {one: one.measure(clean, written) for one in wanted}
-    except Exception as error:
-        return error
+def _look(files: Files, wanted: Sequence[Yardstick]) -> dict[str, Any]:
+    clean, written = (composite(read_photo(path), WHITE).pixels for path in files)
+    values = measure_pair(clean, written, wanted)
     return {
-        one.name: {"version": one.version, "value": None if math.isnan(value) else value}
-        for one, value in values.items()
+        one.name: {
+            "package": one.package,
+            "version": one.version,
+            "value": None if math.isnan(values[one.name]) else values[one.name],
+        }
+        for one in wanted
     }

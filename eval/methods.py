@@ -14,12 +14,16 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cvpire.algorithm1 import perturb
 from cvpire.conditions import Condition, OutOfTop
+from cvpire.images.photo import Photo
 from cvpire.runs import RUNS, ConditionMaker
+from cvpire.tensors import to_image
+from eval.damage import DAMAGES, Damage, damaged
 from eval.passes import CountedClassifier
 
 
@@ -246,6 +250,14 @@ def _torchattacks(name: str, **settings: float) -> Callable[[Task], Tensor]:
     return change
 
 
+def _damage(damage: Damage) -> Callable[[Task], Tensor]:
+    def change(task: Task) -> Tensor:
+        levels = (task.image[0] * 255.0).round().to(torch.uint8).permute(1, 2, 0).numpy()
+        return to_image(damaged(damage, Photo(np.ascontiguousarray(levels))).pixels)
+
+    return change
+
+
 def _asked(task: Task) -> tuple[nn.Module, Tensor, Tensor]:
     torch.manual_seed(task.seed)
     model, label = task.as_classes()
@@ -264,6 +276,16 @@ def methods_for(condition: str) -> Sequence[Method]:
 
 # As the code of DeepFool's and SuperDeepFool's authors has it: each class costs a gradient a step.
 _DEEPFOOL_CLASSES = 10
+
+# Rows that stand beside all methods: what is done to photos every day.
+PLAIN_DAMAGE = tuple(
+    Method(
+        damage.name,
+        f"plain damage, {damage.settings}" if damage.settings else "plain damage",
+        _damage(damage),
+    )
+    for damage in DAMAGES.values()
+)
 
 _OWN_RUNS = {
     "top1": ("Top1-min", "Top1-L1"),
@@ -291,7 +313,7 @@ _PEERS = (
         "adv_lib",
     ),
     Method("sigma-zero", "adv-lib, 100 steps", _sigma_zero(100), "adv_lib"),
-    Method("PDPGD-L2", "adv-lib, 100 steps, proximal L2", _pdpgd(2, 100), "adv_lib"),
+    Method("PDPGD-L2", "adv-lib, its default of 500 steps, proximal L2", _pdpgd(2, 500), "adv_lib"),
     Method("PerC-AL", "adv-lib, 60 steps", _perc_al(60), "adv_lib"),
     Method(
         "PGD",

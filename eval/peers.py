@@ -6,6 +6,7 @@ the float32 classifier, and against the bound where the method keeps one.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,15 +32,19 @@ from cvpire.transparency import WHITE, composite
 from cvpire.weights import file_sha256, weights_dir
 from eval.clean_photos import PhotoOptions, clean_photos
 from eval.errors import EvaluationError
-from eval.failures import expect_some, photo_failure
+from eval.failures import expect_of_photo, expect_some, photo_failure
 from eval.judge import expect_settings, judge
-from eval.methods import CONDITIONS, Method, Task, methods_for
+from eval.looks import Files, look_at_all
+from eval.methods import CONDITIONS, PLAIN_DAMAGE, Method, Task, methods_for
 from eval.output import Measured, write_tables
 from eval.passes import CountedClassifier
 from eval.peers_table import PERCEPTUAL, draw, make_row, markdown, to_csv
 from eval.progress import Progress, ProgressCallback
 from eval.protection import written_path
 from eval.records import Record, RecordStore
+from eval.seen import explain
+
+_LOG = logging.getLogger(__name__)
 
 _WARM_UP_SIDE = 64
 
@@ -63,6 +68,8 @@ class PeersOptions(PhotoOptions):
 
 def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Measured:
     """Let each method change each photo that the classifier gets right, and write the table.
+
+    Plain damage of fixed strength stands beside them, and is measured alike.
 
     Writes METHOD/NAME.png, records.jsonl, peers.md, peers.csv and peers.png into the folder.
     Whatever stands there from an interrupted comparison with the same options is taken over.
@@ -94,7 +101,8 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Measured
                 try:
                     _measure(options, method, original, clean.classifier, store)
                 except Exception as error:
-                    failures[original.file] = photo_failure(error, original.file)
+                    sentence = photo_failure(error, original.file)
+                    failures[original.file] = f"{sentence} (by {method.name})"
         chosen = expect_some(chosen, failures)
         progress(Progress("Comparing", "", total, total))
         for name, metric in perceptual.items():
@@ -106,10 +114,20 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Measured
                 except Exception as error:
                     failures[original.file] = photo_failure(error, original.file)
             chosen = expect_some(chosen, failures)
-        store.tidy()
-        rows = [
-            make_row(method, [_found(store, method, o) for o in chosen], list(perceptual))
+        files = {
+            (method.name, one.file): Files(
+                options.images / one.file, written_path(options.out, method.name, one.file)
+            )
             for method in methods
+            for one in chosen
+        }
+        lookable = [_found(store, method, one) for method in methods for one in chosen]
+        failures |= look_at_all(lookable, files, store, progress)
+        chosen = expect_some(chosen, failures)
+        store.tidy()
+        by_method = {method: [_found(store, method, one) for one in chosen] for method in methods}
+        rows = [
+            make_row(method, records, list(perceptual)) for method, records in by_method.items()
         ]
         facts = {
             **clean.facts,
@@ -117,7 +135,8 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Measured
             "condition": options.condition,
             "threads": torch.get_num_threads(),
         }
-        text = markdown(rows, facts)
+        explained = explain([one for records in by_method.values() for one in records])
+        text = markdown(rows, facts, explained)
         write_tables(options.out, {"peers.md": text, "peers.csv": to_csv(rows)})
         draw(rows, options.out / "peers.png")
         return Measured(text, {**clean.unreadable, **failures}, missing)
@@ -140,7 +159,7 @@ def _select(options: PeersOptions) -> tuple[list[Method], tuple[str, ...]]:
     methods = [method for method in methods if method.is_installed]
     if not methods:
         raise EvaluationError(" ".join(("None of the methods can be measured.", *missing)))
-    return methods, missing
+    return [*methods, *PLAIN_DAMAGE], missing
 
 
 def _warm_up(
@@ -158,7 +177,12 @@ def _warm_up(
         progress(Progress("Warming up", method.name, done, len(methods)))
         image = levels / 255.0
         label = classifier(image).argmax(dim=1)
-        _timed(options, method, image, label, classifier)
+        try:
+            _timed(options, method, image, label, classifier)
+        except Exception as error:
+            # Whether the photos are too much for a method as well is theirs to tell.
+            expect_of_photo(error)
+            _LOG.info("%s cannot change the small picture: %s", method.name, error)
 
 
 def _measure(
@@ -202,6 +226,8 @@ def _change(
     image = torch.from_numpy(photo.pixels).permute(2, 0, 1)[None].contiguous().float() / 255.0
     label = torch.tensor([original.label_position])
     changed, bound, counted, seconds = _timed(options, method, image, label, classifier)
+    if not bool(changed.isfinite().all()):
+        raise PhotoError("What came of it has values that are not numbers: leave this method out.")
     pixels = (changed[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).permute(1, 2, 0).numpy()
     png = encode_png(photo.with_pixels(np.ascontiguousarray(pixels)))
     try:

@@ -13,7 +13,10 @@ from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.runs import Run
 from eval.clean_photos import PhotoOptions, clean_photos
+from eval.damage import DAMAGES
+from eval.damaged_photos import Damaged, damage_all
 from eval.failures import expect_some, photo_failure
+from eval.looks import Files, look_at_all
 from eval.output import Measured, write_tables
 from eval.progress import ProgressCallback
 from eval.protection import make_batches, protect_all, written_path
@@ -44,6 +47,8 @@ class ProtectedPhotos:
         unreadable: name -> why, of images that could not be looked at or protected.
         clean_facts: for a table's caption, without the number of photos.
         store: of all records.
+        damage: names of the plain damage that was done to all photos beside it.
+        missing: a sentence for each damage that could not be done.
         failures: name -> why, of protected photos that could not be asked; filled by `attempt`.
     """
 
@@ -53,6 +58,8 @@ class ProtectedPhotos:
     unreadable: Mapping[str, str]
     clean_facts: Mapping[str, object]
     store: RecordStore
+    damage: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     failures: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -92,9 +99,7 @@ class ProtectedPhotos:
 
     def record(self, run: Run, original: Record) -> Record:
         """The record of a photo in a run."""
-        record = self.store.find(run.name, original.file)
-        assert record is not None
-        return record
+        return self._found(run.name, original)
 
     def records(self) -> dict[str, list[Record]]:
         """The records of each run, in the photos' order."""
@@ -102,6 +107,33 @@ class ProtectedPhotos:
             run.name: [self.record(run, original) for original in self.originals]
             for run in self.options.runs
         }
+
+    def damaged(self) -> dict[str, list[Record]]:
+        """The records of each damage, in the photos' order."""
+        return {
+            name: [self._found(name, original) for original in self.originals]
+            for name in self.damage
+        }
+
+    def look(self, progress: ProgressCallback) -> None:
+        """Measure what people see of all written files, as far as not yet done.
+
+        Raises:
+            EvaluationError: if a record cannot be written.
+        """
+        options = self.options
+        files: dict[tuple[str, str], Files] = {}
+        for original in self.protected:
+            clean = options.images / original.file
+            for run in options.runs:
+                written = written_path(options.out, run.name, original.file, options.file_format)
+                files[run.name, original.file] = Files(clean, written)
+            for name in self.damage:
+                written = written_path(options.out, name, original.file)
+                files[name, original.file] = Files(clean, written)
+        records = [record for key in files if (record := self.store.find(*key)) is not None]
+        for file, sentence in look_at_all(records, files, self.store, progress).items():
+            self.failures.setdefault(file, sentence)
 
     def read(self, run: Run, original: Record) -> tuple[Photo, Photo]:
         """A clean photo and its protected file.
@@ -126,21 +158,32 @@ class ProtectedPhotos:
         """
         self.store.tidy()
         write_tables(self.options.out, {name: text})
-        return Measured(text, {**self.unreadable, **self.failures})
+        unreadable = {**self.unreadable, **self.failures}
+        return Measured(text, unreadable, self.missing)
+
+    def _found(self, name: str, original: Record) -> Record:
+        record = self.store.find(name, original.file)
+        assert record is not None
+        return record
 
 
 @contextmanager
 def protected_photos(
-    options: ProtectedOptions, progress: ProgressCallback
+    options: ProtectedOptions, progress: ProgressCallback, *, with_damage: bool = False
 ) -> Iterator[ProtectedPhotos]:
     """Protect, one at a time, the images that the classifier gets right, as far as not yet done.
 
     While it is open, no other evaluation writes to the folder.
 
+    Args:
+        options: which photos, and how.
+        progress: told after each photo.
+        with_damage: also do plain damage to each photo, judged by the first run's condition.
+
     Raises:
         EvaluationError: if it cannot be done; what was finished is kept.
     """
-    names = [run.name for run in options.runs]
+    names = [*(run.name for run in options.runs), *(DAMAGES if with_damage else ())]
     with clean_photos(options, names, progress, runs=options.runs) as clean:
         originals = clean.right
         failures = protect_all(
@@ -155,11 +198,25 @@ def protected_photos(
             progress=progress,
             file_format=options.file_format,
         )
+        protected = expect_some(originals, failures)
+        damage = Damaged((), ())
+        if with_damage:
+            damage = damage_all(
+                options.images,
+                protected,
+                options.runs[0],
+                clean.classifier,
+                clean.store,
+                out=options.out,
+                progress=progress,
+            )
         yield ProtectedPhotos(
             options,
             clean.classifier,
-            expect_some(originals, failures),
+            protected,
             {**clean.unreadable, **failures},
             clean.facts,
             clean.store,
+            damage.done,
+            damage.missing,
         )

@@ -6,18 +6,39 @@ transformation after which the run's own condition holds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from cvpire.rehearsal import Scene, rehearse
+from cvpire.transformations import CODECS_AND_SIZES, POSTING, Transformation
 from eval.output import Measured
 from eval.progress import Progress, ProgressCallback
 from eval.protected_photos import ProtectedOptions, ProtectedPhotos, protected_photos
 from eval.robustness_table import AS_WRITTEN, REHEARSAL, draw, markdown
 
+# What may be tried, by the name that asks for it.
+EDITS: Mapping[str, Mapping[str, Transformation]] = {
+    "all": POSTING,
+    "codecs": CODECS_AND_SIZES,
+}
 
-def measure_robustness(options: ProtectedOptions, progress: ProgressCallback) -> Measured:
+
+@dataclass(frozen=True, kw_only=True)
+class RobustnessOptions(ProtectedOptions):
+    """Which photos to protect, and what to try on them.
+
+    Attributes:
+        edits: of `EDITS`.
+    """
+
+    edits: str = "all"
+
+
+def measure_robustness(options: RobustnessOptions, progress: ProgressCallback) -> Measured:
     """Protect the images that the classifier gets right, rehearse each, and return the tables.
 
-    Writes RUN/NAME, records.jsonl, robustness.md and robustness.png into the folder. What stands
-    there from an interrupted evaluation with the same options is taken over.
+    Writes RUN/NAME, DAMAGE/NAME.png, records.jsonl, robustness.md and robustness.png into the
+    folder. What stands there from an interrupted evaluation with the same options is taken over.
 
     Args:
         options: what to evaluate.
@@ -26,13 +47,18 @@ def measure_robustness(options: ProtectedOptions, progress: ProgressCallback) ->
     Raises:
         EvaluationError: if it cannot be measured; what was finished is kept.
     """
-    with protected_photos(options, progress) as photos:
-        _rehearse_all(photos, progress)
-        draw(photos.records(), options.out / "robustness.png")
-        return photos.write("robustness.md", markdown(photos.records(), photos.facts))
+    tried = EDITS[options.edits]
+    with protected_photos(options, progress, with_damage=True) as photos:
+        _rehearse_all(photos, tried, progress)
+        photos.look(progress)
+        draw(photos.records(), tried, options.out / "robustness.png")
+        text = markdown(photos.records(), photos.damaged(), tried, photos.facts)
+        return photos.write("robustness.md", text)
 
 
-def _rehearse_all(photos: ProtectedPhotos, progress: ProgressCallback) -> None:
+def _rehearse_all(
+    photos: ProtectedPhotos, tried: Mapping[str, Transformation], progress: ProgressCallback
+) -> None:
     total = len(photos.pairs)
     for done, (run, original) in enumerate(photos.pairs):
         progress(Progress("Rehearsing", run.name, done, total))
@@ -46,7 +72,8 @@ def _rehearse_all(photos: ProtectedPhotos, progress: ProgressCallback) -> None:
         # An answer counts only for the condition, and the class, that it was judged by.
         judged_by = {"condition": repr(scene.condition), "label": scene.position}
         answers = (record.report or {}).get(REHEARSAL, {})
-        if all(answers.get(name) == value for name, value in judged_by.items()):
+        is_judge_the_same = all(answers.get(name) == value for name, value in judged_by.items())
+        if is_judge_the_same and set(tried) <= set(answers["tried"]):
             continue
         with photos.attempt(original):
             clean, written = photos.read(run, original)
@@ -55,7 +82,10 @@ def _rehearse_all(photos: ProtectedPhotos, progress: ProgressCallback) -> None:
                     outcome.protected.is_lost,
                     outcome.control is not None and outcome.control.is_lost,
                 )
-                for outcome in rehearse(written, clean, [scene])
+                for outcome in rehearse(
+                    written, clean, [scene], transformations=tuple(tried.values())
+                )
             }
-            photos.note(record, REHEARSAL, {**judged_by, "words": scene.words, "kept": kept})
+            answers = {**judged_by, "words": scene.words, "tried": list(tried), "kept": kept}
+            photos.note(record, REHEARSAL, answers)
     progress(Progress("Rehearsing", "", total, total))

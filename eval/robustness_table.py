@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cvpire.transformations import TRANSFORMATIONS
+from cvpire.transformations import CODECS_AND_SIZES, Transformation
+from eval.averages import cell, known_least, known_mean, mean
+from eval.damage import DAMAGES
 from eval.records import Record
+from eval.seen import SEEN_HEADS, explain, summarise
 
 # Of a record's report: the condition that it was judged by, its words, and under "kept" of each
 # transformation whether the condition holds, and whether it does for the original.
@@ -20,31 +22,41 @@ REHEARSAL = "rehearsal"
 AS_WRITTEN = "as written"
 
 
-def markdown(records: Mapping[str, Sequence[Record]], facts: Mapping[str, object]) -> str:
-    """Caption, a table of the runs, and one of the transformations.
+def markdown(
+    records: Mapping[str, Sequence[Record]],
+    damaged: Mapping[str, Sequence[Record]],
+    tried: Mapping[str, Transformation],
+    facts: Mapping[str, object],
+) -> str:
+    """Caption, a table of the runs and of plain damage, and one of the transformations.
 
     Args:
         records: the rehearsed records of each run.
+        damaged: the records of each plain damage.
+        tried: the transformations to show, by name.
         facts: for the caption.
     """
     judged_by = {run: _words(of_run) for run, of_run in records.items()}
     controls = _controls(records)
     lines = [
         "- " + ", ".join(f"{name} {value}" for name, value in facts.items()) + ".",
-        "- Means over the photos that the classifier gets right when clean. kept: share of photo x "
-        "transformation after which the run's own condition holds; control: the same of the "
-        "original photos.",
+        "- Means over the photos that the classifier gets right when clean. dE00: mean / 95th "
+        "percentile / largest. kept: share of photo x transformation after which the run's own "
+        "condition holds, of all that were tried and of codecs and sizes only; control: the same "
+        "of the original photos.",
         "- Judged by: " + "; ".join(f"{run}, {words}" for run, words in judged_by.items()) + ".",
+        *_damage_lines(damaged, next(iter(records))),
+        *(f"- {line}" for line in explain(_all(records) + _all(damaged))),
         "",
-        "| run | SSIM | SSIM, least | dE00 mean | dE00 p95 | L-inf | over bound | as written | "
-        "kept | control | all kept | steps | seconds |",
-        "|---|" + "---:|" * 12,
-        *(_run_row(name, of_run) for name, of_run in records.items()),
+        "| " + " | ".join(_HEADS) + " |",
+        "|---|" + "---:|" * (len(_HEADS) - 1),
+        *(_run_row(name, of_run, tried) for name, of_run in records.items()),
+        *(_damage_row(name, of_damage) for name, of_damage in damaged.items()),
         "",
         f"| after | photos | {' | '.join(_control_titles(controls))} | {' | '.join(records)} |",
         "|---|---:|" + "---:|" * (len(controls) + len(records)),
     ]
-    for name, transformation in TRANSFORMATIONS.items():
+    for name, transformation in tried.items():
         kept = {run: _answers(of_run, name) for run, of_run in records.items()}
         first = next(iter(kept.values()))
         if not first:
@@ -57,16 +69,19 @@ def markdown(records: Mapping[str, Sequence[Record]], facts: Mapping[str, object
     return "\n".join(lines) + "\n"
 
 
-def draw(records: Mapping[str, Sequence[Record]], path: Path) -> None:
+def draw(
+    records: Mapping[str, Sequence[Record]], tried: Mapping[str, Transformation], path: Path
+) -> None:
     """How often each run's condition holds, after each transformation, as a PNG.
 
     Args:
         records: as of `markdown`.
+        tried: as of `markdown`.
         path: of the picture.
     """
     some = next(iter(records.values()))
     controls = _controls(records)
-    names = [name for name in TRANSFORMATIONS if _answers(some, name)]
+    names = [name for name in tried if _answers(some, name)]
     series = {
         run: [[is_kept for is_kept, _ in _answers(of_run, name)] for name in names]
         for run, of_run in records.items()
@@ -81,7 +96,7 @@ def draw(records: Mapping[str, Sequence[Record]], path: Path) -> None:
     for (label, answers), marker in zip(series.items(), itertools.cycle("o^sDv"), strict=False):
         shares = [100.0 * sum(found) / len(found) for found in answers]
         axes.plot(shares, rows, marker, label=label, alpha=0.8)
-    axes.set_yticks(rows, [TRANSFORMATIONS[name].title for name in names])
+    axes.set_yticks(rows, [tried[name].title for name in names])
     axes.invert_yaxis()
     axes.set_xlim(-3, 103)
     axes.set_xlabel("photos for which the run's condition holds, %")
@@ -110,28 +125,84 @@ def _words(records: Sequence[Record]) -> str:
     return str((records[0].report or {})[REHEARSAL]["words"])
 
 
-def _run_row(name: str, records: Sequence[Record]) -> str:
-    differences = [record.difference for record in records]
-    answers = [
-        answer for transformation in TRANSFORMATIONS for answer in _answers(records, transformation)
+_HEADS = (
+    "run",
+    "SSIM (least)",
+    "dE00",
+    *SEEN_HEADS,
+    "L-inf",
+    "over bound",
+    "as written",
+    "kept",
+    "kept (codecs, sizes)",
+    "control",
+    "all kept",
+    "steps",
+    "seconds",
+)
+
+
+def _run_row(name: str, records: Sequence[Record], tried: Mapping[str, Transformation]) -> str:
+    answers = [answer for one in tried for answer in _answers(records, one)]
+    by_platforms = [
+        answer for one in tried if one in CODECS_AND_SIZES for answer in _answers(records, one)
     ]
-    whole = [all(is_kept for is_kept, _ in _rehearsal(r).values()) for r in records]
-
-    def mean(values: Sequence[float]) -> float:
-        return math.fsum(values) / len(values)
-
-    return (
-        f"| {name} | {mean([d.ssim for d in differences]):.4f} | "
-        f"{min(d.ssim for d in differences):.4f} | "
-        f"{mean([d.delta_e_mean for d in differences]):.3f} | "
-        f"{mean([d.delta_e_p95 for d in differences]):.2f} | "
-        f"{mean([d.linf for d in differences]):.1f} | {sum(d.over_bound for d in differences)} | "
-        f"{_share([is_kept for is_kept, _ in _answers(records, AS_WRITTEN)])} | "
-        f"{_share([is_kept for is_kept, _ in answers])} | "
-        f"{_share([in_control for _, in_control in answers])} | {_share(whole)} | "
-        f"{mean([record.steps for record in records]):.0f} | "
-        f"{mean([record.seconds for record in records]):.1f} |"
+    shown = {AS_WRITTEN, *tried}
+    whole = [
+        all(is_kept for one, (is_kept, _) in _rehearsal(record).items() if one in shown)
+        for record in records
+    ]
+    cells = (
+        *_seen_cells(records),
+        f"{sum(record.difference.over_bound for record in records)}",
+        _share([is_kept for is_kept, _ in _answers(records, AS_WRITTEN)]),
+        _share([is_kept for is_kept, _ in answers]),
+        _share([is_kept for is_kept, _ in by_platforms]),
+        _share([in_control for _, in_control in answers]),
+        _share(whole),
+        f"{mean([record.steps for record in records]):.0f}",
+        f"{mean([record.seconds for record in records]):.1f}",
     )
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def _damage_row(name: str, records: Sequence[Record]) -> str:
+    success = _share([record.is_success for record in records])
+    cells = (*_seen_cells(records), "-", success, *("-",) * 6)
+    return f"| {DAMAGES[name].title} | " + " | ".join(cells) + " |"
+
+
+def _seen_cells(records: Sequence[Record]) -> tuple[str, ...]:
+    """From SSIM to L-inf."""
+    differences = [record.difference for record in records]
+    similarities = [difference.ssim for difference in differences]
+    similarity = cell(known_mean(similarities), ".4f")
+    least = cell(known_least(similarities), ".4f")
+    colors = (
+        f"{mean([d.delta_e_mean for d in differences]):.3f}",
+        f"{mean([d.delta_e_p95 for d in differences]):.2f}",
+        f"{mean([d.delta_e_max for d in differences]):.1f}",
+    )
+    return (
+        similarity if similarity == "n/a" else f"{similarity} ({least})",
+        " / ".join(colors),
+        *summarise(records).cells(),
+        f"{mean([d.linf for d in differences]):.1f}",
+    )
+
+
+def _damage_lines(damaged: Mapping[str, Sequence[Record]], run: str) -> list[str]:
+    if not damaged:
+        return []
+    titles = "; ".join(DAMAGES[name].title for name in damaged)
+    return [
+        f"- Plain damage, made without a classifier: {titles}. As written, it is judged by the "
+        f"condition of {run}; it is not rehearsed."
+    ]
+
+
+def _all(records: Mapping[str, Sequence[Record]]) -> list[Record]:
+    return [record for group in records.values() for record in group]
 
 
 def _rehearsal(record: Record) -> Mapping[str, tuple[bool, bool]]:

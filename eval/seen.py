@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from cvpire.metrics import Difference
 from eval.averages import cell, known_least, known_mean
-from eval.looks import value_of, versions_of
+from eval.looks import looks_of, versions_of
 from eval.records import Record
-from eval.yardsticks import JOD, SSIMULACRA2, YARDSTICKS, Yardstick
+from eval.yardsticks import JOD, SSIMULACRA2, YARDSTICKS, Looks, Yardstick
 
 # Of the columns of `Seen.cells`.
 SEEN_HEADS = ("dE00 p99.9", "dE00 blurred", "FLIP p99", "SSIMULACRA2 (least)", "JOD")
@@ -53,8 +54,19 @@ UNAVAILABLE = "unavailable"
 
 def summarise(records: Sequence[Record]) -> Seen:
     """What is seen of the written files of one row of a table."""
-    differences = [record.difference for record in records]
-    similarities, quality = _values(records, SSIMULACRA2), _values(records, JOD)
+    return summarise_values(
+        [record.difference for record in records], [looks_of(record) for record in records]
+    )
+
+
+def summarise_values(differences: Sequence[Difference], looks: Sequence[Looks]) -> Seen:
+    """The same of plain values.
+
+    Args:
+        differences: of each photo.
+        looks: of the same photos.
+    """
+    similarities, quality = _values(looks, SSIMULACRA2), _values(looks, JOD)
     return Seen(
         delta_e_p999=known_mean([d.delta_e_p999 for d in differences]),
         delta_e_blurred=known_mean([d.delta_e_blurred for d in differences]),
@@ -80,7 +92,7 @@ def explain(records: Sequence[Record]) -> list[str]:
         + (f" (by {packages})." if packages else ".")
     ]
     for yardstick in YARDSTICKS:
-        values = [value_of(record, yardstick) for record in records]
+        values = [looks_of(record).get(yardstick.name) for record in records]
         if None in values:
             lines.append(
                 f"{yardstick.name} is unavailable: the package {yardstick.package} was not "
@@ -98,11 +110,10 @@ def explain(records: Sequence[Record]) -> list[str]:
     return lines
 
 
-def _values(records: Sequence[Record], yardstick: Yardstick) -> list[float] | None:
-    """Of all records; None if one lacks it: the mean of some must not stand for that of all."""
-    values = [value_of(record, yardstick) for record in records]
-    known = [value for value in values if value is not None]
-    return known if len(known) == len(values) else None
+def _values(looks: Sequence[Looks], yardstick: Yardstick) -> list[float] | None:
+    """Of all photos; None if one lacks it: the mean of some must not stand for that of all."""
+    known = [one[yardstick.name] for one in looks if yardstick.name in one]
+    return known if len(known) == len(looks) else None
 
 
 def _with_least(value: float | None, least: float | None) -> str:

@@ -6,7 +6,6 @@ Nothing is written. A line of the table is one point of the grid.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
@@ -16,16 +15,20 @@ from typing import NamedTuple
 from cvpire.classifiers import Classifier, classify_sights, load_classifier
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
-from cvpire.images.reading import read_photo
+from cvpire.images.reading import read_photo, read_written
 from cvpire.protect import protect_batch
 from cvpire.report import Report
 from cvpire.runs import Run, find_run
 from cvpire.searches import Algorithm1
+from cvpire.transparency import WHITE, composite
+from eval.averages import cell, known_least, known_mean, mean
 from eval.dataset import Item, load_dataset
 from eval.errors import EvaluationError
 from eval.failures import photo_failure
 from eval.judge import judge
 from eval.progress import Progress, ProgressCallback
+from eval.seen import SEEN_HEADS, summarise_values
+from eval.yardsticks import Looks, measure_pair
 
 BATCH_SIZE = 4
 DEFAULT_MAX_STEPS = 300
@@ -86,13 +89,13 @@ def sweep(
     photos = list(_right_ones(dataset.items[:: options.every], classifier, on_failure))
     if not photos:
         raise EvaluationError("The classifier gets none of the images right when clean.")
-    measured = "success | SSIM | worst SSIM | dE00 | steps | most"
-    yield f"| {run.name}: m | alpha | learning rate | {measured} |"
-    yield "|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    measured = ("success", "SSIM", "worst SSIM", "dE00", *SEEN_HEADS, "steps", "most")
+    yield f"| {run.name}: m | alpha | learning rate | {' | '.join(measured)} |"
+    yield "|" + "---:|" * (3 + len(measured))
     for point in points:
-        reports = list(_protect(photos, classifier, point, progress))
+        tried = list(_protect(photos, classifier, point, progress))
         settings = point.magnitude, point.l1_weight, point.learning_rate
-        yield f"| {' | '.join(settings)} | {_cells(reports)} |"
+        yield f"| {' | '.join(settings)} | {_cells(tried)} |"
 
 
 class _Point(NamedTuple):
@@ -106,6 +109,13 @@ class _Point(NamedTuple):
     def __str__(self) -> str:
         settings = f", alpha {self.l1_weight}, learning rate {self.learning_rate}"
         return f"m {self.magnitude}" + (settings if self.l1_weight != "-" else "")
+
+
+class _Tried(NamedTuple):
+    """A photo that was protected: its report, and the value of each yardstick (see `Looks`)."""
+
+    report: Report
+    looks: Looks
 
 
 def _grid(run: Run, options: SweepOptions) -> Iterator[_Point]:
@@ -158,7 +168,7 @@ def _protect(
     classifier: Classifier,
     point: _Point,
     progress: ProgressCallback,
-) -> Iterator[Report]:
+) -> Iterator[_Tried]:
     done = 0
     by_size = sorted(photos, key=_size)
     for _, group in groupby(by_size, key=_size):
@@ -167,10 +177,12 @@ def _protect(
             progress(Progress("Trying", str(point), done, len(photos)))
             batch = alike[start : start + BATCH_SIZE]
             labels = [label for _, label in batch]
-            for result in protect_batch(
-                [p for p, _ in batch], classifier, point.run, labels=labels
-            ):
-                yield result.report
+            clean = [photo for photo, _ in batch]
+            results = protect_batch(clean, classifier, point.run, labels=labels)
+            for photo, result in zip(clean, results, strict=True):
+                written = read_written(result.data, photo)
+                before, after = (composite(each, WHITE).pixels for each in (photo, written))
+                yield _Tried(result.report, measure_pair(before, after))
             done += len(batch)
 
 
@@ -178,18 +190,20 @@ def _size(photo: tuple[Photo, int]) -> tuple[int, ...]:
     return photo[0].pixels.shape
 
 
-def _cells(reports: Sequence[Report]) -> str:
-    colors = [report.difference.delta_e_mean for report in reports]
+def _cells(tried: Sequence[_Tried]) -> str:
+    reports = [one.report for one in tried]
     similarities = [report.difference.ssim for report in reports]
     steps = [report.steps for report in reports]
     successes = sum(report.verdict.is_success for report in reports)
+    seen = summarise_values([r.difference for r in reports], [one.looks for one in tried])
     return " | ".join(
         (
             f"{successes}/{len(reports)}",
-            f"{math.fsum(similarities) / len(reports):.5f}",
-            f"{min(similarities):.4f}",
-            f"{math.fsum(colors) / len(colors):.4f}",
-            f"{sum(steps) / len(steps):.1f}",
+            cell(known_mean(similarities), ".5f"),
+            cell(known_least(similarities), ".4f"),
+            f"{mean([report.difference.delta_e_mean for report in reports]):.4f}",
+            *seen.cells(),
+            f"{mean(steps):.1f}",
             f"{max(steps)}",
         )
     )

@@ -11,15 +11,18 @@ from typing import NamedTuple
 
 from cvpire.console import printable
 from cvpire.images.folder import others_sentence
+from eval.averages import cell, mean, plain
+from eval.damage import DAMAGES
 from eval.paper import ORIGINAL, PAPER_NOTE, PAPER_TABLE1, PaperRow
 from eval.records import Record
+from eval.seen import SEEN_HEADS, explain, summarise
 
 
 class Row(NamedTuple):
-    """One run over all images of the table; means, unless it says otherwise.
+    """One run, or one kind of plain damage, over all images; means, unless it says otherwise.
 
     Attributes:
-        run: its name.
+        run: its name; of damage, with its settings.
         images: how many there are.
         top1: share whose file the classifier still gives the true class.
         top5: share whose true class is still among its five highest.
@@ -28,12 +31,18 @@ class Row(NamedTuple):
         success: share that meets the run's condition; None for the clean photos, as all below.
         delta_e_mean: CIEDE2000.
         delta_e_p95: each image's 95th percentile.
+        delta_e_p999: see `eval.seen.Seen`, as the five below.
+        delta_e_blurred: a blotch.
+        flip_p99: of FLIP's map.
+        ssimulacra2: 100 is the same.
+        ssimulacra2_least: of the image that fares worst.
+        jod: 10 is the same.
         linf_mean: each image's largest change, in grey levels.
         linf_max: the largest of these.
         changed: share of the pixels.
-        over_bound: pixels beyond their bound, a sum.
-        steps: of the optimiser.
-        seconds: for an image.
+        over_bound: pixels beyond their bound, a sum; None for damage, which keeps none.
+        steps: of the optimiser; None for damage.
+        seconds: for an image; None for damage.
     """
 
     run: str
@@ -45,6 +54,12 @@ class Row(NamedTuple):
     success: float | None = None
     delta_e_mean: float | None = None
     delta_e_p95: float | None = None
+    delta_e_p999: float | None = None
+    delta_e_blurred: float | None = None
+    flip_p99: float | None = None
+    ssimulacra2: float | None = None
+    ssimulacra2_least: float | None = None
+    jod: float | None = None
     linf_mean: float | None = None
     linf_max: int | None = None
     changed: float | None = None
@@ -77,6 +92,7 @@ class Summary:
         versions: of what computed the figures.
         ambiguous: see `eval.dataset.Dataset`.
         others: see `eval.dataset.Dataset`.
+        damage_judged_by: the run whose condition plain damage is judged by.
     """
 
     folder: str
@@ -98,6 +114,7 @@ class Summary:
     versions: Mapping[str, str]
     ambiguous: tuple[str, ...] = ()
     others: Mapping[str, int] = field(default_factory=dict)
+    damage_judged_by: str = ""
 
 
 def make_rows(records: Sequence[Record], *, metric: str | None) -> tuple[Row, ...]:
@@ -107,19 +124,18 @@ def make_rows(records: Sequence[Record], *, metric: str | None) -> tuple[Row, ..
         records: of the same images in each run, the clean photos ("Original") included.
         metric: the aesthetic metric; scores of another one are not taken.
     """
-    by_run: dict[str, list[Record]] = {}
-    for record in records:
-        by_run.setdefault(record.run, []).append(record)
-    return tuple(_make_row(run, group, metric) for run, group in by_run.items())
+    return tuple(_make_row(run, group, metric) for run, group in _by_run(records).items())
 
 
 def markdown(records: Sequence[Record], summary: Summary) -> str:
     """The caption and the table, as Markdown."""
     rows = make_rows(records, metric=summary.metric)
+    by_run = _by_run(records)
     lines = ["| " + " | ".join(_COLUMNS) + " |", "|---|" + "---:|" * (len(_COLUMNS) - 1)]
-    for row in rows:
+    for row, (run, group) in zip(rows, by_run.items(), strict=True):
         cells = (row.run, *_measured_cells(row, summary.aesthetics_cell), *_paper_cells(row.run))
-        lines.append("| " + " | ".join((*cells, *_cost_cells(row))) + " |")
+        seen = ("-",) * len(SEEN_HEADS) if run == ORIGINAL else summarise(group).cells()
+        lines.append("| " + " | ".join((*cells, *seen, *_cost_cells(row))) + " |")
     return "\n".join((*caption(records, summary), "", *lines)) + "\n"
 
 
@@ -130,7 +146,7 @@ def to_csv(records: Sequence[Record], summary: Summary) -> str:
     writer.writerow((*Row._fields, *(f"paper_{name}" for name in PaperRow._fields)))
     for row in make_rows(records, metric=summary.metric):
         paper: Sequence[float | None] = PAPER_TABLE1.get(row.run, (None,) * len(PaperRow._fields))
-        writer.writerow([_plain(value) for value in (*row, *paper)])
+        writer.writerow([plain(value) for value in (*row, *paper)])
     return text.getvalue()
 
 
@@ -175,13 +191,21 @@ def caption(records: Sequence[Record], summary: Summary) -> list[str]:
         )
     failures: dict[str, list[str]] = {}
     for record in records:
-        if record.run != ORIGINAL and not record.is_success:
+        if record.run not in (ORIGINAL, *DAMAGES) and not record.is_success:
             failures.setdefault(record.run, []).append(record.file)
     for run, files in failures.items():
         lines += _names_line(f"Not protected in {run}", files, "image")
     small = sum(math.isnan(_ssim(record)) for record in records)
     if small:
         lines.append(f"SSIM without {_count(small, 'file')} with a side below 11 pixels.")
+    changed = [record for record in records if record.run != ORIGINAL]
+    if any(record.run in DAMAGES for record in changed):
+        titles = "; ".join(DAMAGES[run].title for run in _by_run(changed) if run in DAMAGES)
+        lines.append(
+            f"Plain damage, made without a classifier: {titles}. Its success is judged by the "
+            f"condition of {summary.damage_judged_by}."
+        )
+    lines += explain(changed)
     versions = ", ".join(f"{name} {number}" for name, number in summary.versions.items())
     lines += [f"{summary.aesthetics_note} {PAPER_NOTE}", f"Computed with {versions}."]
     return [f"- {line}" for line in lines]
@@ -197,6 +221,7 @@ _COLUMNS = (
     "paper: Top-5",
     "paper: aesthetics",
     "paper: SSIM",
+    *SEEN_HEADS,
     "success",
     "dE00 mean",
     "dE00 p95",
@@ -208,6 +233,13 @@ _COLUMNS = (
 )
 
 
+def _by_run(records: Sequence[Record]) -> dict[str, list[Record]]:
+    by_run: dict[str, list[Record]] = {}
+    for record in records:
+        by_run.setdefault(record.run, []).append(record)
+    return by_run
+
+
 def _make_row(run: str, records: Sequence[Record], metric: str | None) -> Row:
     scores = [
         record.aesthetics.score
@@ -216,27 +248,32 @@ def _make_row(run: str, records: Sequence[Record], metric: str | None) -> Row:
     ]
     similarities = [value for value in map(_ssim, records) if not math.isnan(value)]
     clean = Row(
-        run=run,
+        run=DAMAGES[run].title if run in DAMAGES else run,
         images=len(records),
-        top1=_mean([record.top1 for record in records]),
-        top5=_mean([record.top5 for record in records]),
+        top1=mean([record.top1 for record in records]),
+        top5=mean([record.top5 for record in records]),
         # The mean of some images must not stand beside the mean of all.
-        aesthetics=_mean(scores) if len(scores) == len(records) else None,
-        ssim=_mean(similarities) if similarities else None,
+        aesthetics=mean(scores) if len(scores) == len(records) else None,
+        ssim=mean(similarities) if similarities else None,
     )
     if run == ORIGINAL:
         return clean
     differences = [record.difference for record in records]
-    return clean._replace(
-        success=_mean([record.is_success for record in records]),
-        delta_e_mean=_mean([difference.delta_e_mean for difference in differences]),
-        delta_e_p95=_mean([difference.delta_e_p95 for difference in differences]),
-        linf_mean=_mean([difference.linf for difference in differences]),
+    seen = clean._replace(
+        success=mean([record.is_success for record in records]),
+        delta_e_mean=mean([difference.delta_e_mean for difference in differences]),
+        delta_e_p95=mean([difference.delta_e_p95 for difference in differences]),
+        linf_mean=mean([difference.linf for difference in differences]),
         linf_max=max(difference.linf for difference in differences),
-        changed=_mean([difference.changed for difference in differences]),
+        changed=mean([difference.changed for difference in differences]),
+        **summarise(records)._asdict(),
+    )
+    if run in DAMAGES:
+        return seen
+    return seen._replace(
         over_bound=sum(difference.over_bound for difference in differences),
-        steps=_mean([record.steps for record in records]),
-        seconds=_mean([record.seconds for record in records]),
+        steps=mean([record.steps for record in records]),
+        seconds=mean([record.seconds for record in records]),
     )
 
 
@@ -244,17 +281,12 @@ def _ssim(record: Record) -> float:
     return 1.0 if record.run == ORIGINAL else record.difference.ssim
 
 
-def _mean(values: Sequence[float]) -> float:
-    # The exact sum does not depend on the order of the records.
-    return math.fsum(values) / len(values)
-
-
 def _measured_cells(row: Row, aesthetics_cell: str) -> tuple[str, ...]:
     return (
         f"{row.top1:.2f}",
         f"{row.top5:.2f}",
         aesthetics_cell if row.aesthetics is None else f"{row.aesthetics:.2f}",
-        _cell(row.ssim, ".4f"),
+        cell(row.ssim, ".4f"),
     )
 
 
@@ -273,25 +305,15 @@ def _paper_cells(run: str) -> tuple[str, ...]:
 def _cost_cells(row: Row) -> tuple[str, ...]:
     linf = "-" if row.linf_mean is None else f"{row.linf_mean:.1f} / {row.linf_max}"
     return (
-        _cell(row.success, ".1%"),
-        _cell(row.delta_e_mean, ".3f"),
-        _cell(row.delta_e_p95, ".3f"),
+        cell(row.success, ".1%"),
+        cell(row.delta_e_mean, ".3f"),
+        cell(row.delta_e_p95, ".3f"),
         linf,
-        _cell(row.changed, ".1%"),
-        _cell(row.over_bound, "d"),
-        _cell(row.steps, ".1f"),
-        _cell(row.seconds, ".2f"),
+        cell(row.changed, ".1%"),
+        cell(row.over_bound, "d"),
+        cell(row.steps, ".1f"),
+        cell(row.seconds, ".2f"),
     )
-
-
-def _cell(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
-
-
-def _plain(value: str | float | None) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _misclassified_lines(summary: Summary) -> list[str]:

@@ -9,7 +9,10 @@ from pathlib import Path
 from cvpire.report import versions
 from cvpire.runs import Run
 from eval.clean_photos import CleanPhotos, PhotoOptions, clean_photos
+from eval.damage import DAMAGES
+from eval.damaged_photos import damage_all
 from eval.failures import expect_some
+from eval.looks import Files, look_at_all
 from eval.output import Measured, write_tables
 from eval.paper import ORIGINAL
 from eval.progress import ProgressCallback
@@ -41,8 +44,8 @@ class Table1Options(PhotoOptions):
 def measure_table1(options: Table1Options, progress: ProgressCallback) -> Measured:
     """Protect the images in each run, judge the written files, and write the table.
 
-    Writes RUN/NAME.png, records.jsonl, table1.md and table1.csv into the folder. Whatever stands
-    there from an interrupted evaluation with the same options is taken over.
+    Writes RUN/NAME.png, DAMAGE/NAME.png, records.jsonl, table1.md and table1.csv into the folder.
+    Whatever stands there from an interrupted evaluation with the same options is taken over.
 
     Args:
         options: what to evaluate.
@@ -56,7 +59,7 @@ def measure_table1(options: Table1Options, progress: ProgressCallback) -> Measur
     """
     expect_aesthetics(options.aesthetics)
     names = [run.name for run in options.runs]
-    with clean_photos(options, names, progress, runs=options.runs) as clean:
+    with clean_photos(options, [*names, *DAMAGES], progress, runs=options.runs) as clean:
         store = clean.store
         chosen = clean.records if options.include_misclassified else clean.right
         failures = protect_all(
@@ -71,12 +74,25 @@ def measure_table1(options: Table1Options, progress: ProgressCallback) -> Measur
             progress=progress,
         )
         chosen = expect_some(chosen, failures)
-        keys = [(run, o.file) for run in (ORIGINAL, *names) for o in chosen]
+        damage = damage_all(
+            options.images,
+            chosen,
+            options.runs[0],
+            clean.classifier,
+            store,
+            out=options.out,
+            progress=progress,
+        )
+        changed = [(run, one.file) for run in (*names, *damage.done) for one in chosen]
+        files = {key: Files(options.images / key[1], _path(options, *key)) for key in changed}
+        failures |= look_at_all(_collect(store, changed), files, store, progress)
+        chosen = expect_some(chosen, failures)
+        keys = [(run, o.file) for run in (ORIGINAL, *names, *damage.done) for o in chosen]
         aesthetics = find_aesthetics(options.aesthetics, options.aesthetics_files, progress)
-        missing: tuple[str, ...] = ()
+        missing = damage.missing
         if aesthetics.scorer is not None:
             paths = {key: _path(options, *key) for key in keys}
-            missing = score_all(_collect(store, keys), paths, aesthetics.scorer, store, progress)
+            missing += score_all(_collect(store, keys), paths, aesthetics.scorer, store, progress)
         store.tidy()
         records = _collect(store, keys)
         unreadable = {**clean.unreadable, **failures}
@@ -117,6 +133,7 @@ def _summarise(
         ambiguous=dataset.ambiguous,
         unreadable=unreadable,
         others=dataset.others,
+        damage_judged_by=options.runs[0].name,
         metric=None if aesthetics.scorer is None else aesthetics.scorer.title,
         aesthetics_cell=aesthetics.cell,
         aesthetics_note=aesthetics.note,

@@ -57,8 +57,10 @@ def measure_transfer(options: TransferOptions, progress: ProgressCallback) -> Me
             raise EvaluationError(f"{run.name} attacks {other.spec.name} as well.")
     with protected_photos(options, progress) as photos:
         _ask_all(photos, other, progress)
+        photos.look(progress)
         facts = {"not attacked": other.spec.name, **photos.facts}
-        return photos.write("transfer.md", markdown(photos.records(), facts))
+        text = markdown(photos.records(), facts)
+        return photos.write("transfer.md", text)
 
 
 def _ask_all(photos: ProtectedPhotos, unseen: Classifier, progress: ProgressCallback) -> None:

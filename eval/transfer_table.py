@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from eval.averages import cell, known_least, known_mean, mean
 from eval.controls import CONTROLS
 from eval.records import Record
+from eval.seen import SEEN_HEADS, explain, summarise
 
 # Of a record's report: what a classifier that was not attacked made of the photo and its controls.
 TRANSFER = "transfer"
@@ -25,10 +27,14 @@ def markdown(records: Mapping[str, Sequence[Record]], facts: Mapping[str, object
         "of photos whose first guess, by the classifier that was not attacked, is another than for "
         "the clean photo; beside it the same after plain damage that is as near to each protected "
         "photo's SSIM as can be, and not below it, with the SSIM that came of it.",
+        *(f"- {line}" for line in explain([one for group in records.values() for one in group])),
         "",
-        "| run | SSIM | SSIM, least | dE00 mean | L-inf | over bound | attacked: kept "
-        "| unseen: lost | " + " | ".join(f"{name} alone" for name in CONTROLS) + " | seconds |",
-        "|---|" + "---:|" * (8 + len(CONTROLS)),
+        "| run | SSIM | SSIM, least | dE00 mean | "
+        + " | ".join(SEEN_HEADS)
+        + " | L-inf | over bound | attacked: kept | unseen: lost | "
+        + " | ".join(f"{name} alone" for name in CONTROLS)
+        + " | seconds |",
+        "|---|" + "---:|" * (8 + len(SEEN_HEADS) + len(CONTROLS)),
         *(_row(name, of_run) for name, of_run in records.items()),
     ]
     return "\n".join(lines) + "\n"
@@ -38,13 +44,11 @@ def _row(name: str, records: Sequence[Record]) -> str:
     differences = [record.difference for record in records]
     answers = [(record.report or {})[TRANSFER] for record in records]
 
-    def mean(values: Sequence[float]) -> float:
-        return math.fsum(values) / len(values)
-
     cells = [
-        f"{mean([d.ssim for d in differences]):.4f}",
-        f"{min(d.ssim for d in differences):.4f}",
+        cell(known_mean([d.ssim for d in differences]), ".4f"),
+        cell(known_least([d.ssim for d in differences]), ".4f"),
         f"{mean([d.delta_e_mean for d in differences]):.3f}",
+        *summarise(records).cells(),
         f"{mean([d.linf for d in differences]):.1f}",
         f"{sum(d.over_bound for d in differences)}",
         f"{mean([record.is_success for record in records]):.1%}",

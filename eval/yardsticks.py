@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -118,12 +118,27 @@ JOD = Yardstick(
 
 YARDSTICKS = (SSIMULACRA2, JOD)
 
+# The value of each yardstick that was asked, by its name; NaN where the photo is too small.
+Looks = Mapping[str, float]
 
-def missing_yardsticks() -> tuple[str, ...]:
-    """A sentence for each yardstick whose package is not installed."""
-    return tuple(
-        f"{one.name} is unavailable: the package {one.package} is not installed. Run `pip install "
-        "-r requirements-eval.txt`, and the same command again adds it."
-        for one in YARDSTICKS
-        if one.version is None
-    )
+
+def installed_yardsticks() -> tuple[Yardstick, ...]:
+    """Those whose package is there."""
+    return tuple(one for one in YARDSTICKS if one.version is not None)
+
+
+def measure_pair(
+    original: Pixels, changed: Pixels, yardsticks: Sequence[Yardstick] | None = None
+) -> Looks:
+    """What the yardsticks say of a change.
+
+    Args:
+        original: (H, W, 3) uint8, sRGB.
+        changed: (H, W, 3) uint8, sRGB.
+        yardsticks: to ask; None for those that are installed.
+
+    Raises:
+        ValueError: if the shapes do not agree.
+    """
+    asked = installed_yardsticks() if yardsticks is None else yardsticks
+    return {one.name: one.measure(original, changed) for one in asked}

@@ -20,6 +20,13 @@ def three_photos(folder: Path) -> Path:
     return images
 
 
+def table_rows(text: str) -> dict[str, dict[str, str]]:
+    """The first Markdown table of a text: by each row's name its cells, by their headings."""
+    lines = text[text.index("\n|") + 1 :].split("\n\n")[0].splitlines()
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
+
+
 def protected_options(folder: Path, run: Run) -> ProtectedOptions:
     """Three photos in a folder of their own, to be protected in a run from the fake classifier."""
     return ProtectedOptions(

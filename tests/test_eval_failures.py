@@ -29,7 +29,7 @@ from eval.__main__ import main
 from eval.dataset import Dataset, load_dataset
 from eval.errors import EvaluationError
 from eval.records import Record, RecordStore
-from eval.robustness import measure_robustness
+from eval.robustness import RobustnessOptions, measure_robustness
 from eval.table1 import measure_table1
 
 PLACES = Labels("places365", ("bathroom", "kitchen"), (45, 203))
@@ -204,7 +204,8 @@ def test_a_rehearsal_of_one_photo_that_fails(
         return real(*words, **settings)
 
     monkeypatch.setattr(robustness, "rehearse", fail_second)
-    result = measure_robustness(protected_options(tmp_path, RUNS["Top1-L1"]), lambda step: None)
+    asked = RobustnessOptions(**vars(protected_options(tmp_path, RUNS["Top1-L1"])))
+    result = measure_robustness(asked, lambda step: None)
     assert list(result.unreadable) == ["1.png"]
     assert "images 2" in result.markdown.splitlines()[0]
 
@@ -324,7 +325,8 @@ def test_the_caption_counts_what_is_no_photo(images: Path) -> None:
     assert "- Left out of the folder: 3 other files (.txt 2, .mov 1).\n" in text
     assert "6 images of `images`" in text
     (images.parent / "other").mkdir()
-    asked = replace(protected_options(images.parent / "other", RUNS["Top1-L1"]), images=images)
+    plain = protected_options(images.parent / "other", RUNS["Top1-L1"])
+    asked = RobustnessOptions(**{**vars(plain), "images": images})
     result = measure_robustness(asked, lambda step: None)
     assert "left out of the folder 3 other files (.txt 2, .mov 1)" in result.markdown
 

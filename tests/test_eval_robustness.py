@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from eval_helpers import protected_options
+from eval_helpers import protected_options, table_rows
+from numpy.typing import NDArray
 from PIL import Image
 from test_eval_table1 import fake_classifier
 
+from cvpire.classifiers import classify
 from cvpire.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
-from cvpire.rehearsal import rehearse
 from cvpire.runs import RUNS
 from cvpire.searches import RobustChange
 from cvpire.transformations import TRANSFORMATIONS, Transformation
-from eval import judge, robustness_table
+from eval import judge, robustness
+from eval.damage import DAMAGES
 from eval.errors import EvaluationError
+from eval.looks import LOOKS
 from eval.output import Measured
 from eval.progress import Progress
-from eval.protected_photos import ProtectedOptions
 from eval.records import RecordStore
-from eval.robustness import measure_robustness
+from eval.robustness import RobustnessOptions, measure_robustness
+from eval.yardsticks import JOD, SSIMULACRA2
 
 FEW = {name: TRANSFORMATIONS[name] for name in ("jpeg-75", "resize-720", "half")} | {
     "black": Transformation("black", "all black", lambda p: Photo(np.zeros_like(p.pixels)))
@@ -40,26 +44,25 @@ RUN = replace(
 @pytest.fixture(autouse=True)
 def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "load_classifier", fake_classifier)
-    monkeypatch.setattr(robustness_table, "TRANSFORMATIONS", FEW)
-    monkeypatch.setattr(
-        rehearse,
-        "__kwdefaults__",
-        {
-            "transformations": tuple(FEW.values()),
-            "on_outcome": None,
-        },
-    )
+    some = {name: FEW[name] for name in ("jpeg-75", "half")}
+    monkeypatch.setattr(robustness, "EDITS", {"all": FEW, "codecs": some})
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> ProtectedOptions:
-    return protected_options(tmp_path, RUN)
+def options(tmp_path: Path) -> RobustnessOptions:
+    return RobustnessOptions(**vars(protected_options(tmp_path, RUN)))
 
 
 def measure(
-    options: ProtectedOptions, progress: Callable[[Progress], None] | None = None
+    options: RobustnessOptions, progress: Callable[[Progress], None] | None = None
 ) -> Measured:
     return measure_robustness(options, progress or (lambda step: None))
+
+
+def without_looks(line: str) -> str:
+    record = json.loads(line)
+    (record["report"] or {}).pop(LOOKS, None)
+    return json.dumps(record)
 
 
 def rows(text: str) -> dict[str, list[str]]:
@@ -67,7 +70,7 @@ def rows(text: str) -> dict[str, list[str]]:
     return {row[1]: row[2:-1] for row in ([c.strip() for c in line.split("|")] for line in lines)}
 
 
-def test_each_file_is_tried_beside_its_original(options: ProtectedOptions) -> None:
+def test_each_file_is_tried_beside_its_original(options: RobustnessOptions) -> None:
     result = measure(options)
     text = result.markdown
     assert not result.unreadable
@@ -82,13 +85,14 @@ def test_each_file_is_tried_beside_its_original(options: ProtectedOptions) -> No
     # The same black photo, whatever it was before.
     assert table["all black"][1] == table["all black"][2]
     assert table[TRANSFORMATIONS["half"].title][1] == "0.0%"
-    run = table["Robust"]
-    assert float(run[0]) <= 1.0
-    assert run[5] == "0"  # pixels beyond the bound
-    assert all(0.0 <= float(cell.rstrip("%")) <= 100.0 for cell in run[6:10])
+    run = table_rows(text)["Robust"]
+    assert float(run["SSIM (least)"].split()[0]) <= 1.0
+    assert run["over bound"] == "0"
+    for share in ("as written", "kept", "kept (codecs, sizes)", "control", "all kept"):
+        assert 0.0 <= float(run[share].rstrip("%")) <= 100.0
 
 
-def test_what_was_finished_before_a_kill_is_kept(options: ProtectedOptions) -> None:
+def test_what_was_finished_before_a_kill_is_kept(options: RobustnessOptions) -> None:
     class Killed(BaseException):
         pass
 
@@ -101,33 +105,37 @@ def test_what_was_finished_before_a_kill_is_kept(options: ProtectedOptions) -> N
     lines = set((options.out / "records.jsonl").read_text().splitlines())
     measure(options)
     after = (options.out / "records.jsonl").read_text().splitlines()
-    assert len(after) == 3 + 3
-    assert len(lines & set(after)) == 3 + 2
+    written = 3 + len(DAMAGES) * 3
+    assert len(after) == 3 + written
+    # What people see is added to each record of a written file.
+    kept = {without_looks(line) for line in lines} & {without_looks(line) for line in after}
+    assert len(kept) == 3 + written - 1
 
 
-def test_other_settings_are_refused_in_the_same_folder(options: ProtectedOptions) -> None:
+def test_other_settings_are_refused_in_the_same_folder(options: RobustnessOptions) -> None:
     measure(options)
     with pytest.raises(EvaluationError, match="seed was 0 and is 1 now"):
         measure(replace(options, seed=1))
 
 
-def test_lossy_files_are_judged_as_their_readers_get_them(options: ProtectedOptions) -> None:
+def test_lossy_files_are_judged_as_their_readers_get_them(options: RobustnessOptions) -> None:
     text = measure(replace(options, file_format=FileFormat("JPEG", 75))).markdown
     assert "files JPEG 75" in text
     assert read_photo(options.out / "Robust" / "0.jpg").pixels.shape == (40, 36, 3)
-    assert float(rows(text)["Robust"][0]) < 1.0, "the codec's own loss counts"
+    similarity = table_rows(text)["Robust"]["SSIM (least)"].split()[0]
+    assert float(similarity) < 1.0, "the codec's own loss counts"
     with pytest.raises(EvaluationError, match="file_format was JPEG 75 and is PNG now"):
         measure(options)
 
 
-def test_what_cannot_be_read_is_said(options: ProtectedOptions) -> None:
+def test_what_cannot_be_read_is_said(options: RobustnessOptions) -> None:
     (options.images / "cut.png").write_bytes((options.images / "0.png").read_bytes()[:200])
     result = measure(options)
     assert list(result.unreadable) == ["cut.png"]
     assert rows(result.markdown)["all black"][0] == "3"
 
 
-def test_the_images_are_never_written_over(options: ProtectedOptions) -> None:
+def test_the_images_are_never_written_over(options: RobustnessOptions) -> None:
     images = options.images.rename(options.images.with_name("Robust"))
     with pytest.raises(EvaluationError, match="written over the images"):
         measure(replace(options, images=images, out=images.parent))
@@ -136,7 +144,7 @@ def test_the_images_are_never_written_over(options: ProtectedOptions) -> None:
 TOP1 = replace(RUN, name="Robust-top1", condition=RUNS["Top1-min"].condition)
 
 
-def test_each_run_is_judged_by_its_own_condition(options: ProtectedOptions) -> None:
+def test_each_run_is_judged_by_its_own_condition(options: RobustnessOptions) -> None:
     text = measure(replace(options, runs=(RUN, TOP1))).markdown
     assert (
         "- Judged by: Robust, out of the first five; Robust-top1, no longer the first guess."
@@ -158,7 +166,7 @@ def test_each_run_is_judged_by_its_own_condition(options: ProtectedOptions) -> N
             assert record.report["rehearsal"]["condition"] == f"OutOfTop(k={k})"
 
 
-def test_one_condition_has_one_control(options: ProtectedOptions) -> None:
+def test_one_condition_has_one_control(options: RobustnessOptions) -> None:
     text = measure(replace(options, runs=(RUN, replace(RUN, name="Same")))).markdown
     assert rows(text)["after"][1:] == ["control", "Robust", "Same"]
 
@@ -173,7 +181,7 @@ def test_one_condition_has_one_control(options: ProtectedOptions) -> None:
     ids=["unknown", "another condition", "another class"],
 )
 def test_answers_of_another_judge_do_not_count(
-    options: ProtectedOptions, older: dict[str, object]
+    options: RobustnessOptions, older: dict[str, object]
 ) -> None:
     first = measure(options).markdown
     store = RecordStore(options.out / "records.jsonl")
@@ -181,3 +189,63 @@ def test_answers_of_another_judge_do_not_count(
     assert record is not None and record.report is not None
     store.append(replace(record, report={**record.report, "rehearsal": older}))
     assert measure(options).markdown == first
+
+
+def test_codecs_and_sizes_are_a_share_of_their_own(options: RobustnessOptions) -> None:
+    text = measure(options).markdown
+    run, after = table_rows(text)["Robust"], rows(text)
+    # Of these edits, each done to all three photos; "black" is no codec and no size.
+    by_edit = {
+        name: float(after[TRANSFORMATIONS[name].title][-1].rstrip("%"))
+        for name in ("jpeg-75", "half")
+    }
+    black = float(after["all black"][-1].rstrip("%"))
+    codecs = sum(by_edit.values())
+    assert float(run["kept (codecs, sizes)"].rstrip("%")) == pytest.approx(codecs / 2, abs=0.1)
+    assert float(run["kept"].rstrip("%")) == pytest.approx((codecs + black) / 3, abs=0.1)
+
+
+def test_fewer_edits_are_tried_where_fewer_are_asked(
+    options: RobustnessOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = measure(replace(options, edits="codecs")).markdown
+    assert "all black" not in rows(few)
+    assert table_rows(few)["Robust"]["kept"] == table_rows(few)["Robust"]["kept (codecs, sizes)"]
+    whole = measure(options).markdown
+    assert rows(whole)["all black"][0] == "3"
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("what was tried is kept")
+
+    monkeypatch.setattr(robustness, "rehearse", fail)
+    assert measure(replace(options, edits="codecs")).markdown == few
+    assert measure(options).markdown == whole
+
+
+def test_plain_damage_stands_beside_the_runs(options: RobustnessOptions) -> None:
+    text = measure(options).markdown
+    table = table_rows(text)
+    assert list(table) == ["Robust", *(damage.title for damage in DAMAGES.values())]
+    assert "judged by the condition of Robust" in text
+    for damage in DAMAGES.values():
+        row = table[damage.title]
+        assert row["kept"] == row["over bound"] == row["seconds"] == "-"
+        pairs = [
+            (
+                read_photo(options.images / f"{name}.png").pixels,
+                read_photo(options.out / damage.name / f"{name}.png").pixels,
+            )
+            for name in range(3)
+        ]
+        quality = [SSIMULACRA2.measure(*pair) for pair in pairs]
+        assert row["SSIMULACRA2 (least)"] == f"{sum(quality) / 3:.1f} ({min(quality):.0f})"
+        jod = [JOD.measure(*pair) for pair in pairs]
+        assert row["JOD"] == f"{sum(jod) / 3:.2f}"
+        met = [is_out_of_first_five(*pair) for pair in pairs]
+        assert row["as written"] == f"{sum(met) / 3:.1%}"
+
+
+def is_out_of_first_five(clean: NDArray[np.uint8], changed: NDArray[np.uint8]) -> bool:
+    classifier = fake_classifier()
+    first = int(classify(Photo(clean), classifier).argmax())
+    return first not in classify(Photo(changed), classifier).topk(5).indices.tolist()
