@@ -113,8 +113,9 @@ def markdown(rows: Sequence[PeerRow], facts: Mapping[str, object], explained: Se
         "condition by the safety margin, the others at all.",
         *(f"- {sentence}" for sentence in explained),
         "",
-        "| method | success | SSIM | dE00 mean | dE00 p95 | dE00 max | L-inf | over bound | "
-        + "".join(f"{name} | " for name in (*SEEN_HEADS, *rows[0].perceptual))
+        "| method | success | SSIM | dE00 mean | dE00 p95 | dE00 max | "
+        + "".join(f"{name} | " for name in (*SEEN_HEADS, "L-inf", "over bound"))
+        + "".join(f"{name} | " for name in rows[0].perceptual)
         + "forward | backward | seconds |",
         "|---|" + "---:|" * (10 + len(SEEN_HEADS) + len(rows[0].perceptual)),
     ]
@@ -123,8 +124,8 @@ def markdown(rows: Sequence[PeerRow], facts: Mapping[str, object], explained: Se
         lines.append(
             f"| {row.title if row.is_ours else f'{row.method}: {row.title}'} | {row.success:.1%} | "
             f"{cell(row.ssim, '.5f')} | {row.delta_e_mean:.4f} | {row.delta_e_p95:.3f} | "
-            f"{row.delta_e_max:.2f} | {row.linf:.1f} | {over} | "
-            + "".join(f"{shown} | " for shown in _seen(row).cells())
+            f"{row.delta_e_max:.2f} | "
+            + "".join(f"{shown} | " for shown in (*_seen(row).cells(), f"{row.linf:.1f}", over))
             + "".join(f"{value:.6f} | " for value in row.perceptual.values())
             + f"{row.forwards:.1f} | {row.backwards:.1f} | {row.seconds:.2f} |"
         )

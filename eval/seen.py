@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cvpire.metrics import Difference
@@ -83,13 +83,12 @@ def explain(records: Sequence[Record]) -> list[str]:
     Args:
         records: of the written files of a whole table.
     """
-    packages = ", ".join(f"{name} {number}" for name, number in versions_of(records).items())
-    scales = "; ".join(f"{one.name}: {one.meaning}" for one in YARDSTICKS)
+    versions = versions_of(records)
+    scales = (f"{one.name}{_by(one.package, versions)}: {one.meaning}." for one in YARDSTICKS)
     lines = [
-        "What people see, of the written files: dE00 p99.9 is each photo's 99.9th percentile; dE00 "
-        "blurred is the largest after the change was blurred by 2 pixels, a blotch; FLIP p99: 0.05 "
-        f"is hard to find, 0.2 is seen. On white: {scales}"
-        + (f" (by {packages})." if packages else ".")
+        "What people see, of the written files. dE00 p99.9: each photo's 99.9th percentile. dE00 "
+        "blurred: its largest after the change was blurred by 2 pixels, a blotch. FLIP p99: 0.05 "
+        f"is hard to find, 0.2 is seen. On white: {' '.join(scales)}"
     ]
     for yardstick in YARDSTICKS:
         values = [looks_of(record).get(yardstick.name) for record in records]
@@ -108,6 +107,10 @@ def explain(records: Sequence[Record]) -> list[str]:
         files = f"{unknown} file" if unknown == 1 else f"{unknown} files"
         lines.append(f"FLIP without {files}: the package flip-evaluator was not installed.")
     return lines
+
+
+def _by(package: str, versions: Mapping[str, str]) -> str:
+    return f" (by {package} {versions[package]})" if package in versions else ""
 
 
 def _values(looks: Sequence[Looks], yardstick: Yardstick) -> list[float] | None:

@@ -135,7 +135,7 @@ def markdown(records: Sequence[Record], summary: Summary) -> str:
     for row, (run, group) in zip(rows, by_run.items(), strict=True):
         cells = (row.run, *_measured_cells(row, summary.aesthetics_cell), *_paper_cells(row.run))
         seen = ("-",) * len(SEEN_HEADS) if run == ORIGINAL else summarise(group).cells()
-        lines.append("| " + " | ".join((*cells, *seen, *_cost_cells(row))) + " |")
+        lines.append("| " + " | ".join((*cells, *_cost_cells(row, seen))) + " |")
     return "\n".join((*caption(records, summary), "", *lines)) + "\n"
 
 
@@ -221,10 +221,10 @@ _COLUMNS = (
     "paper: Top-5",
     "paper: aesthetics",
     "paper: SSIM",
-    *SEEN_HEADS,
     "success",
     "dE00 mean",
     "dE00 p95",
+    *SEEN_HEADS,
     "L-inf",
     "changed",
     "over bound",
@@ -302,12 +302,13 @@ def _paper_cells(run: str) -> tuple[str, ...]:
     )
 
 
-def _cost_cells(row: Row) -> tuple[str, ...]:
+def _cost_cells(row: Row, seen: Sequence[str]) -> tuple[str, ...]:
     linf = "-" if row.linf_mean is None else f"{row.linf_mean:.1f} / {row.linf_max}"
     return (
         cell(row.success, ".1%"),
         cell(row.delta_e_mean, ".3f"),
         cell(row.delta_e_p95, ".3f"),
+        *seen,
         linf,
         cell(row.changed, ".1%"),
         cell(row.over_bound, "d"),

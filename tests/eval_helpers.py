@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from conftest import textured_pixels
 from PIL import Image
 
 from cvpire.runs import Run
+from eval.looks import LOOKS
 from eval.protected_photos import ProtectedOptions
 
 
@@ -25,6 +27,13 @@ def table_rows(text: str) -> dict[str, dict[str, str]]:
     lines = text[text.index("\n|") + 1 :].split("\n\n")[0].splitlines()
     head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
+
+
+def without_looks(line: str) -> str:
+    """A record's line without what the yardsticks said of its file."""
+    record = json.loads(line)
+    (record["report"] or {}).pop(LOOKS, None)
+    return json.dumps(record)
 
 
 def protected_options(folder: Path, run: Run) -> ProtectedOptions:

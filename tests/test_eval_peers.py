@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import textured_pixels
-from eval_helpers import three_photos
+from eval_helpers import table_rows, three_photos, without_looks
 from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from cvpire import pyiqa_metrics
 from cvpire.images.reading import read_photo
 from cvpire.threshold import threshold_map
 from eval import judge, peers
+from eval.damage import DAMAGES, Damage, damaged
 from eval.errors import EvaluationError
 from eval.methods import CONDITIONS, Method, Rounding, Task, methods_for
 from eval.output import Measured
@@ -70,33 +72,43 @@ def measure(options: PeersOptions, progress: Callable[[Progress], None] | None =
     return measure_peers(options, progress or (lambda step: None))
 
 
-def cells(result: Measured) -> dict[str, list[str]]:
-    rows = [line for line in result.markdown.splitlines() if line.startswith("| ")][1:]
-    return {row[1]: row[2:-1] for row in ([c.strip() for c in line.split("|")] for line in rows)}
-
-
 def test_every_method_is_judged_by_its_written_file(options: PeersOptions) -> None:
     result = measure(options)
     assert result.missing == ("absent needs no_such_package: run `make peers`.",)
-    rows = cells(result)
+    rows = table_rows(result.markdown)
     ours, inverted, left = (
         rows[name] for name in ("Top1-min, this project", "invert: inverted", "nothing: left alone")
     )
-    assert ours[0] == "100.0%"
-    assert float(ours[1]) > 0.999
-    assert ours[6] == "0"  # pixels beyond the bound
-    assert inverted[0] == "100.0%"
-    assert float(inverted[1]) < 0.5
-    assert inverted[6] == "-"
-    assert left[:3] == ["0.0%", "1.00000", "0.0000"]
+    assert ours["success"] == "100.0%"
+    assert float(ours["SSIM"]) > 0.999
+    assert ours["over bound"] == "0"
+    assert inverted["success"] == "100.0%"
+    assert float(inverted["SSIM"]) < 0.5
+    assert inverted["over bound"] == "-"
+    assert (left["success"], left["SSIM"], left["dE00 mean"]) == ("0.0%", "1.00000", "0.0000")
     # The judge's passes are not counted.
-    assert left[7:9] == ["0.0", "0.0"]
-    assert float(ours[7]) >= float(ours[8]) > 5.0
+    assert left["forward"] == left["backward"] == "0.0"
+    assert float(ours["forward"]) >= float(ours["backward"]) > 5.0
+    # What is the same looks the same, and what is inverted does not.
+    assert (left["SSIMULACRA2 (least)"], left["JOD"]) == ("100.0 (100)", "10.00")
+    assert (left["FLIP p99"], left["dE00 blurred"]) == ("0.000", "0.00")
+    assert float(inverted["JOD"]) < 8.0 < 9.5 < float(ours["JOD"])
+    for damage in DAMAGES.values():
+        row = rows[f"{damage.name}: {_settings(damage)}"]
+        assert row["over bound"] == "-"
+        assert float(row["SSIMULACRA2 (least)"].split()[0]) < 100.0
+        path = options.out / damage.name / "0.png"
+        expected = damaged(damage, read_photo(options.images / "0.png")).pixels
+        assert np.array_equal(read_photo(path).pixels, expected)
     written = read_photo(options.out / "invert" / "0.png")
     original = read_photo(options.images / "0.png")
     assert bool((written.pixels == 255 - original.pixels).all())
     for name in ("peers.md", "peers.csv", "peers.png"):
         assert (options.out / name).stat().st_size > 100
+
+
+def _settings(damage: Damage) -> str:
+    return f"plain damage, {damage.settings}" if damage.settings else "plain damage"
 
 
 class MeanDifference(nn.Module):
@@ -116,17 +128,17 @@ def test_metrics_of_pyiqa_are_columns_where_asked_for(
     monkeypatch.setattr(pyiqa_metrics, "build_metric", lambda name, files: MeanDifference())
     monkeypatch.setattr(MeanDifference, "asked", 0)
     with_it = replace(options, perceptual="lpips")
-    rows = cells(measure(with_it))
+    rows = table_rows(measure(with_it).markdown)
     ours, inverted, left = (
         rows[name] for name in ("Top1-min, this project", "invert: inverted", "nothing: left alone")
     )
-    assert left[7] == "0.000000"
-    assert 0.0 < float(ours[7]) < 0.01 < float(inverted[7])
+    assert left["lpips"] == "0.000000"
+    assert 0.0 < float(ours["lpips"]) < 0.01 < float(inverted["lpips"])
     head = (options.out / "peers.csv").read_text().splitlines()[0]
     assert head.endswith("seconds,lpips")
     asked = MeanDifference.asked
-    assert asked == 4 * 3
-    assert cells(measure(with_it)) == rows
+    assert asked == (4 + len(DAMAGES)) * 3
+    assert table_rows(measure(with_it).markdown) == rows
     assert MeanDifference.asked == asked, "what was looked at is kept"
     with pytest.raises(EvaluationError, match="no metric 'prettiness' that compares two photos"):
         measure(replace(options, perceptual="prettiness"))
@@ -153,9 +165,10 @@ def test_what_was_finished_before_a_kill_is_kept(options: PeersOptions) -> None:
     lines = (options.out / "records.jsonl").read_text().splitlines()
     assert len(lines) == 3 + 5
     measure(options)
-    after = set((options.out / "records.jsonl").read_text().splitlines())
-    assert set(lines) <= after
-    assert len(after) == 3 + 4 * 3
+    after = (options.out / "records.jsonl").read_text().splitlines()
+    # What people see is added to each record of a written file.
+    assert {without_looks(line) for line in lines} <= {without_looks(line) for line in after}
+    assert len(after) == 3 + (4 + len(DAMAGES)) * 3
 
 
 def test_what_is_done_once_is_no_photo_s_time(
@@ -268,3 +281,37 @@ def test_the_real_methods_give_photos(method: Method) -> None:
     assert float(changed.detach().min()) >= -1e-6
     assert float(changed.detach().max()) <= 1.0 + 1e-6
     assert given.classifier.backwards > 0
+
+
+def test_superdeepfool_leaves_the_class_for_every_condition() -> None:
+    """It takes a gradient of each class: of ten, or of the two of a condition."""
+    (method,) = (method for method in methods_for("top1") if method.name == "SuperDeepFool")
+    if not method.is_installed:
+        pytest.skip("adv_lib is not installed: run `make peers`")
+    for condition in CONDITIONS:
+        given = task(condition)
+        levels = (method.change(given).detach().clamp(0.0, 1.0) * 255.0).round() / 255.0
+        assert bool(given.condition.is_met(CLASSIFIER(levels)))
+
+
+def broken(task: Task) -> Tensor:
+    if task.image.shape[-1] == 64:
+        raise RuntimeError("this fails on the small picture alone")
+    return torch.full_like(task.image, float("nan"))
+
+
+def test_what_is_no_picture_is_a_failure_of_that_photo(
+    options: PeersOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks_once(task: Task) -> Tensor:
+        seen.append(task)
+        return broken(task) if len(seen) in (1, 3) else task.image
+
+    seen: list[Task] = []
+    monkeypatch.setattr(peers, "methods_for", lambda c: (Method("breaks", "", breaks_once),))
+    result = measure(options)
+    assert result.unreadable == {
+        "1.png": "1.png: What came of it has values that are not numbers: leave this method out. "
+        "(by breaks)"
+    }
+    assert "images 2" in result.markdown.splitlines()[0]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from eval_helpers import protected_options, table_rows
+from eval_helpers import protected_options, table_rows, without_looks
 from numpy.typing import NDArray
 from PIL import Image
 from test_eval_table1 import fake_classifier
@@ -24,7 +23,6 @@ from cvpire.transformations import TRANSFORMATIONS, Transformation
 from eval import judge, robustness
 from eval.damage import DAMAGES
 from eval.errors import EvaluationError
-from eval.looks import LOOKS
 from eval.output import Measured
 from eval.progress import Progress
 from eval.records import RecordStore
@@ -57,12 +55,6 @@ def measure(
     options: RobustnessOptions, progress: Callable[[Progress], None] | None = None
 ) -> Measured:
     return measure_robustness(options, progress or (lambda step: None))
-
-
-def without_looks(line: str) -> str:
-    record = json.loads(line)
-    (record["report"] or {}).pop(LOOKS, None)
-    return json.dumps(record)
 
 
 def rows(text: str) -> dict[str, list[str]]:

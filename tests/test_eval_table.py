@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from eval_helpers import table_rows
 
 from cvpire.runs import RUNS
+from eval.looks import LOOKS
 from eval.paper import PAPER_TABLE1
 from eval.records import Record, Score
 from eval.table import Summary, make_rows, markdown, to_csv
@@ -33,6 +35,7 @@ SUMMARY = Summary(
     aesthetics_cell="-",
     aesthetics_note="Aesthetics: NIMA (AVA, 1-10), of the files on disk.",
     versions={"cvpire": "0.1.0", "torch": "2.14.1"},
+    damage_judged_by="Top1-L1",
 )
 
 
@@ -79,6 +82,15 @@ def protected(
             "changed": 0.125 * scale,
             "over_bound": 0,
         },
+        LOOKS: {
+            "SSIMULACRA2": {
+                "package": "ssimulacra2",
+                "version": "0.3.0",
+                # None for a photo that is too small for SSIM here, and so for this.
+                "value": None if ssim is None else 90.0 - scale,
+            },
+            "JOD": {"package": "cvvdp", "version": "0.5.7", "value": 10.0 - 0.1 * scale},
+        },
     }
     return replace(clean(file, score), run=run, top1=top1, top5=top5, report=report)
 
@@ -94,6 +106,10 @@ RECORDS = [
         protected("Top5-noL1", "b.png", top1=True, ssim=0.9, scale=2, score=5.0),
     ),
     *(protected("Own", "a.png", score=1.0), protected("Own", "b.png", score=2.0)),
+    *(
+        protected("blur", "a.png", scale=4, score=4.0),
+        protected("blur", "b.png", top1=True, scale=2, score=5.0),
+    ),
 ]
 
 
@@ -103,7 +119,7 @@ def test_the_table_is_the_golden_one() -> None:
 
 
 def test_rows_are_means_that_can_be_done_by_hand() -> None:
-    original, top1, top5, _ = make_rows(RECORDS, metric="NIMA (AVA, 1-10)")
+    original, top1, top5, _, blur = make_rows(RECORDS, metric="NIMA (AVA, 1-10)")
 
     assert (original.top1, original.top5, original.ssim) == (1.0, 1.0, 1.0)
     assert (original.success, original.steps, original.over_bound) == (None, None, None)
@@ -116,11 +132,61 @@ def test_rows_are_means_that_can_be_done_by_hand() -> None:
     assert (top1.steps, top1.seconds) == (20.0, 1.0)
     # A photo that could not be protected counts like any other.
     assert (top5.top1, top5.top5, top5.success) == (0.5, 0.5, 0.5)
+    assert (original.flip_p99, original.ssimulacra2, original.jod) == (None, None, None)
+    assert top1.delta_e_p999 == pytest.approx((0.9 + 2.7) / 2)
+    assert top1.delta_e_blurred == pytest.approx((0.4 + 1.2) / 2)
+    assert top1.flip_p99 == pytest.approx(0.04)
+    assert (top1.ssimulacra2, top1.ssimulacra2_least) == (88.0, 87.0)
+    assert top1.jod == pytest.approx(9.8)
+    # What is too small for a yardstick is left out of its mean, and of no other.
+    assert (top5.ssimulacra2, top5.ssimulacra2_least) == (88.0, 88.0)
+    assert top5.jod == pytest.approx(9.85)
+    # Damage knows no bound, no steps and no seconds.
+    assert (blur.run, blur.success) == ("blur, sigma 1 pixel", 0.5)
+    assert (blur.ssimulacra2, blur.over_bound, blur.steps, blur.seconds) == (87.0, None, None, None)
 
 
 def test_photos_without_ssim_are_said() -> None:
     assert make_rows(RECORDS, metric=None)[2].ssim == pytest.approx(0.9)
     assert "SSIM without 1 file with a side below 11 pixels." in markdown(RECORDS, SUMMARY)
+
+
+def lacking(records: list[Record], name: str) -> list[Record]:
+    """The same records, but for what one yardstick says of the second photo."""
+    for record in records:
+        if record.file == "b.png" and record.report is not None:
+            del record.report[LOOKS][name]
+    return records
+
+
+def test_a_yardstick_that_was_not_asked_says_what_to_install() -> None:
+    records = lacking([protected("Own", "a.png"), protected("Own", "b.png")], "JOD")
+    (row,) = make_rows(records, metric=None)
+    # Nor does the mean of some stand for the mean of all.
+    assert (row.jod, row.ssimulacra2) == (None, 89.0)
+    text = markdown(records, SUMMARY)
+    assert table_rows(text)["Own"]["JOD"] == "unavailable"
+    assert (
+        "JOD is unavailable: the package cvvdp was not installed (`pip install -r "
+        "requirements-eval.txt`)."
+    ) in text
+    (cells,) = csv.DictReader(to_csv(records, SUMMARY).splitlines())
+    assert (cells["jod"], cells["ssimulacra2"]) == ("", "89")
+
+
+def test_photos_that_are_all_too_small_have_no_value() -> None:
+    records = [protected("Own", name, ssim=None) for name in ("a.png", "b.png")]
+    for record in records:
+        assert record.report is not None
+        record.report["difference"]["flip_p99"] = None
+    text = markdown(records, SUMMARY)
+    assert table_rows(text)["Own"]["SSIMULACRA2 (least)"] == "n/a"
+    assert table_rows(text)["Own"]["FLIP p99"] == "n/a"
+    assert "SSIMULACRA2 without 2 files with a side below 8 pixels." in text
+    assert "FLIP without 2 files: the package flip-evaluator was not installed." in text
+    assert "nan" not in text
+    (cells,) = csv.DictReader(to_csv(records, SUMMARY).splitlines())
+    assert (cells["ssimulacra2"], cells["flip_p99"], cells["ssim"]) == ("", "", "")
 
 
 def test_pixels_over_their_bound_are_a_sum() -> None:
@@ -154,7 +220,7 @@ def test_unavailable_scores_say_so_in_every_row() -> None:
     )
     text = markdown(RECORDS, summary)
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
-    assert [row.split("|")[4].strip() for row in rows] == ["unavailable"] * 4
+    assert [row.split("|")[4].strip() for row in rows] == ["unavailable"] * 5
     assert "unavailable: no network." in text
 
 

@@ -30,6 +30,7 @@ from cvpire.searches import Algorithm1
 from eval import judge, protection, scores
 from eval.__main__ import main
 from eval.arguments import runs as runs_named
+from eval.damage import DAMAGES
 from eval.errors import EvaluationError
 from eval.output import sole_user
 from eval.progress import Progress
@@ -175,7 +176,7 @@ def test_all_runs_give_the_papers_rows(images: Path) -> None:
     rows = {
         row["run"]: row for row in csv.DictReader((out / "table1.csv").read_text().splitlines())
     }
-    assert list(rows) == ["Original", *PAPER_RUNS]
+    assert list(rows) == ["Original", *PAPER_RUNS, *(d.title for d in DAMAGES.values())]
     assert (rows["Original"]["top1"], rows["Original"]["top5"]) == ("1", "1")
     for name in PAPER_RUNS:
         assert rows[name]["images"] == "7"
@@ -191,6 +192,13 @@ def test_all_runs_give_the_papers_rows(images: Path) -> None:
         ]
     assert float(rows["Top1-L1"]["success"]) > 0.5
     assert float(rows["Top1-L1"]["steps"]) > 0
+    for name, row in rows.items():
+        if name == "Original":
+            assert row["flip_p99"] == row["ssimulacra2"] == row["jod"] == ""
+            continue
+        assert float(row["flip_p99"]) > 0.0
+        assert float(row["ssimulacra2_least"]) <= float(row["ssimulacra2"]) < 100.0
+        assert 5.0 < float(row["jod"]) < 10.0
     assert text == (out / "table1.md").read_text()
     assert "Labels: `labels.csv`" in text
 
@@ -201,7 +209,12 @@ def test_records_say_what_is_on_the_disk(images: Path, is_given: bool) -> None:
     measure(options(images, labels=labels, include_misclassified=True, seed=3))
 
     out = images.parent / "out"
-    records = records_of(out)
+    damage = [record for record in records_of(out) if record.run in DAMAGES]
+    assert len(damage) == 7 * len(DAMAGES)
+    for record in damage:
+        path = out / record.run / f"{record.file[0]}.png"
+        assert record.file_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    records = [record for record in records_of(out) if record.run not in DAMAGES]
     assert len(records) == 7 * 3
     classifier = fake_classifier()
     for record in records:
@@ -675,4 +688,5 @@ def test_real_photos_and_a_real_classifier(
     assert "2 images of `nips2017`, classifier `lite0-imagenet`" in text
     assert "| Original | 1.00 | 1.00 |" in text
     assert "| Top1-L1 | 0.00 |" in text
-    assert [record.label for record in records_of(tmp_path / "out")] == [388, 450] * 2
+    labels = [record.label for record in records_of(tmp_path / "out")]
+    assert labels == [388, 450] * (2 + len(DAMAGES))

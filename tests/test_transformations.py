@@ -14,7 +14,7 @@ from cvpire.errors import PhotoError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.metrics import ssim
-from cvpire.transformations import TRANSFORMATIONS
+from cvpire.transformations import CODECS_AND_SIZES, POSTING, TRANSFORMATIONS
 
 
 def photo(width: int = 160, height: int = 120, *, clear: bool = False) -> Photo:
@@ -138,3 +138,21 @@ def test_readers_with_and_without_antialiasing_see_different_things() -> None:
     assert aliased.std() > 3.0 * smooth.std()
     small = Photo(stripes[:256, :256])
     assert TRANSFORMATIONS["read-bicubic"].apply(small) is small
+
+
+def test_codecs_and_sizes_leave_out_what_edits_the_picture() -> None:
+    assert list(POSTING) == list(TRANSFORMATIONS)
+    left_out = [name for name in POSTING if name not in CODECS_AND_SIZES]
+    assert left_out == [
+        "jpeg-50",
+        "read-bicubic",
+        "read-aliased",
+        "crop",
+        "rotate",
+        "blur",
+        "sharpen",
+        "median",
+        "5-bit",
+    ]
+    for name, transformation in CODECS_AND_SIZES.items():
+        assert transformation is TRANSFORMATIONS[name]
