@@ -31,6 +31,7 @@ from cvpire.threshold import epsilon_map, threshold_map
 from cvpire.transparency import WHITE, composite
 from cvpire.weights import file_sha256, weights_dir
 from eval.clean_photos import PhotoOptions, clean_photos
+from eval.damage import DAMAGES
 from eval.errors import EvaluationError
 from eval.failures import expect_of_photo, expect_some, photo_failure
 from eval.judge import expect_settings, judge
@@ -138,7 +139,7 @@ def measure_peers(options: PeersOptions, progress: ProgressCallback) -> Measured
         explained = explain([one for records in by_method.values() for one in records])
         text = markdown(rows, facts, explained)
         write_tables(options.out, {"peers.md": text, "peers.csv": to_csv(rows)})
-        draw(rows, options.out / "peers.png")
+        draw([row for row in rows if row.method not in DAMAGES], options.out / "peers.png")
         return Measured(text, {**clean.unreadable, **failures}, missing)
 
 

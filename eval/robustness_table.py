@@ -40,10 +40,9 @@ def markdown(
     controls = _controls(records)
     lines = [
         "- " + ", ".join(f"{name} {value}" for name, value in facts.items()) + ".",
-        "- Means over the photos that the classifier gets right when clean. dE00: mean / 95th "
-        "percentile / largest. kept: share of photo x transformation after which the run's own "
-        "condition holds, of all that were tried and of codecs and sizes only; control: the same "
-        "of the original photos.",
+        "- Means over the photos that the classifier gets right when clean. kept: share of photo x "
+        "transformation after which the run's own condition holds, of all that were tried and of "
+        "codecs and sizes only; control: the same of the original photos.",
         "- Judged by: " + "; ".join(f"{run}, {words}" for run, words in judged_by.items()) + ".",
         *_damage_lines(damaged, next(iter(records))),
         *(f"- {line}" for line in explain(_all(records) + _all(damaged))),
@@ -128,7 +127,7 @@ def _words(records: Sequence[Record]) -> str:
 _HEADS = (
     "run",
     "SSIM (least)",
-    "dE00",
+    "dE00 mean / p95 / max",
     *SEEN_HEADS,
     "L-inf",
     "over bound",

@@ -22,6 +22,12 @@ def three_photos(folder: Path) -> Path:
     return images
 
 
+def shrink_photos(images: Path) -> None:
+    """Put photos in place of those of the folder that are too small for SSIM and SSIMULACRA2."""
+    for seed, path in enumerate(sorted(images.iterdir())):
+        Image.fromarray(textured_pixels(7, 20, seed)).save(path)
+
+
 def table_rows(text: str) -> dict[str, dict[str, str]]:
     """The first Markdown table of a text: by each row's name its cells, by their headings."""
     lines = text[text.index("\n|") + 1 :].split("\n\n")[0].splitlines()

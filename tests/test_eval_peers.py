@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import textured_pixels
-from eval_helpers import table_rows, three_photos, without_looks
+from eval_helpers import shrink_photos, table_rows, three_photos, without_looks
 from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
@@ -315,3 +315,16 @@ def test_what_is_no_picture_is_a_failure_of_that_photo(
         "(by breaks)"
     }
     assert "images 2" in result.markdown.splitlines()[0]
+
+
+def test_photos_that_are_too_small_for_a_metric_leave_its_cells_open(
+    options: PeersOptions,
+) -> None:
+    shrink_photos(options.images)
+    text = measure(replace(options, methods="invert")).markdown
+    for row in table_rows(text).values():
+        assert row["SSIM"] == row["SSIMULACRA2 (least)"] == "n/a"
+        assert 0.0 < float(row["JOD"]) < 10.0
+    assert "SSIMULACRA2 without 18 files with a side below 8 pixels." in text
+    assert "nan" not in text
+    assert "nan" not in (options.out / "peers.csv").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from eval_helpers import protected_options, table_rows, without_looks
+from eval_helpers import protected_options, shrink_photos, table_rows, without_looks
 from numpy.typing import NDArray
 from PIL import Image
 from test_eval_table1 import fake_classifier
@@ -241,3 +241,14 @@ def is_out_of_first_five(clean: NDArray[np.uint8], changed: NDArray[np.uint8]) -
     classifier = fake_classifier()
     first = int(classify(Photo(clean), classifier).argmax())
     return first not in classify(Photo(changed), classifier).topk(5).indices.tolist()
+
+
+def test_photos_that_are_too_small_for_a_metric_leave_its_cells_open(
+    options: RobustnessOptions,
+) -> None:
+    shrink_photos(options.images)
+    text = measure(replace(options, runs=(TOP1,))).markdown
+    for row in table_rows(text).values():
+        assert row["SSIM (least)"] == row["SSIMULACRA2 (least)"] == "n/a"
+        assert 0.0 < float(row["JOD"]) <= 10.0
+    assert "nan" not in text

@@ -38,11 +38,18 @@ def test_a_line_for_each_point_of_the_grid(
     images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sweep(images, "--magnitudes", "1.5,48") == 0
-    weak, strong = capsys.readouterr().out.splitlines()[2:]
+    text = capsys.readouterr().out
+    head, _, weak, strong = text.splitlines()
     assert weak.startswith("| 1.5 | 0 | 2 | 0/3 | ")
     assert weak.endswith("| 30.0 | 30 |")
     assert strong.startswith("| 48 | 0 | 2 | 3/3 | ")
     assert not strong.endswith("| 30 |")
+    names, *cells = ([cell.strip() for cell in line.split("|")] for line in (head, weak, strong))
+    first, second = (dict(zip(names, row, strict=True)) for row in cells)
+    for name in ("JOD", "SSIMULACRA2 (least)"):
+        assert float(second[name].split()[0]) < float(first[name].split()[0]) <= 100.0
+    for name in ("dE00 p99.9", "dE00 blurred", "FLIP p99"):
+        assert 0.0 < float(first[name]) < float(second[name])
 
 
 def test_every_second_image(images: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,7 @@ from eval.errors import EvaluationError
 from eval.output import Measured
 from eval.progress import Progress
 from eval.transfer import TransferOptions, measure_transfer
+from eval.yardsticks import JOD, SSIMULACRA2
 
 RUN = replace(RUNS["Top1-noL1"], magnitude=0.3, search=Algorithm1(0.0, 60, 2 / 255))
 
@@ -76,6 +77,13 @@ def test_another_classifier_is_asked_about_the_written_files(options: TransferOp
     assert row["attacked: kept"] == "100.0%"
     assert "not attacked other" in result.markdown
     assert set(row) >= {f"{name} alone" for name in CONTROLS}
+    pairs = [
+        (read_photo(path).pixels, read_photo(options.out / RUN.name / path.name).pixels)
+        for path in options.images.iterdir()
+    ]
+    quality = [SSIMULACRA2.measure(*pair) for pair in pairs]
+    assert row["SSIMULACRA2 (least)"] == f"{sum(quality) / 3:.1f} ({min(quality):.0f})"
+    assert row["JOD"] == f"{sum(JOD.measure(*pair) for pair in pairs) / 3:.2f}"
     # Asked again by hand, of the files on the disk.
     other = load("other")
     lost = 0
