@@ -23,16 +23,20 @@ RADIUS = 10
 _BAND_PIXELS = 1 << 18
 
 
-def flip_unavailable() -> str:
-    """Why there is no FLIP here, in a sentence; "" where there is."""
+# Where it is missing, this stands in its place.
+NO_FLIP = (
+    "FLIP is unavailable: the package flip-evaluator cannot be imported (there is none for Linux on "
+    "Arm)."
+)
+
+
+def has_flip() -> bool:
+    """Whether the package is here."""
     try:
         _package()
     except ImportError:
-        return (
-            "FLIP is unavailable: the package flip-evaluator is not installed (there is none for "
-            "Linux on Arm)."
-        )
-    return ""
+        return False
+    return True
 
 
 def flip_map(original: NDArray[np.uint8], changed: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -48,7 +52,7 @@ def flip_map(original: NDArray[np.uint8], changed: NDArray[np.uint8]) -> NDArray
         (H, W) float32 in [0, 1]; exactly 0 where nothing changed within `RADIUS` pixels.
 
     Raises:
-        ImportError: where the package is missing (see `flip_unavailable`).
+        ImportError: where the package is missing (see `has_flip`).
     """
     seen_map = np.zeros(original.shape[:2], dtype=np.float32)
     for rows in bands(original, _BAND_PIXELS):

@@ -18,7 +18,7 @@ from skimage.metrics import structural_similarity
 from cvpire.bands import bands, by_threads
 from cvpire.blotches import Blotch, strongest_blotch
 from cvpire.color import ciede2000, lab_from_linear, linear_rgb
-from cvpire.flip import flip_map, flip_unavailable
+from cvpire.flip import flip_map, has_flip
 
 Pixels = NDArray[np.uint8]
 
@@ -118,7 +118,7 @@ def flip_p99(original: Pixels, changed: Pixels) -> float:
 
     Equal photos have 0.
     """
-    if flip_unavailable():
+    if not has_flip():
         return math.nan
     return float(np.percentile(flip_map(original, changed), 99.0))
 
