@@ -69,8 +69,8 @@ def make_report(
         attempt: what became of it.
         seed: of whatever is random.
         seconds: what it took.
-        check: called between the encodings of a lossy file and before each reference is measured;
-            what it raises ends the work.
+        check: called between the encodings of a lossy file and as the figures are measured; what it
+            raises ends the work.
     """
     photo, classifier, run = task.photos[index], task.classifier, task.run
     file_format = attempt.file_format
@@ -78,12 +78,12 @@ def make_report(
     limit = task.map(index).astype(np.float64) * run.magnitude
     # A codec's own losses know no bound: what counts is what was handed to it.
     over_bound = count_over_bound(photo.pixels, attempt.changed.pixels, limit)
-    differences, blotches = _differences(photo, attempt.written, limit, over_bound)
+    differences, blotches = _differences(photo, attempt.written, limit, over_bound, check)
     difference = worst(differences)
     strongest = max(filter(None, blotches), key=lambda blotch: blotch.delta_e, default=None)
     encodings: list[Difference] | None = None
     if not file_format.is_lossless:
-        encodings, _ = _differences(photo, file_format.read_back(photo)[1], limit, 0)
+        encodings, _ = _differences(photo, file_format.read_back(photo)[1], limit, 0, check)
     verdict = _verdict(task, index, attempt)
     would_pass = ""
     if verdict is Verdict.NOT_PROTECTED:
@@ -122,13 +122,20 @@ def make_report(
 
 
 def _differences(
-    original: Photo, other: Photo, limit: NDArray[np.float64], over_bound: int
+    original: Photo,
+    other: Photo,
+    limit: NDArray[np.float64],
+    over_bound: int,
+    check: Callable[[], object],
 ) -> tuple[list[Difference], list[Blotch | None]]:
     """Between all that is seen of two photos; one where the original is opaque."""
     backgrounds = BACKGROUNDS[:1] if original.alpha is None else BACKGROUNDS
     found = [
         compare_and_locate(
-            composite(original, background).pixels, composite(other, background).pixels, limit
+            composite(original, background).pixels,
+            composite(other, background).pixels,
+            limit,
+            check,
         )
         for background in backgrounds
     ]

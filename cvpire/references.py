@@ -54,7 +54,7 @@ def measure_references(
     Args:
         photo: any; one with transparency, which a JPEG cannot hold, is taken as it is on white.
         strongest: the place of the protection's strongest change; None for the photo's middle.
-        check: called before each is measured; what it raises ends the work.
+        check: called before each is measured and as it is; what it raises ends the work.
 
     Returns:
         One for each; none where a JPEG cannot be as wide or as high.
@@ -69,7 +69,7 @@ def measure_references(
     for file_format in REFERENCES:
         check()
         saved = file_format.read_back(opaque)[1].pixels[:, first:last]
-        difference = compare(original, saved, no_bound)
+        difference = compare(original, saved, no_bound, check)
         found.append(
             Reference(
                 file_format=str(file_format),

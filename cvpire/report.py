@@ -15,6 +15,7 @@ from typing import Any
 from cvpire import __version__
 from cvpire.blotches import Blotch
 from cvpire.classifiers import Prediction
+from cvpire.flip import has_flip
 from cvpire.grades import Visibility
 from cvpire.metrics import Difference
 from cvpire.references import Reference
@@ -255,8 +256,10 @@ def versions() -> dict[str, str]:
 
     Looked up once: a file that is replaced while the process lives does not change what runs.
     """
-    names = ("torch", "torchvision", "numpy", "pillow", "scikit-image")
+    names = ("torch", "torchvision", "numpy", "pillow", "scikit-image", "scipy")
     packages = {name: version(name) for name in names}
+    if has_flip():
+        packages["flip-evaluator"] = version("flip-evaluator")
     code = hashlib.sha256()
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
