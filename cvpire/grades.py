@@ -31,7 +31,7 @@ class Grade(Enum):
 _MEANINGS = {
     Grade.NONE: "hard to find even by flipping",
     Grade.FAINT: "found by flipping at 100%",
-    Grade.VISIBLE: "seen at 100%",
+    Grade.VISIBLE: "may be seen without flipping",
 }
 
 

@@ -164,12 +164,13 @@ def _rehearsal_row(outcome: Rehearsed) -> tuple[str, str, str]:
 def _visibility_rows(report: Report) -> list[tuple[str, str, str]]:
     """How visible the change is, and beside it what saving the original as a JPEG does alone."""
     seen, difference = report.visibility, report.difference
-    beside = "".join(
-        f"; {reference.file_format} alone: {reference.visibility.grade.value}"
-        for reference in report.references
-    )
+    grades = [(r.file_format, r.visibility.grade.value) for r in report.references]
     rows = [
-        ("How visible the change is", seen.grade.value, f"{seen.grade.meaning}{beside}"),
+        (
+            "How visible the change is",
+            seen.grade.value,
+            f"{seen.grade.meaning}{_originals(grades)}",
+        ),
         (
             "FLIP, 99th percentile",
             "unavailable" if seen.unavailable else f"{difference.flip_p99:.3f}",
@@ -193,9 +194,15 @@ def _visibility_rows(report: Report) -> list[tuple[str, str, str]]:
 
 
 def _beside(report: Report, figure: Callable[[Difference], str]) -> str:
-    """A figure of each JPEG: "; JPEG 75 alone: 0.071; JPEG 90 alone: 0.039"."""
+    """A figure of what each JPEG alone does to the original, where it has one."""
     figures = ((r.file_format, figure(r.difference)) for r in report.references)
-    return "".join(f"; {name} alone: {value}" for name, value in figures if value)
+    return _originals([(name, value) for name, value in figures if value])
+
+
+def _originals(values: Sequence[tuple[str, str]]) -> str:
+    """By formats: "; the original as JPEG 75: 0.071, as JPEG 90: 0.039"; "" of none."""
+    figures = ", ".join(f"as {name}: {value}" for name, value in values)
+    return f"; the original {figures}" if figures else ""
 
 
 def _ssim_of(difference: Difference) -> str:

@@ -111,7 +111,7 @@ def test_the_table_says_how_visible_the_change_is_beside_jpegs(client: Client, p
     jpegs = [report["references"][name] for name in ("JPEG 75", "JPEG 90")]
     grades = [jpeg["visibility"]["grade"] for jpeg in jpegs]
     assert f"<td>{grade}</td>" in results.scores
-    assert f"; JPEG 75 alone: {grades[0]}; JPEG 90 alone: {grades[1]}</td>" in results.scores
+    assert f"; the original as JPEG 75: {grades[0]}, as JPEG 90: {grades[1]}</td>" in results.scores
     for name, title, decimals in [
         ("flip_p99", "FLIP, 99th percentile", 3),
         ("delta_e_blurred", "ΔE00 of the blurred change, maximum", 1),
@@ -119,7 +119,7 @@ def test_the_table_says_how_visible_the_change_is_beside_jpegs(client: Client, p
     ]:
         first, second = (f"{jpeg['difference'][name]:.{decimals}f}" for jpeg in jpegs)
         assert f'<th scope="row">{title}</th><td>{change[name]:.{decimals}f}</td>' in results.scores
-        assert f"; JPEG 75 alone: {first}; JPEG 90 alone: {second}</td>" in results.scores
+        assert f"; the original as JPEG 75: {first}, as JPEG 90: {second}</td>" in results.scores
     place = report["strongest"]
     assert f"<td>x {place['x']}, y {place['y']}</td>" in results.scores
     assert "Columns measured" not in results.scores
