@@ -117,7 +117,7 @@ def test_a_record_of_before_flip_is_refused() -> None:
     older = copy.deepcopy(PROTECTED)
     assert older.report is not None
     del older.report["difference"]["flip_p99"]
-    with pytest.raises(ValueError, match="not a record: .*flip_p99"):
+    with pytest.raises(ValueError, match=r"not a record: .*flip_p99"):
         Record.from_line(older.to_line())
 
 
