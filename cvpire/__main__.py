@@ -39,6 +39,7 @@ from cvpire.memory import keep_freed_memory
 from cvpire.outputs import Claims, Outputs, make_outputs
 from cvpire.protect import protect
 from cvpire.rehearsal import Outcome, Scene, find_scene, find_scenes, rehearse
+from cvpire.report import Report
 from cvpire.runs import DEFAULT_RUN, RUNS, Run, find_run
 from cvpire.target import Target
 from cvpire.views import VIEWS
@@ -274,10 +275,23 @@ def _protect_file(
     shortened = " The name was shortened to fit." if targets.is_shortened else ""
     saved = "" if protected.file_format.is_lossless else f" as {protected.file_format}"
     return True, (
-        f"{report.sentence()} SSIM {ssim}, mean dE00 {difference.delta_e_mean:.3f}, "
+        f"{report.sentence()} {_visibility(report)} SSIM {ssim}, "
+        f"mean dE00 {difference.delta_e_mean:.3f}, "
         f"{report.steps} steps, {report.file_bytes:,} bytes{saved}: {targets.photo}"
         f"{shortened}{notes}"
     )
+
+
+def _visibility(report: Report) -> str:
+    """How visible the change is, and beside it what a JPEG alone does to the photo."""
+    seen = report.visibility
+    beside = "".join(
+        f"; saving as {reference.file_format} alone: {reference.visibility.grade.value}, "
+        f"{reference.visibility.figures()}"
+        for reference in report.references[:1]
+    )
+    unavailable = f" {seen.unavailable}" if seen.unavailable else ""
+    return f"The change: {seen.grade.value} ({seen.figures()}{beside}).{unavailable}"
 
 
 def _no_photos(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Photos a band of rows at a time: metrics hold dozens of numbers a pixel as they compute."""
+"""Photos a band or a tile at a time: metrics hold dozens of numbers a pixel as they compute."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ _Result = TypeVar("_Result")
 def bands(photo: NDArray[np.uint8], pixels: int) -> list[slice]:
     """All rows of a photo (H, W, 3), in bands of about so many pixels."""
     height, width = photo.shape[:2]
-    count = max(1, pixels // max(1, width))
-    return [slice(top, min(top + count, height)) for top in range(0, height, count)]
+    return spans(height, max(1, pixels // max(1, width)))
+
+
+def spans(length: int, count: int) -> list[slice]:
+    """All of so many rows or columns, each time `count` of them."""
+    return [slice(first, min(first + count, length)) for first in range(0, length, count)]
 
 
 def by_threads(measure: Callable[[slice], _Result], rows: list[slice]) -> list[_Result]:
@@ -27,18 +31,18 @@ def by_threads(measure: Callable[[slice], _Result], rows: list[slice]) -> list[_
 
 
 class Widened(NamedTuple):
-    """A band with the rows around it that a filter looks at.
+    """A span of rows or columns with those around it that a filter looks at.
 
     Attributes:
-        seen: rows of the photo, the band among them; fewer at its upper and lower edge.
-        inner: the band's rows among those seen.
+        seen: of the photo, the span among them; fewer around it at the photo's edges.
+        inner: the span among those seen.
     """
 
     seen: slice
     inner: slice
 
 
-def widened(rows: slice, radius: int, height: int) -> Widened:
-    """A band as a filter of this radius sees it, in a photo of this height."""
-    top, bottom = max(0, rows.start - radius), min(height, rows.stop + radius)
-    return Widened(slice(top, bottom), slice(rows.start - top, rows.stop - top))
+def widened(span: slice, radius: int, length: int) -> Widened:
+    """A span as a filter of this radius sees it, in a photo of this height (or width)."""
+    first, last = max(0, span.start - radius), min(length, span.stop + radius)
+    return Widened(slice(first, last), slice(span.start - first, span.stop - first))

@@ -54,7 +54,7 @@ def strongest_blotch(original: NDArray[np.uint8], changed: NDArray[np.uint8]) ->
 
     def strongest(rows: slice) -> Blotch | None:
         seen, inner = widened(rows, RADIUS, len(original))
-        before = original[seen].astype(np.float64)
+        before = original[seen].astype(np.float32)
         change = changed[seen] - before
         if not change.any():
             return None
@@ -64,7 +64,7 @@ def strongest_blotch(original: NDArray[np.uint8], changed: NDArray[np.uint8]) ->
         has_moved = blurred.any(axis=2)
         if not has_moved.any():
             return None
-        levels = before[inner][has_moved]
+        levels = before[inner][has_moved].astype(np.float64)
         first, second = (
             lab_from_linear(*linear_rgb(torch.from_numpy(values.T[:, None] / 255.0)))
             for values in (levels, (levels + blurred[has_moved]).clip(0.0, 255.0))

@@ -8,62 +8,73 @@ the package for Linux on Arm: there FLIP is unavailable, and everything else wor
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.bands import bands, widened
+from cvpire.bands import spans, widened
 
 # Its filters reach so far around a pixel: the widest is that of blue and yellow, three standard
 # deviations of 3.02 pixels, rounded up (the package's `FLIP.h`; its edges and points reach 9).
 RADIUS = 10
 
-# The package holds the interpreter's lock while it works: a second or less for so many pixels.
-_BAND_PIXELS = 1 << 18
+# A tile's height and width. The package holds the interpreter's lock while it works, half a second
+# for a tile; smaller ones would spend more on what they overlap.
+_SIDE = 512
 
 
-def flip_unavailable() -> str:
-    """Why there is no FLIP here, in a sentence; "" where there is."""
+# Where it is missing, this stands in its place.
+NO_FLIP = (
+    "FLIP is unavailable: the package flip-evaluator cannot be imported (there is none for Linux "
+    "on Arm)."
+)
+
+
+def has_flip() -> bool:
+    """Whether the package is here."""
     try:
         _package()
     except ImportError:
-        return (
-            "FLIP is unavailable: the package flip-evaluator is not installed (there is none for "
-            "Linux on Arm)."
-        )
-    return ""
+        return False
+    return True
 
 
-def flip_map(original: NDArray[np.uint8], changed: NDArray[np.uint8]) -> NDArray[np.float32]:
+def flip_map(
+    original: NDArray[np.uint8],
+    changed: NDArray[np.uint8],
+    check: Callable[[], object] = lambda: None,
+) -> NDArray[np.float32]:
     """How visible the difference of each pixel is to who flips between two photos.
 
-    Bands of rows are measured in turn, as in one piece. The package uses OpenMP's threads.
+    Tiles are measured in turn, and give what one piece would. The package uses OpenMP's threads.
 
     Args:
         original: (H, W, 3) uint8, sRGB.
         changed: (H, W, 3) uint8, sRGB, of the same shape.
+        check: called before each tile; what it raises ends the work.
 
     Returns:
         (H, W) float32 in [0, 1]; exactly 0 where nothing changed within `RADIUS` pixels.
 
     Raises:
-        ImportError: where the package is missing (see `flip_unavailable`).
+        ImportError: where the package is missing (see `has_flip`).
     """
-    seen_map = np.zeros(original.shape[:2], dtype=np.float32)
-    for rows in bands(original, _BAND_PIXELS):
-        seen, inner = widened(rows, RADIUS, len(original))
-        if np.array_equal(original[seen], changed[seen]):
+    height, width = original.shape[:2]
+    visible = np.zeros((height, width), dtype=np.float32)
+    for rows, columns in product(spans(height, _SIDE), spans(width, _SIDE)):
+        high, wide = widened(rows, RADIUS, height), widened(columns, RADIUS, width)
+        before, after = (pixels[high.seen, wide.seen] for pixels in (original, changed))
+        if np.array_equal(before, after):
             continue
+        check()
         found, _, _ = _package().evaluate(
-            _image(original[seen]),
-            _image(changed[seen]),
-            "LDR",
-            applyMagma=False,
-            computeMeanError=False,
+            _image(before), _image(after), "LDR", applyMagma=False, computeMeanError=False
         )
-        seen_map[rows] = found[inner, :, 0]
-    return seen_map
+        visible[rows, columns] = found[high.inner, wide.inner, 0]
+    return visible
 
 
 def _package() -> Any:

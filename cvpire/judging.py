@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvpire.attack import SAFETY_MARGIN
+from cvpire.blotches import Blotch
 from cvpire.formats import FileFormat
+from cvpire.grades import grade_difference
 from cvpire.images.photo import Photo
-from cvpire.metrics import Difference, compare, count_over_bound, worst
+from cvpire.metrics import Difference, compare_and_locate, count_over_bound, worst
+from cvpire.references import measure_references
 from cvpire.report import OnBackground, Report, Verdict, versions
 from cvpire.tasks import Task
 from cvpire.transparency import BACKGROUNDS, composite
@@ -66,7 +69,8 @@ def make_report(
         attempt: what became of it.
         seed: of whatever is random.
         seconds: what it took.
-        check: called between the encodings of a lossy file; what it raises ends the work.
+        check: called between the encodings of a lossy file and as the figures are measured; what it
+            raises ends the work.
     """
     photo, classifier, run = task.photos[index], task.classifier, task.run
     file_format = attempt.file_format
@@ -74,10 +78,12 @@ def make_report(
     limit = task.map(index).astype(np.float64) * run.magnitude
     # A codec's own losses know no bound: what counts is what was handed to it.
     over_bound = count_over_bound(photo.pixels, attempt.changed.pixels, limit)
-    differences = _differences(photo, attempt.written, limit, over_bound)
+    differences, blotches = _differences(photo, attempt.written, limit, over_bound, check)
+    difference = worst(differences)
+    strongest = max(filter(None, blotches), key=lambda blotch: blotch.delta_e, default=None)
     encodings: list[Difference] | None = None
     if not file_format.is_lossless:
-        encodings = _differences(photo, file_format.read_back(photo)[1], limit, 0)
+        encodings, _ = _differences(photo, file_format.read_back(photo)[1], limit, 0, check)
     verdict = _verdict(task, index, attempt)
     would_pass = ""
     if verdict is Verdict.NOT_PROTECTED:
@@ -96,9 +102,12 @@ def make_report(
         before=classifier.predictions(task.before[index, 0], TOP_K),
         after=classifier.predictions(attempt.logits[0], TOP_K),
         label_probability_after=float(attempt.logits[0].softmax(0)[target]),
-        difference=worst(differences),
+        difference=difference,
         encoding=None if encodings is None else worst(encodings),
-        backgrounds=_on_backgrounds(task, index, attempt, differences, encodings),
+        visibility=grade_difference(difference),
+        strongest=strongest,
+        references=measure_references(photo, strongest, check),
+        backgrounds=_on_backgrounds(task, index, attempt, differences, encodings, blotches),
         steps=attempt.steps,
         max_steps=run.search.most_steps,
         seed=seed,
@@ -113,16 +122,25 @@ def make_report(
 
 
 def _differences(
-    original: Photo, other: Photo, limit: NDArray[np.float64], over_bound: int
-) -> list[Difference]:
+    original: Photo,
+    other: Photo,
+    limit: NDArray[np.float64],
+    over_bound: int,
+    check: Callable[[], object],
+) -> tuple[list[Difference], list[Blotch | None]]:
     """Between all that is seen of two photos; one where the original is opaque."""
     backgrounds = BACKGROUNDS[:1] if original.alpha is None else BACKGROUNDS
-    return [
-        compare(
-            composite(original, background).pixels, composite(other, background).pixels, limit
-        )._replace(over_bound=over_bound)
+    found = [
+        compare_and_locate(
+            composite(original, background).pixels,
+            composite(other, background).pixels,
+            limit,
+            check,
+        )
         for background in backgrounds
     ]
+    differences = [difference._replace(over_bound=over_bound) for difference, _ in found]
+    return differences, [blotch for _, blotch in found]
 
 
 def _on_backgrounds(
@@ -131,6 +149,7 @@ def _on_backgrounds(
     attempt: Attempt,
     differences: list[Difference],
     encodings: list[Difference] | None,
+    blotches: list[Blotch | None],
 ) -> tuple[OnBackground, ...]:
     """The figures on each background; none for an opaque photo."""
     if task.alpha is None:
@@ -147,6 +166,8 @@ def _on_backgrounds(
             label_probability_after=float(attempt.logits[at].softmax(0)[target]),
             difference=differences[at],
             encoding=None if encodings is None else encodings[at],
+            visibility=grade_difference(differences[at]),
+            strongest=blotches[at],
         )
         for at, background in enumerate(BACKGROUNDS)
     )

@@ -18,7 +18,7 @@ from skimage.metrics import structural_similarity
 from cvpire.bands import bands, by_threads
 from cvpire.blotches import Blotch, strongest_blotch
 from cvpire.color import ciede2000, lab_from_linear, linear_rgb
-from cvpire.flip import flip_map, flip_unavailable
+from cvpire.flip import flip_map, has_flip
 
 Pixels = NDArray[np.uint8]
 
@@ -64,13 +64,19 @@ class Difference(NamedTuple):
     over_bound: int
 
 
-def compare(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]) -> Difference:
+def compare(
+    original: Pixels,
+    changed: Pixels,
+    epsilon_map: NDArray[np.floating],
+    check: Callable[[], object] = lambda: None,
+) -> Difference:
     """All differences between a photo and its changed version.
 
     Args:
         original: (H, W, 3) uint8, sRGB.
         changed: (H, W, 3) uint8, sRGB.
         epsilon_map: (H, W), the largest change allowed, in [0, 1] units.
+        check: called now and then; what it raises ends the work.
 
     Returns:
         The differences.
@@ -78,11 +84,14 @@ def compare(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]
     Raises:
         ValueError: if the shapes do not agree.
     """
-    return compare_and_locate(original, changed, epsilon_map)[0]
+    return compare_and_locate(original, changed, epsilon_map, check)[0]
 
 
 def compare_and_locate(
-    original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]
+    original: Pixels,
+    changed: Pixels,
+    epsilon_map: NDArray[np.floating],
+    check: Callable[[], object] = lambda: None,
 ) -> tuple[Difference, Blotch | None]:
     """The same as `compare`, with the place of the strongest change; None where there is none."""
     _check_pair(original, changed)
@@ -95,32 +104,33 @@ def compare_and_locate(
         levels = np.abs(changed[rows].astype(np.int16) - original[rows]).max(axis=2)
         linf = max(linf, int(levels.max()))
         moved += int(np.count_nonzero(levels))
-    delta_e = delta_e_map(original, changed)
-    p95, p999 = np.percentile(delta_e, (95.0, 99.9)).tolist()
+    mean, p95, p999, highest = _delta_e_figures(original, changed)
     blotch = strongest_blotch(original, changed)
     difference = Difference(
         ssim=ssim(original, changed) if min(original.shape[:2]) >= SSIM_MIN_SIDE else float("nan"),
-        delta_e_mean=float(delta_e.mean(dtype=np.float64)),
+        delta_e_mean=mean,
         delta_e_p95=p95,
-        delta_e_max=float(delta_e.max()),
+        delta_e_max=highest,
         delta_e_p999=p999,
         delta_e_blurred=0.0 if blotch is None else blotch.delta_e,
-        flip_p99=flip_p99(original, changed),
+        flip_p99=flip_p99(original, changed, check),
         linf=linf,
-        changed=moved / delta_e.size,
+        changed=moved / epsilon_map.size,
         over_bound=count_over_bound(original, changed, epsilon_map),
     )
     return difference, blotch
 
 
-def flip_p99(original: Pixels, changed: Pixels) -> float:
+def flip_p99(
+    original: Pixels, changed: Pixels, check: Callable[[], object] = lambda: None
+) -> float:
     """The 99th percentile of FLIP's map (see `cvpire.flip`), in [0, 1]; NaN where there is none.
 
-    Equal photos have 0.
+    Equal photos have 0. `check` is called now and then; what it raises ends the work.
     """
-    if flip_unavailable():
+    if not has_flip():
         return math.nan
-    return float(np.percentile(flip_map(original, changed), 99.0))
+    return float(np.percentile(flip_map(original, changed, check), 99.0, overwrite_input=True))
 
 
 def count_over_bound(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]) -> int:
@@ -210,6 +220,14 @@ def delta_e_map(original: Pixels, changed: Pixels) -> NDArray[np.float32]:
 
     by_threads(fill_band, bands(original, _COLOR_BAND_PIXELS))
     return delta_e
+
+
+def _delta_e_figures(original: Pixels, changed: Pixels) -> tuple[float, float, float, float]:
+    """Mean, 95th and 99.9th percentile, and maximum; the map itself is not kept."""
+    delta_e = delta_e_map(original, changed)
+    mean, highest = float(delta_e.mean(dtype=np.float64)), float(delta_e.max())
+    p95, p999 = np.percentile(delta_e, (95.0, 99.9), overwrite_input=True).tolist()
+    return mean, p95, p999, highest
 
 
 def _nan_or(pick: Callable[[Sequence[float]], float], values: Sequence[float]) -> float:

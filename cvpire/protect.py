@@ -74,7 +74,8 @@ def protect(
             classifier's own first guess, on white where the photo has transparency.
         seed: of whatever is random.
         on_step: told after each forward pass; a true answer stops the work.
-        check: called between the encodings of a lossy file; what it raises ends the work.
+        check: called between the encodings of a lossy file and the measurements of the report; what
+            it raises ends the work.
 
     Returns:
         The written file's bytes and what became of it.

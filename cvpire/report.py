@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from cvpire import __version__
+from cvpire.blotches import Blotch
 from cvpire.classifiers import Prediction
+from cvpire.flip import has_flip
+from cvpire.grades import Visibility
 from cvpire.metrics import Difference
+from cvpire.references import Reference
 from cvpire.transparency import BACKGROUNDS
 
 
@@ -48,6 +52,8 @@ class OnBackground:
         label_probability_after: of it, for the written file.
         difference: see `Report`.
         encoding: see `Report`.
+        visibility: see `Report`.
+        strongest: see `Report`.
     """
 
     background: str
@@ -59,15 +65,18 @@ class OnBackground:
     label_probability_after: float
     difference: Difference
     encoding: Difference | None
+    visibility: Visibility
+    strongest: Blotch | None
 
 
 @dataclass(frozen=True)
 class Report:
     """All that is known about one protected photo; plain values, ready for JSON.
 
-    Of a photo with transparency, `label`, `before` and `after` are of what is seen on white, and
-    `difference` and `encoding` have the worst value of each metric on the two backgrounds, but for
-    `over_bound`, which counts colours as they are stored. `backgrounds` has all of each.
+    Of a photo with transparency, `label`, `before`, `after` and `references` are of what is seen on
+    white, and `difference` and `encoding` have the worst value of each metric on the two
+    backgrounds, but for `over_bound`, which counts colours as they are stored. `visibility` and
+    `strongest` are the worse of the two as well. `backgrounds` has all of each.
 
     Attributes:
         verdict: what became of it.
@@ -87,6 +96,10 @@ class Report:
             was handed to the encoder, since a codec's own losses know no bound.
         encoding: between the original photo and the same encoded so: what the codec does alone.
             None where it does nothing.
+        visibility: how visible the difference is, and by which yardsticks.
+        strongest: the place where it is most visible; None where no pixel differs.
+        references: what saving as a JPEG alone would do to this photo, measured; empty where a
+            JPEG cannot be as wide or as high.
         backgrounds: of a photo with transparency, the figures on white and on black; else none.
         steps: optimiser steps taken.
         max_steps: the most that there could have been.
@@ -115,6 +128,9 @@ class Report:
     label_probability_after: float
     difference: Difference
     encoding: Difference | None
+    visibility: Visibility
+    strongest: Blotch | None
+    references: tuple[Reference, ...]
     backgrounds: tuple[OnBackground, ...]
     steps: int
     max_steps: int
@@ -132,6 +148,7 @@ class Report:
         record = {**asdict(self), **_plain_figures(self)}
         record["verdict"] = self.verdict.value
         record["label"] = self.label._asdict()
+        record["references"] = {r.file_format: _reference(r) for r in self.references} or None
         record["backgrounds"] = {
             one.background: {**asdict(one), **_plain_figures(one)} for one in self.backgrounds
         } or None
@@ -222,12 +239,14 @@ def _on_each(values: Iterable[str]) -> str:
 
 
 def _plain_figures(of: Report | OnBackground) -> dict[str, object]:
-    """Predictions and differences as JSON has them."""
+    """Predictions, differences and their grade as JSON has them."""
     return {
         "before": [prediction._asdict() for prediction in of.before],
         "after": [prediction._asdict() for prediction in of.after],
         "difference": _as_json(of.difference),
         "encoding": None if of.encoding is None else _as_json(of.encoding),
+        "visibility": of.visibility.as_record(),
+        "strongest": None if of.strongest is None else of.strongest._asdict(),
     }
 
 
@@ -237,14 +256,25 @@ def versions() -> dict[str, str]:
 
     Looked up once: a file that is replaced while the process lives does not change what runs.
     """
-    names = ("torch", "torchvision", "numpy", "pillow", "scikit-image")
+    names = ("torch", "torchvision", "numpy", "pillow", "scikit-image", "scipy")
     packages = {name: version(name) for name in names}
+    if has_flip():
+        packages["flip-evaluator"] = version("flip-evaluator")
     code = hashlib.sha256()
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
         code.update(str(path.relative_to(root)).encode() + path.read_bytes())
     own = {"cvpire": __version__, "code": code.hexdigest()[:12]}
     return {**own, "python": platform.python_version(), **packages}
+
+
+def _reference(reference: Reference) -> dict[str, object]:
+    return {
+        "visibility": reference.visibility.as_record(),
+        "difference": _as_json(reference.difference),
+        "columns": list(reference.columns),
+        "is_whole": reference.is_whole,
+    }
 
 
 def _as_json(difference: Difference) -> dict[str, float | None]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 import numpy as np
 
 from cvpire.classifiers import Prediction
 from cvpire.heatmap import heatmap
+from cvpire.metrics import Difference
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.report import Report, Verdict
 from page.work import Aesthetics, Outcome
@@ -57,7 +58,8 @@ def scores(outcome: Outcome) -> str:
     return _table(
         f"Original against the {what}{seen}",
         [
-            ("SSIM", _ssim(difference.ssim), "1 is equality"),
+            *_visibility_rows(report),
+            ("SSIM", _ssim(difference.ssim), "1 is equality" + _beside(report, _ssim_of)),
             (
                 "Colour difference ΔE00, mean",
                 f"{difference.delta_e_mean:.4f}",
@@ -67,6 +69,11 @@ def scores(outcome: Outcome) -> str:
                 "ΔE00, 95th percentile",
                 f"{difference.delta_e_p95:.3f}",
                 "19 of 20 pixels are at or below",
+            ),
+            (
+                "ΔE00, 99.9th percentile",
+                f"{difference.delta_e_p999:.2f}",
+                f"the strongest pixels{_beside(report, lambda d: f'{d.delta_e_p999:.2f}')}",
             ),
             ("ΔE00, maximum", f"{difference.delta_e_max:.2f}", ""),
             ("Largest change (L∞)", _levels(difference.linf), "of 255, in one channel"),
@@ -152,6 +159,54 @@ def _rehearsal_row(outcome: Rehearsed) -> tuple[str, str, str]:
         alone = "not recognised either" if is_lost else f"recognised, {control.probability:.0%}"
         note += f"; the original so: {alone}"
     return title, state, note
+
+
+def _visibility_rows(report: Report) -> list[tuple[str, str, str]]:
+    """How visible the change is, and beside it what saving the original as a JPEG does alone."""
+    seen, difference = report.visibility, report.difference
+    grades = [(r.file_format, r.visibility.grade.value) for r in report.references]
+    rows = [
+        (
+            "How visible the change is",
+            seen.grade.value,
+            f"{seen.grade.meaning}{_originals(grades)}",
+        ),
+        (
+            "FLIP, 99th percentile",
+            "unavailable" if seen.unavailable else f"{difference.flip_p99:.3f}",
+            (seen.unavailable or "seen when flipping between the two")
+            + _beside(report, lambda d: "" if math.isnan(d.flip_p99) else f"{d.flip_p99:.3f}"),
+        ),
+        (
+            "ΔE00 of the blurred change, maximum",
+            f"{difference.delta_e_blurred:.1f}",
+            f"a patch of another colour{_beside(report, lambda d: f'{d.delta_e_blurred:.1f}')}",
+        ),
+    ]
+    if report.strongest is not None:
+        x, y, _ = report.strongest
+        rows.append(("Strongest change at", f"x {x}, y {y}", "pixels from the upper left corner"))
+    if report.references and not report.references[0].is_whole:
+        first, last = report.references[0].columns
+        note = "the JPEGs' figures are of these alone, to save time"
+        rows.append(("Columns measured of the JPEGs", f"{first:,} to {last - 1:,}", note))
+    return rows
+
+
+def _beside(report: Report, figure: Callable[[Difference], str]) -> str:
+    """A figure of what each JPEG alone does to the original, where it has one."""
+    figures = ((r.file_format, figure(r.difference)) for r in report.references)
+    return _originals([(name, value) for name, value in figures if value])
+
+
+def _originals(values: Sequence[tuple[str, str]]) -> str:
+    """By formats: "; the original as JPEG 75: 0.071, as JPEG 90: 0.039"; "" of none."""
+    figures = ", ".join(f"as {name}: {value}" for name, value in values)
+    return f"; the original {figures}" if figures else ""
+
+
+def _ssim_of(difference: Difference) -> str:
+    return "" if math.isnan(difference.ssim) else f"{difference.ssim:.4f}"
 
 
 def _encoding_rows(report: Report) -> list[tuple[str, str, str]]:

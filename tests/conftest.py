@@ -12,8 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cvpire.classifiers import Classifier, ClassifierSpec, Labels
+from cvpire.flip import has_flip
 
 SHARED = Path(__file__).parents[1].parent / "shared"
+
+needs_flip = pytest.mark.skipif(
+    not has_flip(), reason="flip-evaluator cannot be imported: there is none for Linux on Arm"
+)
 
 
 @pytest.fixture(scope="session")

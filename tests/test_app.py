@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,14 +16,14 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from conftest import textured_pixels
+from conftest import needs_flip, textured_pixels
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, ValidationError
 from page_helpers import EndlessAttack, small_photo, wait_until
 from PIL import Image
 
 import app
-from cvpire import beauty, classifiers
+from cvpire import beauty, classifiers, references
 from cvpire.aesthetics import AestheticsUnavailable
 from cvpire.attack import AttackStep
 from cvpire.classifiers import Prediction
@@ -99,6 +100,44 @@ def test_protects_a_photo_and_serves_the_verified_bytes(client: Client, photo: P
     assert results.verdict is not None and "Protected" in results.verdict
     assert "Turned upright" in results.verdict
     assert results.scores is not None and "not asked for" in results.scores
+
+
+@needs_flip
+def test_the_table_says_how_visible_the_change_is_beside_jpegs(client: Client, photo: Path) -> None:
+    results = run(client, photo)
+    assert results.record is not None and results.scores is not None
+    report: Any = results.record
+    change, grade = report["difference"], report["visibility"]["grade"]
+    jpegs = [report["references"][name] for name in ("JPEG 75", "JPEG 90")]
+    grades = [jpeg["visibility"]["grade"] for jpeg in jpegs]
+    assert f"<td>{grade}</td>" in results.scores
+    assert f"; the original as JPEG 75: {grades[0]}, as JPEG 90: {grades[1]}</td>" in results.scores
+    for name, title, decimals in [
+        ("flip_p99", "FLIP, 99th percentile", 3),
+        ("delta_e_blurred", "ΔE00 of the blurred change, maximum", 1),
+        ("delta_e_p999", "ΔE00, 99.9th percentile", 2),
+    ]:
+        first, second = (f"{jpeg['difference'][name]:.{decimals}f}" for jpeg in jpegs)
+        assert f'<th scope="row">{title}</th><td>{change[name]:.{decimals}f}</td>' in results.scores
+        assert f"; the original as JPEG 75: {first}, as JPEG 90: {second}</td>" in results.scores
+    place = report["strongest"]
+    assert f"<td>x {place['x']}, y {place['y']}</td>" in results.scores
+    assert "Columns measured" not in results.scores
+
+
+def test_the_table_says_what_was_not_measured(client: Client, photo: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "flip_evaluator", None)
+        patch.setattr(references, "WHOLE_PIXELS", 96 * 40)
+        results = run(client, photo)
+    assert results.record is not None and results.scores is not None
+    report: Any = results.record
+    assert '<th scope="row">FLIP, 99th percentile</th><td>unavailable</td><td>FLIP is' in (
+        results.scores
+    )
+    first, end = report["references"]["JPEG 75"]["columns"]
+    assert end - first == 40
+    assert f"<td>{first} to {end - 1}</td>" in results.scores
 
 
 def test_no_served_file_tells_of_the_original(client: Client, photo: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
+from conftest import MeanColorNetwork, mean_color_spec, needs_flip, textured_pixels
 
 from cvpire import __main__ as command
 from cvpire import classifiers
@@ -61,6 +61,39 @@ def test_a_photo_is_protected(source: Path, capsys: pytest.CaptureFixture[str]) 
     assert report["run"] == "Top1-noL1"
     assert not np.array_equal(read_photo(out / "photo.png").pixels, textured_pixels())
     assert read_photo(out / "photo.map.png").pixels.shape == (48, 48, 3)
+
+
+@needs_flip
+def test_the_line_says_how_visible_the_change_is(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = source.parent / "out"
+    assert run(source, "-o", out, "--run", "Top1-noL1", "--report") == 0
+    line = capsys.readouterr().out
+    report = json.loads((out / "photo.json").read_text())
+    seen, reference = report["visibility"], report["references"]["JPEG 75"]
+    change, alone = report["difference"], reference["difference"]
+    assert (
+        f" The change: {seen['grade']} (FLIP {change['flip_p99']:.3f}, "
+        f"blurred dE00 {change['delta_e_blurred']:.1f}; saving as JPEG 75 alone: "
+        f"{reference['visibility']['grade']}, FLIP {alone['flip_p99']:.3f}, "
+        f"blurred dE00 {alone['delta_e_blurred']:.1f}). SSIM "
+    ) in line
+
+
+def test_without_flip_the_line_says_so(
+    source: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "flip_evaluator", None)
+    assert run(source, "-o", source.parent / "out", "--run", "Top1-noL1") == 0
+    line = capsys.readouterr().out
+    found = re.search(
+        r"The change: \w+ \(blurred dE00 [\d.]+; saving as JPEG 75 alone: \w+, "
+        r"blurred dE00 [\d.]+\)\. "
+        r"FLIP is unavailable: the package flip-evaluator cannot be imported",
+        line,
+    )
+    assert found, line
 
 
 def test_each_bad_file_has_its_sentence_and_the_others_go_on(

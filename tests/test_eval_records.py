@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,14 @@ def test_a_protected_record_needs_its_report() -> None:
         Record.from_line(replace(PROTECTED, report=None).to_line())
     with pytest.raises(ValueError, match="not a record"):
         Record.from_line(replace(PROTECTED, report={"verdict": "protected"}).to_line())
+
+
+def test_a_record_of_before_flip_is_refused() -> None:
+    older = copy.deepcopy(PROTECTED)
+    assert older.report is not None
+    del older.report["difference"]["flip_p99"]
+    with pytest.raises(ValueError, match=r"not a record: .*flip_p99"):
+        Record.from_line(older.to_line())
 
 
 def test_every_record_is_on_the_disk_before_work_goes_on(

@@ -5,21 +5,25 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sys
 
 import numpy as np
 import pytest
 import torch
-from conftest import textured_pixels
+from conftest import needs_flip, textured_pixels
 
 from cvpire import searches as searches_module
 from cvpire.attack import AttackResult
+from cvpire.blotches import strongest_blotch
 from cvpire.classifiers import Classifier, classify, find_spec
 from cvpire.errors import PhotoError
+from cvpire.flip import NO_FLIP
 from cvpire.formats import KINDS, FileFormat
+from cvpire.grades import grade_difference
 from cvpire.images import reading as photo_module
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
-from cvpire.metrics import ssim
+from cvpire.metrics import compare, ssim
 from cvpire.protect import protect, protect_batch
 from cvpire.report import Verdict
 from cvpire.runs import RUNS, Run, find_run
@@ -106,6 +110,58 @@ def test_the_report_is_json_and_knows_its_settings(mean_color_classifier: Classi
     assert len(record["after"]) == 5
 
 
+@needs_flip
+def test_the_report_says_how_visible_the_change_is(mean_color_classifier: Classifier) -> None:
+    original = photo()
+    protected = protect(original, mean_color_classifier, STRONG)
+    record = json.loads(json.dumps(protected.report.as_record(), allow_nan=False))
+    difference = compare(original.pixels, protected.photo.pixels, np.ones((48, 48)))
+    for name in ("delta_e_p999", "delta_e_blurred", "flip_p99"):
+        assert record["difference"][name] == pytest.approx(getattr(difference, name))
+    assert record["visibility"] == grade_difference(difference).as_record()
+    place = record["strongest"]
+    assert place["delta_e"] == record["difference"]["delta_e_blurred"] > 0.0
+    blotch = strongest_blotch(original.pixels, protected.photo.pixels)
+    assert blotch is not None and (place["x"], place["y"]) == (blotch.x, blotch.y)
+
+    assert list(record["references"]) == ["JPEG 75", "JPEG 90"]
+    for name, figures in record["references"].items():
+        saved = FileFormat.parse(name).read_back(original)[1]
+        assert figures["difference"]["ssim"] == pytest.approx(ssim(original.pixels, saved.pixels))
+        assert figures["visibility"]["grade"] in ("none", "faint", "visible")
+        assert (figures["columns"], figures["is_whole"]) == ([0, 48], True)
+
+
+def test_a_report_without_flip(
+    mean_color_classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "flip_evaluator", None)
+    report = protect(photo(), mean_color_classifier, STRONG).report
+    record = json.loads(json.dumps(report.as_record(), allow_nan=False))
+    for figures in (record, *record["references"].values()):
+        assert figures["difference"]["flip_p99"] is None
+        assert figures["visibility"]["by"]["flip_p99"] is None
+        assert figures["visibility"]["unavailable"] == NO_FLIP
+
+
+@needs_flip
+def test_a_photo_without_a_change_has_no_strongest_place(
+    mean_color_classifier: Classifier,
+) -> None:
+    record = protect(FLAT, mean_color_classifier, STRONG).report.as_record()
+    assert record["strongest"] is None
+    assert record["visibility"] == {
+        "grade": "none",
+        "by": {"flip_p99": "none", "delta_e_blurred": "none"},
+        "unavailable": None,
+    }
+
+
+def test_a_photo_wider_than_any_jpeg_has_no_references(mean_color_classifier: Classifier) -> None:
+    wide = Photo(np.zeros((1, 65_501, 3), np.uint8))
+    assert protect(wide, mean_color_classifier, STRONG).report.as_record()["references"] is None
+
+
 def test_a_given_label_that_is_not_the_first_guess_is_not_called_one(
     mean_color_classifier: Classifier,
 ) -> None:
@@ -130,7 +186,9 @@ def test_a_photo_of_any_accepted_size_is_read_back(
 
     monkeypatch.setattr(photo_module, "read_photo", read)
     protected = protect(photo(), mean_color_classifier, STRONG)
-    assert seen == [{"max_pixels": 48 * 48, "max_bytes": len(protected.data)}]
+    # The protected file, then the JPEGs that its change is held against.
+    assert seen[0] == {"max_pixels": 48 * 48, "max_bytes": len(protected.data)}
+    assert [limits["max_pixels"] for limits in seen] == [48 * 48] * 3
 
 
 def test_too_little_memory_is_said(

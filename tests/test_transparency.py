@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from cvpire.blotches import strongest_blotch
 from cvpire.classifiers import Classifier, classify, classify_sights, load_classifier
 from cvpire.formats import KINDS, PNG, FileFormat
+from cvpire.grades import grade_difference
 from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.metrics import compare, ssim
@@ -247,7 +249,7 @@ def test_a_report_has_both_backgrounds(patterns: Classifier) -> None:
     report = protected.report
     record = json.loads(json.dumps(report.as_record(), allow_nan=False))
     assert list(record["backgrounds"]) == ["white", "black"]
-    similarities = []
+    similarities, blotches = [], []
     for background in (WHITE, BLACK):
         figures = record["backgrounds"][background.name]
         before, after = (composite(each, background) for each in (photo, protected.photo))
@@ -258,8 +260,21 @@ def test_a_report_has_both_backgrounds(patterns: Classifier) -> None:
         assert figures["label_probability_after"] == pytest.approx(chance)
         expected = ssim(before.pixels, after.pixels)
         assert figures["difference"]["ssim"] == pytest.approx(expected)
+        blotch = strongest_blotch(before.pixels, after.pixels)
+        assert blotch is not None and figures["strongest"] == blotch._asdict()
+        difference = compare(before.pixels, after.pixels, np.ones((48, 48)))
+        assert figures["visibility"] == grade_difference(difference).as_record()
+        blotches.append(blotch)
         similarities.append(expected)
     assert similarities[0] != similarities[1]
+    stronger = max(blotches, key=lambda blotch: blotch.delta_e)
+    assert record["strongest"] == stronger._asdict()
+    assert record["difference"]["delta_e_blurred"] == stronger.delta_e
+    on_white = composite(photo, WHITE)
+    for name, reference in record["references"].items():
+        saved = FileFormat.parse(name).read_back(on_white)[1]
+        expected = ssim(on_white.pixels, saved.pixels)
+        assert reference["difference"]["ssim"] == pytest.approx(expected)
     assert record["difference"]["ssim"] == pytest.approx(min(similarities))
     most = max(figures["difference"]["linf"] for figures in record["backgrounds"].values())
     assert record["difference"]["linf"] == most
