@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,22 +25,25 @@ from cvpire.views import RESIZED_SIDE
 
 _LEAST_SIDE = 16
 
-# How often an edit of another kind is done to a photo that was moved before.
-_MOVED_BEFORE = 0.5
 
-
-def random_edit(images: Tensor, draw: random.Random) -> Tensor:
-    """An edit or a chain of some: often a move first, which a change survives least.
+def random_edit(images: Tensor, draw: random.Random, edits: str = "posting") -> Tensor:
+    """An edit or a chain of some.
 
     Args:
         images: (1, 3, H, W).
         draw: of the kind of edit and its strength.
+        edits: one of `EDITS`: "posting" is all that may happen to a posted photo, often a move
+            first, which a change survives least; "codecs and sizes" what platforms do by
+            themselves; "none" leaves the images as they are.
 
     Returns:
         (1, 3, h, w) in [0, 1].
     """
-    (edit,) = draw.choices(_EDITS, _WEIGHTS)
-    if edit is not _moved and draw.random() < _MOVED_BEFORE:
+    kinds = EDITS[edits]
+    if not kinds.edits:
+        return images
+    (edit,) = draw.choices(kinds.edits, kinds.weights)
+    if edit is not _moved and draw.random() < kinds.moved_before:
         images = _moved(images, draw).clamp(0.0, 1.0)
     return edit(images, draw).clamp(0.0, 1.0)
 
@@ -50,13 +54,24 @@ def rounded(images: Tensor) -> Tensor:
 
 
 def _compressed(images: Tensor, draw: random.Random) -> Tensor:
+    return _through_codec(images, draw, jpeg=(45, 92), webp=(60, 90))
+
+
+def _compressed_gently(images: Tensor, draw: random.Random) -> Tensor:
+    return _through_codec(images, draw, jpeg=(70, 92), webp=(72, 90))
+
+
+def _through_codec(
+    images: Tensor, draw: random.Random, jpeg: tuple[int, int], webp: tuple[int, int]
+) -> Tensor:
+    """Through a JPEG or, one time in five, a WebP, of a quality within these limits."""
     photo = to_photo(images)
     if draw.random() < 0.2 and fits_webp(photo):
-        data = encode_webp(photo, draw.randint(60, 90))
+        data = encode_webp(photo, draw.randint(*webp))
     elif not fits_jpeg(photo):
         return images
     else:
-        data = encode_jpeg(photo, draw.randint(45, 92))
+        data = encode_jpeg(photo, draw.randint(*jpeg))
     return straight_through(images, to_image(read_written(data, photo).pixels))
 
 
@@ -76,6 +91,10 @@ def _read(images: Tensor, draw: random.Random) -> Tensor:
 
 def _shrunk_and_compressed(images: Tensor, draw: random.Random) -> Tensor:
     return _compressed(_shrunk(images, draw).clamp(0.0, 1.0), draw)
+
+
+def _shrunk_and_compressed_gently(images: Tensor, draw: random.Random) -> Tensor:
+    return _compressed_gently(_shrunk(images, draw).clamp(0.0, 1.0), draw)
 
 
 def _moved(images: Tensor, draw: random.Random) -> Tensor:
@@ -115,15 +134,40 @@ def _coarse(images: Tensor, draw: random.Random) -> Tensor:
 
 
 _Edit = Callable[[Tensor, random.Random], Tensor]
-_EDITS: tuple[_Edit, ...] = (
-    _compressed,
-    _shrunk,
-    _shrunk_and_compressed,
-    _read,
-    _moved,
-    _blurred,
-    _sharpened,
-    _median,
-    _coarse,
-)
-_WEIGHTS = (0.24, 0.08, 0.12, 0.06, 0.26, 0.08, 0.06, 0.06, 0.04)
+
+
+class _Kinds(NamedTuple):
+    """Edits to draw from.
+
+    Attributes:
+        edits: the kinds.
+        weights: how often each is drawn.
+        moved_before: how often a photo is moved before an edit of another kind.
+    """
+
+    edits: tuple[_Edit, ...]
+    weights: tuple[float, ...]
+    moved_before: float
+
+
+EDITS: Mapping[str, _Kinds] = {
+    "none": _Kinds((), (), 0.0),
+    "codecs and sizes": _Kinds(
+        (_compressed_gently, _shrunk, _shrunk_and_compressed_gently), (0.5, 0.2, 0.3), 0.0
+    ),
+    "posting": _Kinds(
+        (
+            _compressed,
+            _shrunk,
+            _shrunk_and_compressed,
+            _read,
+            _moved,
+            _blurred,
+            _sharpened,
+            _median,
+            _coarse,
+        ),
+        (0.24, 0.08, 0.12, 0.06, 0.26, 0.08, 0.06, 0.06, 0.04),
+        0.5,
+    ),
+}

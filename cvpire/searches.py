@@ -19,7 +19,7 @@ from cvpire.attack import AttackResult, StepCallback
 from cvpire.classifiers import find_spec
 from cvpire.conditions import Condition, InEach, OutOfTop
 from cvpire.least_change import find_least_change
-from cvpire.robust_change import Bystander, RobustSettings, find_robust_change
+from cvpire.faint_change import FaintSettings, Surrogate, find_faint_change, most_steps
 from cvpire.shared_classifiers import shared_classifier
 from cvpire.transparency import BACKGROUNDS, seen_images
 
@@ -170,13 +170,13 @@ class LeastChange:
 
 
 @dataclass(frozen=True)
-class RobustChange(RobustSettings):
-    """The search for what survives codecs and edits (see `cvpire.robust_change`).
+class FaintChange(FaintSettings):
+    """Our search for what the eye sees least (see `cvpire.faint_change`).
 
     Attributes:
         besides: names of classifiers that are attacked as well, where their weights are at hand, so
-            that one which nobody attacked may be led astray too. Each sees the whole photo at
-            256x256, and is to have its own first guess leave its first five.
+            that one which nobody attacked may fail too. Each sees the whole photo at 256x256, and
+            is to have its own first guess leave its first five.
     """
 
     besides: tuple[str, ...] = ()
@@ -184,9 +184,9 @@ class RobustChange(RobustSettings):
     @property
     def most_steps(self) -> int:
         """The most steps that a search takes."""
-        return self.rounds * self.round_steps
+        return most_steps(self)
 
-    def against(self, classifier: str) -> RobustChange:
+    def against(self, classifier: str) -> FaintChange:
         """The search for a classifier of this name, which is not attacked twice."""
         return replace(self, besides=tuple(n for n in self.besides if n != classifier))
 
@@ -202,7 +202,7 @@ class RobustChange(RobustSettings):
         alpha: Tensor | None = None,
     ) -> AttackResult:
         """Search a change of each image within its bound."""
-        return find_robust_change(
+        return find_faint_change(
             classifier,
             images,
             epsilon_map,
@@ -210,8 +210,8 @@ class RobustChange(RobustSettings):
             self,
             seed=seed,
             differentiable=classifier.differentiable,
-            bystanders=[
-                _bystander(name, seen_images(images, alpha))
+            surrogates=[
+                _surrogate(name, seen_images(images, alpha))
                 for name in self.besides
                 if is_ready(name)
             ],
@@ -221,11 +221,11 @@ class RobustChange(RobustSettings):
         )
 
 
-def _bystander(name: str, images: Tensor) -> Bystander:
+def _surrogate(name: str, images: Tensor) -> Surrogate:
     other = shared_classifier(name, view="resize").to(images.device)
     with torch.no_grad():
         first = torch.cat([other(image[None]).argmax(dim=1) for image in images])
-    return Bystander(other.differentiable, OutOfTop(first, 5))
+    return Surrogate(other.differentiable, OutOfTop(first, 5))
 
 
 def is_ready(name: str) -> bool:
@@ -233,4 +233,4 @@ def is_ready(name: str) -> bool:
     return find_spec(name).is_ready
 
 
-Search = Algorithm1 | LeastChange | RobustChange
+Search = Algorithm1 | LeastChange | FaintChange

@@ -38,7 +38,9 @@ class Transformation:
     apply: Edit
 
 
-def _jpeg(quality: int, subsampling: str = "4:2:0") -> Edit:
+def jpeg(quality: int, subsampling: str = "4:2:0") -> Edit:
+    """Saved as JPEG of this quality, on white."""
+
     def edit(photo: Photo) -> Photo:
         data = encode_jpeg(on_white(photo), quality, subsampling=subsampling)
         return read_written(data, photo)
@@ -46,11 +48,13 @@ def _jpeg(quality: int, subsampling: str = "4:2:0") -> Edit:
     return edit
 
 
-def _webp(quality: int) -> Edit:
+def webp(quality: int) -> Edit:
+    """Saved as lossy WebP of this quality."""
     return lambda photo: read_written(encode_webp(photo, quality), photo)
 
 
-def _avif(quality: int) -> Edit:
+def avif(quality: int) -> Edit:
+    """Saved as AVIF of this quality."""
     return lambda photo: read_written(encode_avif(photo, quality), photo)
 
 
@@ -68,14 +72,17 @@ def _scaled(image: Image.Image, scale: float, way: Image.Resampling) -> Image.Im
     return image.resize(size, way)
 
 
-def _scale(factor: float, way: Image.Resampling = Image.Resampling.LANCZOS) -> Edit:
+def scale(factor: float, way: Image.Resampling = Image.Resampling.LANCZOS) -> Edit:
+    """Both sides times the factor, with antialiasing."""
     return _by_pillow(lambda image: _scaled(image, factor, way))
 
 
-def _fit(side: int) -> Edit:
+def fit(side: int) -> Edit:
+    """The longest side shrunk to so many pixels; a smaller photo stays as it is."""
+
     def edit(photo: Photo) -> Photo:
         longest = max(photo.width, photo.height)
-        return photo if longest <= side else _scale(side / longest)(photo)
+        return photo if longest <= side else scale(side / longest)(photo)
 
     return edit
 
@@ -92,19 +99,19 @@ def _without_antialiasing(image: Image.Image, size: tuple[int, int]) -> Image.Im
     return image.transform(size, Image.Transform.EXTENT, whole, Image.Resampling.BILINEAR)
 
 
-def _crop(share: float) -> Edit:
-    """Cut that share off each side's length, more of it left and below, as a hand does."""
+def crop(share: float, *, left: float = 0.7, top: float = 0.3) -> Edit:
+    """Cut that share off each side's length; of it, these shares at the left and at the top."""
 
     def cut(image: Image.Image) -> Image.Image:
         width, height = image.size
-        left, top = round(0.7 * share * width), round(0.3 * share * height)
-        right, bottom = left + round((1.0 - share) * width), top + round((1.0 - share) * height)
-        return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+        x, y = round(left * share * width), round(top * share * height)
+        right, bottom = x + round((1.0 - share) * width), y + round((1.0 - share) * height)
+        return image.crop((x, y, max(right, x + 1), max(bottom, y + 1)))
 
     return _by_pillow(cut)
 
 
-def _rotate(degrees: float) -> Edit:
+def rotate(degrees: float) -> Edit:
     """Straighten by some degrees, and cut off the corners that turn black."""
 
     def turn(image: Image.Image) -> Image.Image:
@@ -116,6 +123,26 @@ def _rotate(degrees: float) -> Edit:
         return turned.crop((x, y, width - x, height - y))
 
     return _by_pillow(turn)
+
+
+def blur(radius: float, share: float = 0.0) -> Edit:
+    """A Gaussian of this sigma in pixels, or this share of the longest side where that is more."""
+    return _filter(lambda side: ImageFilter.GaussianBlur(max(radius, side * share)))
+
+
+def sharpen(radius: float, percent: int, share: float = 0.0) -> Edit:
+    """An unsharp mask of this strength; the radius as for `blur`."""
+    return _filter(lambda side: ImageFilter.UnsharpMask(max(radius, side * share), percent, 0))
+
+
+def median() -> Edit:
+    """The median of 3x3 pixels."""
+    return _filter(lambda side: ImageFilter.MedianFilter(3))
+
+
+def read_aliased() -> Edit:
+    """Shrunk to what a classifier sees by four pixels for each, whatever lies between them."""
+    return _read_at_once(_without_antialiasing)
 
 
 def _filter(make: Callable[[int], ImageFilter.Filter]) -> Edit:
@@ -131,7 +158,8 @@ def _filter(make: Callable[[int], ImageFilter.Filter]) -> Edit:
     return _by_pillow(filtered)
 
 
-def _posterize(bits: int) -> Edit:
+def posterize(bits: int) -> Edit:
+    """So many bits a channel."""
     step = 256 >> bits
 
     def edit(photo: Photo) -> Photo:
@@ -141,7 +169,9 @@ def _posterize(bits: int) -> Edit:
     return edit
 
 
-def _chain(*edits: Edit) -> Edit:
+def chain(*edits: Edit) -> Edit:
+    """One after the other."""
+
     def edit(photo: Photo) -> Photo:
         for each in edits:
             photo = each(photo)
@@ -150,7 +180,7 @@ def _chain(*edits: Edit) -> Edit:
     return edit
 
 
-_screenshot = _chain(_fit(1440), _scale(0.85, Image.Resampling.BILINEAR))
+screenshot = chain(fit(1440), scale(0.85, Image.Resampling.BILINEAR))
 
 
 def _registry(*transformations: Transformation) -> Mapping[str, Transformation]:
@@ -158,43 +188,35 @@ def _registry(*transformations: Transformation) -> Mapping[str, Transformation]:
 
 
 TRANSFORMATIONS: Mapping[str, Transformation] = _registry(
-    Transformation("jpeg-95", "JPEG 95, full colour (4:4:4)", _jpeg(95, "4:4:4")),
-    Transformation("jpeg-85", "JPEG 85", _jpeg(85)),
-    Transformation("jpeg-75", "JPEG 75", _jpeg(75)),
-    Transformation("jpeg-50", "JPEG 50", _jpeg(50)),
-    Transformation("webp-80", "WebP 80", _webp(80)),
-    *((Transformation("avif-60", "AVIF 60", _avif(60)),) if has_avif() else ()),
-    Transformation("resize-2048", "shrunk to 2048 pixels", _fit(2048)),
-    Transformation("resize-1600", "shrunk to 1600 pixels", _fit(1600)),
-    Transformation("resize-1080", "shrunk to 1080 pixels", _fit(1080)),
-    Transformation("resize-720", "shrunk to 720 pixels", _fit(720)),
-    Transformation("half", "shrunk by half", _scale(0.5)),
+    Transformation("jpeg-95", "JPEG 95, full colour (4:4:4)", jpeg(95, "4:4:4")),
+    Transformation("jpeg-85", "JPEG 85", jpeg(85)),
+    Transformation("jpeg-75", "JPEG 75", jpeg(75)),
+    Transformation("jpeg-50", "JPEG 50", jpeg(50)),
+    Transformation("webp-80", "WebP 80", webp(80)),
+    *((Transformation("avif-60", "AVIF 60", avif(60)),) if has_avif() else ()),
+    Transformation("resize-2048", "shrunk to 2048 pixels", fit(2048)),
+    Transformation("resize-1600", "shrunk to 1600 pixels", fit(1600)),
+    Transformation("resize-1080", "shrunk to 1080 pixels", fit(1080)),
+    Transformation("resize-720", "shrunk to 720 pixels", fit(720)),
+    Transformation("half", "shrunk by half", scale(0.5)),
     Transformation(
         "read-bicubic",
         "read at 256x256 by Pillow, bicubic",
         _read_at_once(lambda image, size: image.resize(size, Image.Resampling.BICUBIC)),
     ),
+    Transformation("read-aliased", "read at 256x256 without antialiasing", read_aliased()),
+    Transformation("crop", "cropped by 4%", crop(0.04)),
+    Transformation("rotate", "turned by 1 degree", rotate(1.0)),
+    Transformation("blur", "blurred", blur(0.8, 1 / 1000)),
+    Transformation("sharpen", "sharpened", sharpen(1.0, 100, 1 / 800)),
+    Transformation("median", "median of 3x3", median()),
+    Transformation("5-bit", "32 levels a channel", posterize(5)),
+    Transformation("screenshot", "a screenshot", screenshot),
     Transformation(
-        "read-aliased", "read at 256x256 without antialiasing", _read_at_once(_without_antialiasing)
+        "resize-jpeg", "shrunk to 1080 pixels, then JPEG 75", chain(fit(1080), jpeg(75))
     ),
-    Transformation("crop", "cropped by 4%", _crop(0.04)),
-    Transformation("rotate", "turned by 1 degree", _rotate(1.0)),
-    Transformation(
-        "blur", "blurred", _filter(lambda side: ImageFilter.GaussianBlur(max(0.8, side / 1000)))
-    ),
-    Transformation(
-        "sharpen",
-        "sharpened",
-        _filter(lambda side: ImageFilter.UnsharpMask(max(1.0, side / 800), 100, 0)),
-    ),
-    Transformation("median", "median of 3x3", _filter(lambda side: ImageFilter.MedianFilter(3))),
-    Transformation("5-bit", "32 levels a channel", _posterize(5)),
-    Transformation("screenshot", "a screenshot", _screenshot),
-    Transformation(
-        "resize-jpeg", "shrunk to 1080 pixels, then JPEG 75", _chain(_fit(1080), _jpeg(75))
-    ),
-    Transformation("screenshot-jpeg", "a screenshot, then JPEG 85", _chain(_screenshot, _jpeg(85))),
-    Transformation("jpeg-jpeg", "JPEG 85, then JPEG 75", _chain(_jpeg(85), _jpeg(75))),
+    Transformation("screenshot-jpeg", "a screenshot, then JPEG 85", chain(screenshot, jpeg(85))),
+    Transformation("jpeg-jpeg", "JPEG 85, then JPEG 75", chain(jpeg(85), jpeg(75))),
 )
 
 # All that may happen to a posted photo.

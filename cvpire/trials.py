@@ -1,0 +1,102 @@
+"""Trials: what a protected photo is put through before its change is called enough.
+
+They are the kinds of edit that `cvpire.transformations` knows, by Pillow and on 8-bit pixels, at
+strengths drawn around those of the rehearsal. So a change is tried on more than the rehearsal asks,
+and never on the very edits that it will be judged by.
+"""
+
+from __future__ import annotations
+
+import random
+
+from PIL import Image
+
+from cvpire.encoders import has_avif
+from cvpire.images.photo import Photo
+from cvpire.transformations import (
+    Edit,
+    avif,
+    blur,
+    chain,
+    crop,
+    jpeg,
+    median,
+    read_aliased,
+    rotate,
+    scale,
+    sharpen,
+    webp,
+)
+
+# A larger photo is tried at about so many pixels: an edit of more takes long, and a classifier sees
+# it small all the same.
+TRIAL_PIXELS = 1_000_000
+
+
+def draw_trials(edits: str, seed: int) -> list[Edit]:
+    """The trials for a set of edits; what "none" asks for is the photo as it is.
+
+    Args:
+        edits: one of `cvpire.random_edits.EDITS`.
+        seed: of the strengths.
+
+    Returns:
+        Functions from a photo without transparency to what is left of it.
+    """
+    draw = random.Random(seed)
+    match edits:
+        case "none":
+            return []
+        case "codecs and sizes":
+            return _codecs_and_sizes(draw)
+        case _:
+            return _posting(draw)
+
+
+def _codecs_and_sizes(draw: random.Random) -> list[Edit]:
+    return [
+        jpeg(draw.randint(86, 95)),
+        jpeg(draw.randint(78, 85)),
+        *(jpeg(draw.randint(72, 77)) for _ in range(2)),
+        webp(draw.randint(76, 84)),
+        *([avif(draw.randint(57, 63))] if has_avif() else []),
+        scale(draw.uniform(0.45, 0.55)),
+        _screenshot(draw),
+        chain(_screenshot(draw), jpeg(draw.randint(80, 88))),
+        chain(scale(draw.uniform(0.6, 0.95)), jpeg(draw.randint(72, 78))),
+        chain(jpeg(draw.randint(80, 88)), jpeg(draw.randint(72, 78))),
+    ]
+
+
+def _posting(draw: random.Random) -> list[Edit]:
+    return [
+        jpeg(draw.randint(78, 90)),
+        jpeg(draw.randint(68, 77)),
+        jpeg(draw.randint(47, 55)),
+        webp(draw.randint(74, 82)),
+        *([avif(draw.randint(56, 62))] if has_avif() else []),
+        scale(draw.uniform(0.45, 0.55)),
+        read_aliased(),
+        *(_crop(draw) for _ in range(2)),
+        *(rotate(sign * draw.uniform(0.8, 1.2)) for sign in (-1.0, 1.0)),
+        blur(draw.uniform(0.7, 1.0), 1 / 1000),
+        sharpen(1.0, draw.randint(80, 120), 1 / 800),
+        median(),
+        chain(_screenshot(draw), jpeg(draw.randint(80, 88))),
+        chain(jpeg(draw.randint(80, 88)), jpeg(draw.randint(70, 78))),
+    ]
+
+
+def _screenshot(draw: random.Random) -> Edit:
+    return scale(draw.uniform(0.75, 0.95), Image.Resampling.BILINEAR)
+
+
+def _crop(draw: random.Random) -> Edit:
+    share, left, top = draw.uniform(0.03, 0.05), draw.random(), draw.random()
+    return crop(share, left=left, top=top)
+
+
+def trial_size(photo: Photo) -> Photo:
+    """The photo at the size that it is tried at: the same for all but large ones."""
+    pixels = photo.width * photo.height
+    return photo if pixels <= TRIAL_PIXELS else scale((TRIAL_PIXELS / pixels) ** 0.5)(photo)
