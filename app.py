@@ -19,17 +19,19 @@ from cvpire.classifiers import CLASSIFIERS, ClassifierSpec, find_spec
 from cvpire.errors import CvpireError
 from cvpire.formats import KINDS
 from cvpire.memory import keep_freed_memory
-from cvpire.runs import DEFAULT_RUN, RUNS
+from cvpire.runs import DEFAULT_RUN
 from cvpire.views import MAX_NATIVE_PIXELS
 from page import handlers, render
 from page.blocks import Page
 from page.components import (
+    RawCheckbox,
     RawDropdown,
     RawImage,
     RawNumber,
     RawRadio,
     RawSlider,
 )
+from page.run_choices import run_choices, run_sentence
 from page.settings import ServerSettings
 from page.style import CSS, THEME
 from page.untyped_files import HEAD
@@ -101,8 +103,13 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                 )
                 if found := find_examples():
                     gr.Examples(found, photo, cache_examples=False, label="Or try one of these")
-                run = RawDropdown(list(RUNS), value=DEFAULT_RUN, label="Run", elem_id="run")
-                run_hint = _hint(handlers.describe_run(DEFAULT_RUN))
+                run = RawDropdown(run_choices(), value=DEFAULT_RUN, label="Run", elem_id="run")
+                run_hint = _hint(run_sentence(DEFAULT_RUN))
+                group = RawCheckbox(
+                    label="Hide the whole kind of place (no kind of home, say, among the first "
+                    "five)",
+                    elem_id="group",
+                )
                 classifier = RawDropdown(
                     _classifier_choices(),
                     value="auto",
@@ -164,7 +171,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
 
         # Of the visitor's last photo, what a rehearsal needs: no browser gets or sends it.
         order = gr.State()
-        inputs = [photo, run, classifier, view, metric, kind, quality, kilobytes]
+        inputs = [photo, run, classifier, view, metric, kind, quality, kilobytes, group]
         outputs = [
             *(verdict, download, slider, before, after, heat, legend),
             *(top5_before, top5_after, scores, record, order),
@@ -211,7 +218,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
         )
         photo.change(handlers.change_photo, photo, everything, cancels=[job, trial], **quiet)
         kind.change(handlers.describe_kind, kind, [quality, kilobytes], **quiet)
-        run.change(handlers.describe_run, run, run_hint, **quiet)
+        run.change(handlers.describe_run, run, [run_hint, group], **quiet)
         classifier.change(handlers.describe_classifier, classifier, classifier_hint, **quiet)
         demo.unload(handlers.close_session)
     return demo.queue()

@@ -118,6 +118,7 @@ def _protect_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"{', '.join(RUNS)} (default: {DEFAULT_RUN})",
     )
+    _add_group(parser, "hide the whole kind of place, such as every room of a home")
     parser.add_argument(
         "--classifier", default="auto", metavar="NAME", help=", ".join(("auto", *CLASSIFIERS))
     )
@@ -154,8 +155,12 @@ def _protect_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_group(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--group", action="store_true", help=f"{what} (the run's -group variant)")
+
+
 def _protect(options: argparse.Namespace) -> int:
-    run = find_run(options.run)
+    run = find_run(options.run, group=options.group)
     file_format = _file_format(options)
     classifier = load_classifier(options.classifier, view=options.view)
     run.check(classifier.labels)
@@ -350,6 +355,7 @@ def _rehearse_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--run", metavar="NAME", help=f"that made it and judges it (default: {DEFAULT_RUN})"
     )
+    _add_group(parser, "it was made to hide the whole kind of place, and is judged by that")
     parser.add_argument("--classifier", metavar="NAME", help="it was made against (default: auto)")
     parser.add_argument("--view", choices=VIEWS, help="it was made for (default: resize)")
     return parser
@@ -363,7 +369,10 @@ def _rehearse(options: argparse.Namespace) -> int:
         else (target.classifier, target.view)
     )
     classifier = load_classifier(name, view=view)
-    run = find_run(options.run or DEFAULT_RUN) if target is None else target.find_run(classifier)
+    if target is None:
+        run = find_run(options.run or DEFAULT_RUN, group=options.group)
+    else:
+        run = target.find_run(classifier)
     run.check(classifier.labels)
     photo = read_photo(options.file)
     if target is not None:
@@ -397,8 +406,8 @@ def _rehearse(options: argparse.Namespace) -> int:
 
 
 def _read_target(options: argparse.Namespace) -> Target:
-    for name in ("label", "run", "classifier", "view"):
-        if getattr(options, name) is not None:
+    for name in ("label", "run", "group", "classifier", "view"):
+        if getattr(options, name) not in (None, False):
             raise SettingsError(f"--report tells the {name} already: leave out --{name}.")
     return Target.read(options.report)
 

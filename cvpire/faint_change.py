@@ -409,9 +409,7 @@ class _Search:
             seen = self._sights.of_file(self._sights.written(change))
             photos = [trial_size(to_photo(sight[None])) for sight in seen]
             return [
-                min(
-                    self._least_slack(to_image(trial(photo).pixels).to(change)) for photo in photos
-                )
+                min(self._least_slack(to_image(trial(photo).pixels).to(change)) for photo in photos)
                 for trial in self._trials
             ]
 

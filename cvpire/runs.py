@@ -76,6 +76,16 @@ class Run:
         """The run for a classifier of this name, which is not attacked twice."""
         return replace(self, search=self.search.against(classifier))
 
+    def for_group(self) -> Run:
+        """The run that hides the whole kind of place, by the same search within the same bound."""
+        return replace(
+            self,
+            name=f"{self.name}-group",
+            summary="No scene of its kind (such as home or worship) is among the first five; "
+            f"otherwise as {self.name}.",
+            condition=_group_out_of_top(5),
+        )
+
 
 def _out_of_top(k: int, share: float = 1.0) -> ConditionMaker:
     def make(labels: Tensor, classes: Labels) -> Condition:
@@ -127,8 +137,13 @@ _LEAST_CHANGE_MAGNITUDE = 192 / 255
 _FAINT_MAGNITUDE = 200 / 255
 
 
+# Runs that can hide the whole kind of place as well.
+_WITH_GROUP_VARIANT = ("Invisible", "Balanced", "Posting")
+
+
 def _registry(*runs: Run) -> Mapping[str, Run]:
-    return {run.name: run for run in runs}
+    variants = [run.for_group() for run in runs if run.name in _WITH_GROUP_VARIANT]
+    return {run.name: run for run in (*runs, *variants)}
 
 
 RUNS: Mapping[str, Run] = _registry(
@@ -265,15 +280,32 @@ RUNS: Mapping[str, Run] = _registry(
 DEFAULT_RUN = "Posting"
 
 
-def find_run(name: str) -> Run:
+def find_run(name: str, *, group: bool = False) -> Run:
     """The run of a name.
 
+    Args:
+        name: in the registry.
+        group: take its variant that hides the whole kind of place.
+
     Raises:
-        SettingsError: for an unknown name, listing the known ones.
+        SettingsError: for an unknown name, listing the known ones, or a run without that variant.
     """
     try:
-        return RUNS[name]
+        run = RUNS[name]
     except KeyError:
         raise SettingsError(
             f"There is no run {name!r}; the known ones are {', '.join(RUNS)}."
         ) from None
+    if not group:
+        return run
+    if not has_group_variant(name):
+        raise SettingsError(
+            f"The run {name} has no variant that hides the whole kind of place: choose one of "
+            f"{', '.join(_WITH_GROUP_VARIANT)}, or do not ask for it."
+        )
+    return RUNS[run.for_group().name]
+
+
+def has_group_variant(name: str) -> bool:
+    """Whether the run of this name has a variant that hides the whole kind of place."""
+    return name in _WITH_GROUP_VARIANT

@@ -18,8 +18,8 @@ from cvpire.algorithm1 import perturb
 from cvpire.attack import AttackResult, StepCallback
 from cvpire.classifiers import find_spec
 from cvpire.conditions import Condition, InEach, OutOfTop
-from cvpire.least_change import find_least_change
 from cvpire.faint_change import FaintSettings, Surrogate, find_faint_change, most_steps
+from cvpire.least_change import find_least_change
 from cvpire.shared_classifiers import shared_classifier
 from cvpire.transparency import BACKGROUNDS, seen_images
 

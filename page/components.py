@@ -70,6 +70,16 @@ class RawRadio(gr.Radio):
         return payload
 
 
+class RawCheckbox(gr.Checkbox):
+    """A yes or no that the handler checks."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """What came."""
+        return payload
+
+
 class RawSlider(gr.Slider):
     """A number whose handler knows the range."""
 

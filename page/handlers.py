@@ -18,11 +18,12 @@ from cvpire.errors import SettingsError
 from cvpire.formats import KINDS, FileFormat
 from cvpire.heatmap import heatmap
 from cvpire.images.photo import Photo, encode_png, preview
-from cvpire.runs import find_run
+from cvpire.runs import find_run, has_group_variant
 from cvpire.target import Target
 from page import render
 from page.files import Holdings, keep_result
 from page.jobs import JobRefused, Jobs, JobStopped, Kind
+from page.run_choices import run_sentence
 from page.visitor_queue import VisitorQueue
 from page.visitors import Visitor, find_address
 from page.work import Order, Outcome, RehearsalOrder, carry_out, carry_out_rehearsal
@@ -76,6 +77,7 @@ def protect_photo(
     kind: str,
     quality: float,
     kilobytes: float | None,
+    group: bool,
     request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
 ) -> tuple[Any, ...]:
@@ -87,7 +89,7 @@ def protect_photo(
     try:
         with JOBS.working(_event()) as job:
             HOLDINGS.hold(session, path)
-            order = _order(path, run, classifier, view, metric, kind, quality, kilobytes)
+            order = _order(path, run, classifier, view, metric, kind, quality, kilobytes, group)
             outcome = carry_out(order, lambda share, words: progress(share, desc=words), job.check)
             job.check()
             results = _results(outcome)
@@ -154,9 +156,12 @@ def shown(record: dict[str, Any] | None) -> tuple[gr.Column, gr.Column]:
     return gr.Column(visible=bool(is_success)), gr.Column(visible=record is not None)
 
 
-def describe_run(run: str) -> str:
-    """What a run does."""
-    return find_run(_text("run", run)).summary
+def describe_run(run: str) -> tuple[str, gr.Checkbox]:
+    """What a run does, and the choice of the whole kind of place where there is one to make."""
+    name = find_run(_text("run", run)).name
+    if has_group_variant(name):
+        return run_sentence(name), gr.Checkbox(visible=True)
+    return run_sentence(name), gr.Checkbox(visible=False, value=False)
 
 
 def describe_kind(kind: str) -> tuple[gr.Slider, gr.Number]:
@@ -215,6 +220,7 @@ def _order(
     kind: object,
     quality: object,
     kilobytes: object,
+    group: object,
 ) -> Order:
     """What was asked for; each value may be anything, since anybody may send it.
 
@@ -232,7 +238,8 @@ def _order(
     if metric not in _METRICS:
         known = ", ".join(filter(None, _METRICS))
         raise SettingsError(f"expected a metric of {known}, or none, got {_shown(metric)}")
-    names = (_text("run", run), _text("classifier", classifier), _text("view", view))
+    chosen = find_run(_text("run", run), group=_flag("group", group))
+    names = (chosen.name, _text("classifier", classifier), _text("view", view))
     return Order(_text("path", path), *names, metric, file_format)
 
 
@@ -249,6 +256,12 @@ def _number(name: str, value: object) -> float:
         return float(value)
     except OverflowError:
         return math.inf
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise SettingsError(f"expected true or false for {name}, got {_shown(value)}")
+    return value
 
 
 def _shown(value: object) -> str:

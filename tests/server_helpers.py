@@ -127,6 +127,7 @@ def order(path: object, /, **changes: object) -> list[Any]:
         "kind": "PNG",
         "quality": 90,
         "kilobytes": 0,
+        "group": False,
     }
     assert set(changes) <= set(values)
     return list({**values, **changes}.values())

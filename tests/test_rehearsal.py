@@ -93,7 +93,7 @@ def test_as_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     code = main(["rehearse", str(after), "--label", "kitchen"])
     lines = capsys.readouterr().out.splitlines()
     counted = re.fullmatch(
-        r"scenes: kitchen: out of the first five \(run Robust\) in (\d+) of (\d+)\.", lines[0]
+        r"scenes: kitchen: out of the first five \(run Posting\) in (\d+) of (\d+)\.", lines[0]
     )
     assert counted is not None
     assert code == (0 if counted[1] == counted[2] else 1)
@@ -197,7 +197,7 @@ def test_a_report_tells_all_that_is_needed(made: Path, capsys: pytest.CaptureFix
     # By the default run the same file is not protected: its class is the second guess.
     assert main(["rehearse", file, "--label", label]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"scenes: {label}: out of the first five (run Robust) in ")
+    assert lines[0].startswith(f"scenes: {label}: out of the first five (run Posting) in ")
     assert lines[1].startswith("  the file as it is: RECOGNISED, ")
     main(["rehearse", file, "--label", label, "--run", "Top1-min"])
     assert capsys.readouterr().out.splitlines()[0].startswith(start)
@@ -252,13 +252,14 @@ def test_what_is_no_json_gets_one_sentence(
     assert "cannot be read: there is no such file" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["label", "run", "classifier", "view"])
+@pytest.mark.parametrize("option", ["label", "run", "group", "classifier", "view"])
 def test_a_report_leaves_nothing_to_say(
     made: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
-    value = {"label": "kitchen", "run": "Robust", "classifier": "scenes", "view": "native"}[option]
+    values = {"label": "kitchen", "run": "Posting", "classifier": "scenes", "view": "native"}
+    value = [values[option]] if option in values else []
     known = ["rehearse", str(made / "before.png"), "--report", str(made / "before.json")]
-    assert main([*known, f"--{option}", value]) == 2
+    assert main([*known, f"--{option}", *value]) == 2
     assert f"--report tells the {option} already: leave out --{option}" in capsys.readouterr().err
 
 

@@ -81,7 +81,7 @@ def example(page: Page, photo: Path) -> str:
     command = str(json.loads(text)["named_endpoints"]["/protect"]["code_snippets"]["bash"])
     for old, new in [
         ("@/path/to/your/file", f"@{photo}"),
-        ('"run": "Robust"', '"run": "Top1-noL1"'),
+        ('"run": "Posting"', '"run": "Top1-noL1"'),
         ('"classifier": "auto"', '"classifier": "lite0-imagenet"'),
         ('"view": "resize"', '"view": "native"'),
         ('"metric": "auto"', '"metric": ""'),
@@ -114,7 +114,7 @@ def test_the_example_for_curl_gives_as_many_results_to_two_clients_at_once(
 
 
 def test_both_ways_of_calling_work_without_a_session(api: Api, path: str) -> None:
-    names = ("path", "run", "classifier", "view", "metric", "kind", "quality", "kilobytes")
+    names = ("path", "run", "classifier", "view", "metric", "kind", "quality", "kilobytes", "group")
     for _ in range(3):
         status, answer = api.post("/call/v2/protect", dict(zip(names, order(path), strict=True)))
         assert status == 200
@@ -674,6 +674,7 @@ _BAD: dict[tuple[str, str], list[Any]] = {
     ("quality", "expected a number for quality, got "): ["90", None, [90], True],
     ("kilobytes", _RANGE): [-5, 1e306, float("nan"), 10**400],
     ("kilobytes", "expected a number for kilobytes, got "): ["9", [], {}, False, "x" * 10_000],
+    ("group", "expected true or false for group, got "): [None, 0, 1, "true", [True], {}],
 }
 BAD = [(*key, value) for key, values in _BAD.items() for value in values]
 
@@ -722,7 +723,7 @@ def test_no_address_is_fetched_for_anybody(
 def test_a_request_of_another_shape_gets_a_sentence(api: Api, path: str) -> None:
     for data in ([], order(path)[:3]):
         kind, answer = api.call(data)
-        assert kind == "error" and answer["error"].startswith("expected 8 values in")
+        assert kind == "error" and answer["error"].startswith("expected 9 values in")
     for body, sentence in [
         ({}, "No value provided for required argument: path."),
         ({"path": None, "speed": 1}, "Parameter `speed` is not a valid key-word argument."),
