@@ -1,9 +1,12 @@
-"""The search for a change that edits do not undo."""
+"""The search for the faintest change that edits do not undo."""
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,16 +14,24 @@ import torch
 from conftest import textured_pixels
 from torch import Tensor
 
-from cvpire import random_edits, robust_change
-from cvpire.attack import AttackStep
+from cvpire import faint_change
+from cvpire.attack import AttackResult, AttackStep
 from cvpire.conditions import OutOfTop
-from cvpire.random_edits import random_edit, rounded
-from cvpire.robust_change import Bystander, RobustSettings, find_robust_change
+from cvpire.encoders import encode_jpeg
+from cvpire.faint_change import FaintSettings, Surrogate, find_faint_change, most_steps
+from cvpire.images.reading import read_written
+from cvpire.random_edits import random_edit
 from cvpire.runs import RUNS
+from cvpire.sensitivity import ContrastCost
+from cvpire.tensors import straight_through, to_image, to_photo
 from cvpire.threshold import epsilon_map, threshold_map
-from cvpire.visibility import local_mean
+from cvpire.transparency import seen_images
 
-QUICK = RobustSettings(margin=0.5, weight=3.0, round_steps=12, rounds=2)
+PLAIN = FaintSettings("none", steps=4, views=1, reserve=0.0)
+QUICK = FaintSettings("posting", steps=8, margin=1.0, reserve=0.3)
+LABEL_0 = OutOfTop(torch.tensor([0]))
+
+Model = Callable[[Tensor], Tensor]
 
 
 def image(height: int = 48, width: int = 64, seed: int = 1) -> Tensor:
@@ -32,7 +43,7 @@ def bound(images: Tensor, levels: float = 48.0) -> Tensor:
     return epsilon_map(threshold_map(images), levels / 255.0)
 
 
-def red_or_not(images: Tensor) -> Callable[[Tensor], Tensor]:
+def red_or_not(images: Tensor) -> Model:
     """Class 0 as long as the photo is as red as it was: changes fine and coarse alike count."""
     start = float(images[:, 0].mean()) - 0.004
 
@@ -43,7 +54,7 @@ def red_or_not(images: Tensor) -> Callable[[Tensor], Tensor]:
     return logits
 
 
-def pale_or_not(images: Tensor) -> Callable[[Tensor], Tensor]:
+def pale_or_not(images: Tensor) -> Model:
     """Class 0 as long as the photo is no bluer than it was."""
     start = float(images[:, 2].mean()) + 0.004
 
@@ -54,56 +65,108 @@ def pale_or_not(images: Tensor) -> Callable[[Tensor], Tensor]:
     return logits
 
 
-@pytest.mark.parametrize("edit", random_edits._EDITS)
-def test_each_edit_gives_an_image_and_a_gradient(edit: random_edits._Edit) -> None:
-    images = image().requires_grad_(True)
-    for seed in range(4):
-        edited = edit(images, random.Random(seed))
-        assert edited.shape[:2] == (1, 3)
-        assert edited.shape[2] <= 48 or edited.shape[2:] == (256, 256)
-        assert not torch.equal(edited, images)
-        (gradient,) = torch.autograd.grad(edited.mean(), images)
-        assert bool(gradient.isfinite().all())
-        # The edit of a brighter photo is a brighter photo.
-        assert float(gradient.sum()) == pytest.approx(1.0, abs=0.15)
+def find(
+    model: Model, images: Tensor, settings: FaintSettings = QUICK, **options: object
+) -> AttackResult:
+    """The search within the usual bound, by seed 0 unless another is given."""
+    given: dict[str, object] = {"seed": 0, **options}
+    condition = OutOfTop(torch.zeros(len(images), dtype=torch.int64))
+    return find_faint_change(model, images, bound(images), condition, settings, **given)  # type: ignore[arg-type]
 
 
-def test_edits_follow_their_seed_and_stay_in_range() -> None:
+def is_met(model: Model, images: Tensor) -> bool:
+    return bool(LABEL_0.is_met(model(images)).all())
+
+
+def contrast(images: Tensor, changed: Tensor) -> float:
+    """The visible contrast of a change, as the search counts it."""
+    levels = (255.0 * images[0]).numpy()
+    cost = ContrastCost([levels], (255.0 * bound(images)[0, 0]).numpy())
+    return cost.contrast((255.0 * changed[0]).numpy() - levels)
+
+
+@pytest.mark.parametrize("settings", [PLAIN, QUICK], ids=lambda settings: str(settings.edits))
+def test_the_change_is_of_whole_levels_within_its_bound(settings: FaintSettings) -> None:
     images = image()
-    first, second = (
-        [random_edit(images, draw) for _ in range(12)]
-        for draw in (random.Random(5), random.Random(5))
-    )
-    for one, other in zip(first, second, strict=True):
-        assert torch.equal(one, other)
-        assert 0.0 <= float(one.min()) <= float(one.max()) <= 1.0
-
-
-def test_rounding_is_that_of_a_file() -> None:
-    images = torch.tensor([[[[0.1, 0.5004], [0.4996, 1.0]]]]).expand(1, 3, 2, 2)
-    assert torch.equal(rounded(images) * 255.0, (images * 255.0).round())
-
-
-def test_the_change_holds_within_its_bound_and_after_edits() -> None:
-    images = image()
-    limit = bound(images)
     model = red_or_not(images)
-    condition = OutOfTop(torch.tensor([0]))
-    result = find_robust_change(model, images, limit, condition, QUICK, seed=0)
-    assert bool(result.success[0])
-    assert bool(((result.images - images).abs() <= limit + 1e-6).all())
+    result = find(model, images, settings)
+    assert not is_met(model, images)
+    assert bool(result.success[0]) and is_met(model, result.images)
+    assert not result.stopped
+    assert bool(((result.images - images).abs() <= bound(images) + 1e-6).all())
     levels = result.images * 255.0
     assert torch.allclose(levels, levels.round(), atol=1e-3)
+    assert int(result.steps[0]) <= most_steps(settings)
+
+
+def test_the_change_holds_after_edits() -> None:
+    images = image()
+    model = red_or_not(images)
+    result = find(model, images)
     draw = random.Random(99)
-    kept = [bool(condition.is_met(model(random_edit(result.images, draw)))) for _ in range(20)]
+    kept = [is_met(model, random_edit(result.images, draw)) for _ in range(20)]
     assert sum(kept) >= 18
-    again = find_robust_change(model, images, limit, condition, QUICK, seed=0)
-    assert torch.equal(again.images, result.images)
+
+
+def test_one_seed_gives_one_change_and_another_seed_another() -> None:
+    images = image()
+    model = red_or_not(images)
+    first, again, other = (find(model, images, seed=seed).images for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_a_model_is_left_as_it_was() -> None:
+    images = image()
+    before = images.clone()
+    network = torch.nn.Linear(3, 2)
+    weights = network.weight.detach().clone()
+
+    def model(views: Tensor) -> Tensor:
+        logits: Tensor = network(views.mean(dim=(-2, -1)))
+        return logits
+
+    find(model, images, PLAIN)
+    assert torch.equal(images, before)
+    assert torch.equal(network.weight.detach(), weights)
+    assert network.weight.grad is None
+
+
+def test_what_is_to_survive_more_costs_more() -> None:
+    images = image()
+    model = red_or_not(images)
+    faint, held, strong = (
+        contrast(images, find(model, images, settings).images)
+        for settings in (PLAIN, QUICK, replace(QUICK, reserve=1.5))
+    )
+    assert faint < held < strong
+
+
+def test_no_fainter_one_would_do() -> None:
+    """Of changes in the direction that it found: 0.9 of it, in whole levels, does not do it."""
+    images = image()
+    model = red_or_not(images)
+    result = find(model, images, PLAIN)
+    fainter = images + 0.9 * (result.images - images)
+    assert bool(result.success[0])
+    assert not is_met(model, fainter)
+
+
+def test_a_given_contrast_is_spent_without_trials() -> None:
+    images = image()
+    settings = replace(QUICK, steps=12, contrast=3.0)
+    wide = torch.ones_like(images[:, :1])
+    sights = faint_change._Sights(images, wide, None, None)
+    model = red_or_not(images)
+    search = faint_change._Search(sights, model, LABEL_0, [], settings, seed=0)
+    assert not search.run(model, lambda: False)
+    assert search.step == settings.steps == most_steps(settings)
+    cost = ContrastCost([(255.0 * images[0]).numpy()], (255.0 * wide[0, 0]).numpy())
+    assert cost.contrast((255.0 * search.best[0]).numpy()) == pytest.approx(3.0, rel=1e-3)
 
 
 def test_a_large_photo_is_searched_small_and_changed_in_full() -> None:
     images = image(900, 1200)
-    limit = bound(images)
     seen: list[int] = []
     model = red_or_not(images)
 
@@ -111,45 +174,69 @@ def test_a_large_photo_is_searched_small_and_changed_in_full() -> None:
         seen.append(views.shape[-2] * views.shape[-1])
         return model(views)
 
-    result = find_robust_change(
-        model, images, limit, OutOfTop(torch.tensor([0])), QUICK, seed=0, differentiable=watched
-    )
-    assert max(seen) <= 365_000
-    assert bool(result.success[0])
-    assert bool(((result.images - images).abs() <= limit + 1e-6).all())
+    result = find(model, images, replace(PLAIN, steps=2), differentiable=watched)
+    assert seen and max(seen) <= 365_000
+    assert bool(result.success[0]) and is_met(model, result.images)
+    assert result.images.shape == images.shape
+    assert bool(((result.images - images).abs() <= bound(images) + 1e-6).all())
 
 
 def test_images_of_a_batch_are_each_searched_alone() -> None:
     images = torch.cat((image(seed=1), image(seed=2)))
-    limit, model = bound(images), red_or_not(images[:1])
-    condition = OutOfTop(torch.tensor([0, 0]))
-    both = find_robust_change(model, images, limit, condition, QUICK, seed=0)
-    alone = find_robust_change(
-        model, images[:1], limit[:1], OutOfTop(torch.tensor([0])), QUICK, seed=0
-    )
-    assert torch.equal(both.images[:1], alone.images)
-    alone = find_robust_change(
-        model, images[1:], limit[1:], OutOfTop(torch.tensor([0])), QUICK, seed=0
-    )
-    assert torch.equal(both.images[1:], alone.images)
+    model = red_or_not(images[:1])
+    both = find(model, images, PLAIN)
+    for row in range(2):
+        one = slice(row, row + 1)
+        alone = find(model, images[one], PLAIN)
+        assert torch.equal(both.images[one], alone.images)
+        assert torch.equal(both.steps[one], alone.steps)
+        assert torch.equal(both.success[one], alone.success)
 
 
-def test_an_image_too_long_for_a_jpeg_is_left_as_it_is_by_that_edit() -> None:
-    images = image(2, 65_600)
-    draw = random.Random(0)
-    assert all(torch.equal(random_edits._compressed(images, draw), images) for _ in range(6))
+def test_what_is_seen_of_transparency_meets_it_on_each_background() -> None:
+    images = image()
+    alpha = torch.linspace(0.0, 1.0, 64).mul(255.0).round().div(255.0).expand(1, 1, 48, 64)
+    seen = seen_images(images, alpha)
+    darker = seen[:, 0].mean(dim=(-2, -1))
+
+    def model(views: Tensor) -> Tensor:
+        """Class 0 as long as a photo is no less red than on its own background."""
+        red = views[:, 0].mean(dim=(-2, -1))
+        start = torch.where(red > darker.mean(), darker.max(), darker.min()) - 0.002
+        return torch.stack((400.0 * (red - start), torch.zeros_like(red)), dim=1)
+
+    result = find(model, images, PLAIN, alpha=alpha)
+    both = seen_images(result.images, alpha)
+    assert bool(result.success[0])
+    assert not bool(LABEL_0.select(torch.zeros(2, dtype=torch.int64)).is_met(model(seen)).any())
+    assert bool(LABEL_0.select(torch.zeros(2, dtype=torch.int64)).is_met(model(both)).all())
+    clear = alpha.expand_as(images) == 0.0
+    assert torch.equal(result.images[clear], images[clear])
+    assert bool(((result.images - images).abs() <= bound(images) + 1e-6).all())
 
 
-def test_bystanders_are_led_astray_as_well() -> None:
+def test_what_is_read_of_a_codec_s_file_decides() -> None:
+    images = image()
+    model = red_or_not(images)
+
+    def read(changed: Tensor) -> Tensor:
+        photo = to_photo(changed)
+        decoded = to_image(read_written(encode_jpeg(photo, 30), photo).pixels)
+        return straight_through(changed, decoded)
+
+    result = find(model, images, replace(PLAIN, steps=6), read=read)
+    assert bool(result.success[0])
+    assert is_met(model, read(result.images))
+
+
+def test_surrogates_are_led_astray_as_well() -> None:
     images = image()
     red, pale = red_or_not(images), pale_or_not(images)
-    condition = OutOfTop(torch.tensor([0]))
-    for bystanders in ((), (Bystander(pale, condition),)):
-        result = find_robust_change(
-            red, images, bound(images), condition, QUICK, seed=0, bystanders=bystanders
-        )
-        assert bool(condition.is_met(red(result.images))[0])
-        assert bool(condition.is_met(pale(result.images))[0]) is bool(bystanders)
+    for surrogates in ((), (Surrogate(pale, LABEL_0),)):
+        settings = replace(QUICK, steps=12, contrast=6.0)
+        result = find(red, images, settings, surrogates=surrogates)
+        assert is_met(red, result.images)
+        assert is_met(pale, result.images) is bool(surrogates)
 
 
 def test_a_run_attacks_the_classifiers_besides_that_are_at_hand(
@@ -161,41 +248,35 @@ def test_a_run_attacks_the_classifiers_besides_that_are_at_hand(
     assert list(run.settings["besides"]) == ["lite0-imagenet"]
     assert run.against("scenes") == run
     assert run.against("lite0-imagenet").attacked_besides == (), "not twice"
-    for name in ("Robust", "Top1-L1"):
+    for name in ("Posting", "Posting-group", "Top1-L1"):
         assert RUNS[name].attacked_besides == ()
         assert "besides" not in RUNS[name].settings
 
 
-def test_it_stops_when_asked_and_reports_on_the_way() -> None:
+@pytest.mark.parametrize("last", [3, QUICK.steps + 1], ids=["in the search", "in the trials"])
+def test_it_stops_when_asked_and_reports_on_the_way(last: int) -> None:
     images = image()
     steps: list[AttackStep] = []
 
     def stop(step: AttackStep) -> bool:
         steps.append(step)
-        return step.step == 3
+        return step.step == last
 
-    result = find_robust_change(
-        red_or_not(images),
-        images,
-        bound(images),
-        OutOfTop(torch.tensor([0])),
-        QUICK,
-        seed=0,
-        on_step=stop,
-    )
+    result = find(red_or_not(images), images, on_step=stop)
     assert result.stopped
     assert not torch.equal(result.images, images), "what was found so far is kept"
-    assert [step.step for step in steps] == [1, 2, 3]
-    assert steps[0].max_steps == 24
+    assert [step.step for step in steps] == list(range(1, last + 1))
+    assert all(step.max_steps == most_steps(QUICK) for step in steps)
+    assert int(result.steps[0]) == last
+    assert all(math.isfinite(float(step.slack[0])) for step in steps)
 
 
 def test_a_flat_photo_stays() -> None:
     images = torch.full((1, 3, 40, 40), 100.0 / 255.0)
-    result = find_robust_change(
-        red_or_not(images), images, bound(images), OutOfTop(torch.tensor([0])), QUICK, seed=0
-    )
+    result = find(red_or_not(images), images)
     assert torch.equal(result.images, images)
     assert not bool(result.success[0])
+    assert int(result.steps[0]) == 0
 
 
 def test_a_model_that_answers_with_no_number_leaves_an_image() -> None:
@@ -204,28 +285,38 @@ def test_a_model_that_answers_with_no_number_leaves_an_image() -> None:
     def nothing(views: Tensor) -> Tensor:
         return torch.full((len(views), 2), torch.nan) + 0.0 * views.sum()
 
-    result = find_robust_change(
-        nothing, images, bound(images), OutOfTop(torch.tensor([0])), QUICK, seed=0
-    )
+    result = find(nothing, images)
     assert not bool(result.success[0])
     assert bool(result.images.isfinite().all())
 
 
-def test_the_cost_s_gradient_is_that_of_the_cost() -> None:
+def test_a_gradient_that_is_no_number_is_not_remembered() -> None:
+    """One look in three has none: the others lead there all the same."""
     images = image()
-    never = OutOfTop(torch.tensor([0]))
-    sights = robust_change._Sights(images, bound(images), None, None)
-    search = robust_change._Search(sights, never, [], QUICK, seed=0)
-    change = torch.randn(images.shape, generator=torch.Generator().manual_seed(2))
-    change[..., :5] = 0.0
-    variable = change.clone().requires_grad_(True)
-    (red, green, blue), (rr, gg, bb, rg, rb, gb) = variable[0], search._color[0]
-    squared = rr * red**2 + gg * green**2 + bb * blue**2
-    squared = squared + rg * red * green + rb * red * blue + gb * green * blue
-    delta_e = squared.clamp(min=robust_change._SMOOTHING).sqrt().mean()
-    fine = variable[0] - local_mean(variable[0])
-    lost = (search._structure[0] * fine.square()).mean()
-    cost = delta_e / robust_change._DELTA_E_UNIT + lost / robust_change._SSIM_UNIT
-    (expected,) = torch.autograd.grad(cost, variable)
-    found = search._cost_gradient(change)
-    assert torch.allclose(found, expected, atol=1e-6 * float(expected.abs().max()))
+    model = red_or_not(images)
+    calls: Iterator[int] = itertools.count()
+
+    def faulty(views: Tensor) -> Tensor:
+        if next(calls) % 3 == 1:
+            # The square root's slope at 0 is infinite, and 0 times that no number.
+            return model(views) + 0.0 * (views - views.detach()).sum().abs().sqrt()
+        return model(views)
+
+    result = find(model, images, PLAIN, differentiable=faulty)
+    assert next(calls) == PLAIN.steps
+    assert bool(result.success[0]) and is_met(model, result.images)
+
+
+def test_edits_that_nobody_knows_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match="expected edits of none, codecs and sizes, posting, got 'rain'"
+    ):
+        FaintSettings("rain", steps=1)
+
+
+def test_images_and_bounds_of_another_kind_are_refused() -> None:
+    images = image()
+    with pytest.raises(ValueError, match="expected"):
+        find_faint_change(
+            red_or_not(images), images, bound(images)[..., 1:], LABEL_0, QUICK, seed=0
+        )
