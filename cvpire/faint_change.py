@@ -340,7 +340,8 @@ class _Search:
                     )
             shortfall = torch.cat(shortfalls).mean()
             (gradient,) = torch.autograd.grad(shortfall, change)
-        slack = condition.slack(logits.detach())
+        # Of each look, the sight that falls the shortest counts: all are to meet the condition.
+        slack = condition.slack(logits.detach()).view(-1, sights.count).amin(dim=1)
         self.slack = float(slack.min())
         if bool(gradient.isfinite().all()):  # else it says nothing, and would never be forgotten
             kept = min(_MEMORY, self.step / (self.step + 1.0))
