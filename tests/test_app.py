@@ -189,7 +189,7 @@ def test_every_run_has_its_figures(client: Client, photo: Path, name: str) -> No
 
 
 def test_a_rehearsal_says_what_the_file_survives(client: Client, photo: Path) -> None:
-    results = run(client, photo, "Robust-strong", "scenes", "resize", *SETTINGS[3:])
+    results = run(client, photo, "Robust", "scenes", "resize", *SETTINGS[3:])
     assert results.record is not None
     html = client.predict(api_name="/rehearse")
     label: Any = results.record["label"]

@@ -18,7 +18,7 @@ from cvpire.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.runs import RUNS
-from cvpire.searches import RobustChange
+from cvpire.searches import FaintChange
 from cvpire.transformations import TRANSFORMATIONS, Transformation
 from eval import judge, robustness
 from eval.damage import DAMAGES
@@ -34,8 +34,8 @@ FEW = {name: TRANSFORMATIONS[name] for name in ("jpeg-75", "resize-720", "half")
 }
 
 RUN = replace(
-    RUNS["Robust"],
-    search=RobustChange(margin=0.5, weight=1.0, round_steps=4, rounds=1),
+    RUNS["Posting"],
+    search=FaintChange(edits="posting", steps=4, views=1, margin=0.5),
 )
 
 
@@ -70,14 +70,14 @@ def test_each_file_is_tried_beside_its_original(options: RobustnessOptions) -> N
     assert (options.out / "robustness.md").read_text() == text
     with Image.open(options.out / "robustness.png") as picture:
         assert min(picture.size) > 200
-    assert (options.out / "Robust" / "0.png").is_file()
+    assert (options.out / "Posting" / "0.png").is_file()
     # These photos are small enough already.
     assert TRANSFORMATIONS["resize-720"].title not in table
     assert table["all black"][0] == "3"
     # The same black photo, whatever it was before.
     assert table["all black"][1] == table["all black"][2]
     assert table[TRANSFORMATIONS["half"].title][1] == "0.0%"
-    run = table_rows(text)["Robust"]
+    run = table_rows(text)["Posting"]
     assert float(run["SSIM (least)"].split()[0]) <= 1.0
     assert run["over bound"] == "0"
     for share in ("as written", "kept", "kept (codecs, sizes)", "control", "all kept"):
@@ -113,8 +113,8 @@ def test_other_settings_are_refused_in_the_same_folder(options: RobustnessOption
 def test_lossy_files_are_judged_as_their_readers_get_them(options: RobustnessOptions) -> None:
     text = measure(replace(options, file_format=FileFormat("JPEG", 75))).markdown
     assert "files JPEG 75" in text
-    assert read_photo(options.out / "Robust" / "0.jpg").pixels.shape == (40, 36, 3)
-    similarity = table_rows(text)["Robust"]["SSIM (least)"].split()[0]
+    assert read_photo(options.out / "Posting" / "0.jpg").pixels.shape == (40, 36, 3)
+    similarity = table_rows(text)["Posting"]["SSIM (least)"].split()[0]
     assert float(similarity) < 1.0, "the codec's own loss counts"
     with pytest.raises(EvaluationError, match="file_format was JPEG 75 and is PNG now"):
         measure(options)
@@ -128,23 +128,23 @@ def test_what_cannot_be_read_is_said(options: RobustnessOptions) -> None:
 
 
 def test_the_images_are_never_written_over(options: RobustnessOptions) -> None:
-    images = options.images.rename(options.images.with_name("Robust"))
+    images = options.images.rename(options.images.with_name("Posting"))
     with pytest.raises(EvaluationError, match="written over the images"):
         measure(replace(options, images=images, out=images.parent))
 
 
-TOP1 = replace(RUN, name="Robust-top1", condition=RUNS["Top1-min"].condition)
+TOP1 = replace(RUN, name="Posting-top1", condition=RUNS["Top1-min"].condition)
 
 
 def test_each_run_is_judged_by_its_own_condition(options: RobustnessOptions) -> None:
     text = measure(replace(options, runs=(RUN, TOP1))).markdown
     assert (
-        "- Judged by: Robust, out of the first five; Robust-top1, no longer the first guess."
+        "- Judged by: Posting, out of the first five; Posting-top1, no longer the first guess."
     ) in text
     table = rows(text)
     head = table["after"]
     assert head[1:3] == ["control (out of the first five)", "control (no longer the first guess)"]
-    assert head[3:] == ["Robust", "Robust-top1"]
+    assert head[3:] == ["Posting", "Posting-top1"]
     records = RecordStore(options.out / "records.jsonl")
     for run in (RUN, TOP1):
         for file in ("0.png", "1.png", "2.png"):
@@ -160,7 +160,7 @@ def test_each_run_is_judged_by_its_own_condition(options: RobustnessOptions) -> 
 
 def test_one_condition_has_one_control(options: RobustnessOptions) -> None:
     text = measure(replace(options, runs=(RUN, replace(RUN, name="Same")))).markdown
-    assert rows(text)["after"][1:] == ["control", "Robust", "Same"]
+    assert rows(text)["after"][1:] == ["control", "Posting", "Same"]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_answers_of_another_judge_do_not_count(
 ) -> None:
     first = measure(options).markdown
     store = RecordStore(options.out / "records.jsonl")
-    record = store.find("Robust", "0.png")
+    record = store.find("Posting", "0.png")
     assert record is not None and record.report is not None
     store.append(replace(record, report={**record.report, "rehearsal": older}))
     assert measure(options).markdown == first
@@ -185,7 +185,7 @@ def test_answers_of_another_judge_do_not_count(
 
 def test_codecs_and_sizes_are_a_share_of_their_own(options: RobustnessOptions) -> None:
     text = measure(options).markdown
-    run, after = table_rows(text)["Robust"], rows(text)
+    run, after = table_rows(text)["Posting"], rows(text)
     # Of these edits, each done to all three photos; "black" is no codec and no size.
     by_edit = {
         name: float(after[TRANSFORMATIONS[name].title][-1].rstrip("%"))
@@ -202,7 +202,7 @@ def test_fewer_edits_are_tried_where_fewer_are_asked(
 ) -> None:
     few = measure(replace(options, edits="codecs")).markdown
     assert "all black" not in rows(few)
-    assert table_rows(few)["Robust"]["kept"] == table_rows(few)["Robust"]["kept (codecs, sizes)"]
+    assert table_rows(few)["Posting"]["kept"] == table_rows(few)["Posting"]["kept (codecs, sizes)"]
     whole = measure(options).markdown
     assert rows(whole)["all black"][0] == "3"
 
@@ -217,8 +217,8 @@ def test_fewer_edits_are_tried_where_fewer_are_asked(
 def test_plain_damage_stands_beside_the_runs(options: RobustnessOptions) -> None:
     text = measure(options).markdown
     table = table_rows(text)
-    assert list(table) == ["Robust", *(damage.title for damage in DAMAGES.values())]
-    assert "judged by the condition of Robust" in text
+    assert list(table) == ["Posting", *(damage.title for damage in DAMAGES.values())]
+    assert "judged by the condition of Posting" in text
     for damage in DAMAGES.values():
         row = table[damage.title]
         assert row["kept"] == row["over bound"] == row["seconds"] == "-"

@@ -26,13 +26,13 @@ from cvpire.images.reading import read_photo
 from cvpire.metrics import compare, ssim
 from cvpire.protect import protect, protect_batch
 from cvpire.report import Verdict
-from cvpire.runs import RUNS, Run, find_run
+from cvpire.runs import RUNS, Run, find_run, has_group_variant
 from cvpire.searches import Algorithm1, LeastChange
 from cvpire.threshold import threshold_map
 
 STRONG = dataclasses.replace(RUNS["Top1-noL1"], magnitude=0.19, search=Algorithm1(0.0, 80, 2 / 255))
 MIN = RUNS["Top1-min"]
-ROBUST = dataclasses.replace(RUNS["Robust"], condition=MIN.condition)
+POSTING = dataclasses.replace(RUNS["Posting"], condition=MIN.condition)
 FLAT = Photo(np.full((32, 32, 3), (200, 90, 40), np.uint8))
 
 
@@ -322,16 +322,36 @@ def test_a_group_s_run_needs_groups() -> None:
         RUNS["Group-min"].condition(label, find_spec("lite0-imagenet").read_labels())
 
 
-def test_a_run_s_settings_are_all_its_numbers() -> None:
+def test_a_run_s_settings_are_all_its_numbers_and_those_of_its_search() -> None:
     for run in RUNS.values():
-        numbers = {
-            name: value
-            for part in (run, run.search)
-            for name, value in vars(part).items()
-            if isinstance(value, int | float)
-        }
+        numbers = {name: n for name, n in vars(run).items() if isinstance(n, int | float)}
+        expected = {**numbers, **vars(run.search)}
+        expected.pop("besides", None)
         settings = {name: value for name, value in run.settings.items() if name != "besides"}
-        assert settings == numbers
+        assert settings == expected
+
+
+def test_a_group_s_variant_is_the_same_search_for_the_whole_kind_of_place() -> None:
+    label, classes = torch.tensor([0]), find_spec("scenes").read_labels()
+    for name in ("Invisible", "Balanced", "Posting"):
+        plain, variant = find_run(name), find_run(name, group=True)
+        assert variant is RUNS[f"{name}-group"] and variant.name == f"{name}-group"
+        assert repr(plain.condition(label, classes)) == "OutOfTop(k=5)"
+        assert repr(variant.condition(label, classes)) == "GroupOutOfTop(k=5)"
+        assert variant.settings == plain.settings
+        assert variant.against("scenes").name == variant.name
+    assert [name for name in RUNS if has_group_variant(name)] == [
+        "Invisible",
+        "Balanced",
+        "Posting",
+    ]
+    for name in ("Top1-L1", "Group-min", "Posting-group", "Robust"):
+        with pytest.raises(
+            ValueError, match=f"^The run {name} has no variant that hides the whole"
+        ):
+            find_run(name, group=True)
+    with pytest.raises(ValueError, match="the known ones are Top1-L1, "):
+        find_run("top1", group=True)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "PNG"])
@@ -386,7 +406,7 @@ def test_what_fails_in_a_lossy_file_says_which_would_pass(
     assert report.sentence().endswith("as JPEG 75, in a larger file, it would be protected.")
 
 
-@pytest.mark.parametrize("run", [MIN, STRONG, ROBUST], ids=lambda run: run.name)
+@pytest.mark.parametrize("run", [MIN, STRONG, POSTING], ids=lambda run: run.name)
 def test_a_codec_that_loses_the_scene_by_itself_is_not_credited_to_us(
     mean_color_classifier: Classifier, run: Run
 ) -> None:

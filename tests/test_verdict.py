@@ -65,7 +65,7 @@ def test_what_is_not_recognised_stays_as_it_is(name: str, file_format: FileForma
         assert "no pixel was changed" in report.sentence()
 
 
-@pytest.mark.parametrize("name", ["Top1-noL1", "Top1-min", "Robust"])
+@pytest.mark.parametrize("name", ["Top1-noL1", "Top1-min", "Invisible", "Posting"])
 def test_a_codec_may_undo_what_seems_done(mean_color_classifier: Classifier, name: str) -> None:
     """The file decides: what a PNG need not be protected from, a JPEG of the same photo must be."""
     run = dataclasses.replace(RUNS[name], condition=RUNS["Top1-min"].condition)
@@ -116,7 +116,7 @@ def test_of_a_batch_only_those_are_searched_that_need_it(mean_color_classifier: 
         assert one.report.difference.ssim == pytest.approx(result.report.difference.ssim, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["Group-min", "Group-10-min"])
+@pytest.mark.parametrize("name", ["Group-min", "Group-10-min", "Posting-group"])
 def test_a_run_on_groups_needs_groups(name: str, mean_color_classifier: Classifier) -> None:
     RUNS[name].check(with_groups().labels)
     with pytest.raises(SettingsError, match=f"^{name} cannot be done: the classes of places365 ha"):
@@ -125,7 +125,7 @@ def test_a_run_on_groups_needs_groups(name: str, mean_color_classifier: Classifi
         protect(Photo(textured_pixels()), mean_color_classifier, RUNS[name])
 
 
-@pytest.mark.parametrize("name", ["Top5-L1", "Robust", "Group-min"])
+@pytest.mark.parametrize("name", ["Top5-L1", "Posting", "Posting-group", "Group-min"])
 def test_five_others_are_needed_to_be_above_one(name: str) -> None:
     few = with_groups(classes=5, groups=5)
     with pytest.raises(SettingsError, match=f"{name} cannot be done: the classifier has 5 classes"):
