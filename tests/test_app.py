@@ -38,6 +38,7 @@ from cvpire.searches import Algorithm1
 from cvpire.target import Target
 from page import handlers, render, work
 from page.jobs import Jobs, JobStopped
+from page.run_choices import run_choices, run_sentence
 
 # On small photos, their own pixels cost a tenth of the 256x256 that the page takes by default.
 SETTINGS = ("Top1-L1", "lite0-imagenet", "native", "", "PNG", 90, None)
@@ -221,6 +222,52 @@ def test_a_rehearsal_judges_by_the_run_s_own_condition(
     assert "lite0-imagenet (not attacked): “" in other
     fallback = "out of the first five, since its classes have no groups in "
     assert (fallback if name == "Group-min" else f"{words} in ") in other
+
+
+def test_the_whole_kind_of_place_is_hidden_where_asked(client: Client, photo: Path) -> None:
+    asked = ("Invisible", "scenes", "native", *SETTINGS[3:])
+    plain, group = run(client, photo, *asked, False), run(client, photo, *asked, True)
+    for results, name in ((plain, "Invisible"), (group, "Invisible-group")):
+        assert results.record is not None
+        assert (results.record["run"], results.record["verdict"]) == (name, "protected")
+    record: Any = group.record
+    assert record["condition"] == "GroupOutOfTop(k=5)"
+    assert record["label"]["group"] not in {guess["group"] for guess in record["after"]}
+
+
+def test_a_run_that_cannot_hide_a_kind_of_place_says_so(client: Client, photo: Path) -> None:
+    with pytest.raises(AppError, match=r"The run Top1-L1 has no variant that hides the whole kind"):
+        run(client, photo, *SETTINGS, True)
+    with pytest.raises(AppError, match=r"Posting-group cannot be done: the classes of imagenet"):
+        run(client, photo, "Posting", *SETTINGS[1:], True)
+
+
+def test_the_choice_of_runs_begins_with_plain_words() -> None:
+    choices = run_choices()
+    assert choices[:4] == [
+        ("Invisible", "Invisible"),
+        ("Balanced", "Balanced"),
+        ("Survives posting", "Posting"),
+        ("As in the paper: Top1-L1", "Top1-L1"),
+    ]
+    of_paper = [title for title, _ in choices if title.startswith("As in the paper: ")]
+    assert [title for title, _ in choices[3:8]] == of_paper
+    # Every run once; the variants for groups are the checkbox's.
+    names = [name for _, name in choices]
+    assert len(names) == len(set(names))
+    assert set(RUNS) - set(names) == {f"{name}-group" for name in names[:3]}
+    assert len({title for title, _ in choices}) == len(choices)
+    for name in names:
+        assert run_sentence(name).count(".") == 1 and run_sentence(name).endswith(".")
+
+
+@pytest.mark.parametrize(("name", "has_variant"), [("Balanced", True), ("Top5-min", False)])
+def test_the_kind_of_place_is_a_choice_where_the_run_has_one(name: str, has_variant: bool) -> None:
+    sentence, checkbox = handlers.describe_run(name)
+    assert sentence == run_sentence(name)
+    # What was ticked for another run must not be asked of one that cannot do it.
+    unticked = {"visible": False, "value": False}
+    assert checkbox.constructor_args == ({"visible": True} if has_variant else unticked)
 
 
 def test_nothing_is_rehearsed_before_a_photo_is_protected(demo: gr.Blocks) -> None:

@@ -201,6 +201,26 @@ def test_unknown_names(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Posting", "Posting-group cannot be done: the classes of places365 have no groups"),
+        ("Top1-L1", "The run Top1-L1 has no variant that hides the whole kind of place"),
+        ("Top9", "There is no run 'Top9'"),
+    ],
+)
+def test_a_group_that_cannot_be_hidden_gets_one_sentence(
+    source: Path, name: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = source.parent / "out"
+    assert run(source, "-o", out, "--run", name, "--group") == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"cvpire: {message}")
+    assert printed.err.count("\n") == 1 and not printed.out and not out.exists()
+    assert run("rehearse", source, "--label", "class 1", "--run", name, "--group") == 2
+    assert capsys.readouterr().err.startswith(f"cvpire: {message}")
+
+
 def test_interrupted(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

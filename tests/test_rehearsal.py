@@ -203,6 +203,28 @@ def test_a_report_tells_all_that_is_needed(made: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.splitlines()[0].startswith(start)
 
 
+@pytest.mark.usefixtures("_few_transformations")
+def test_a_whole_kind_of_place_is_hidden_and_judged_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, out = tmp_path / "before.png", tmp_path / "out"
+    before.write_bytes(encode_png(noise(3)))
+    asked = ["--run", "Invisible", "--group", "--classifier", "scenes"]
+    assert main([str(before), "-o", str(out), *asked, "--report"]) == 0
+    capsys.readouterr()
+    record = json.loads((out / "before.json").read_text())
+    assert (record["run"], record["condition"]) == ("Invisible-group", "GroupOutOfTop(k=5)")
+    assert record["label"]["group"] not in {guess["group"] for guess in record["after"]}
+    words = "no scene of its kind among the first five (run Invisible-group) in "
+    label = record["label"]["name"]
+    file, report = str(out / "before.png"), str(out / "before.json")
+    for told in (["--report", report], ["--label", label, *asked]):
+        main(["rehearse", file, *told])
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0].startswith(f"scenes: {label}: {words}")
+        assert lines[1].startswith("  the file as it is: not recognised; first ")
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
