@@ -42,6 +42,7 @@ from cvpire.sensitivity import ContrastCost
 from cvpire.tensors import to_image, to_photo
 from cvpire.transparency import BACKGROUNDS, composite_images, seen_images
 from cvpire.trials import draw_trials, trial_size
+from cvpire.views import RESIZED_SIDE
 
 # A larger photo is searched at about so many pixels.
 _WORK_PIXELS = 360_000
@@ -58,6 +59,9 @@ _FIRST_CONTRASTS = (0.2, 2.0)
 
 # A look that gained less than this share of the mean gain says nothing of what more would gain.
 _LEAST_SHARE = 0.25
+
+# How often a look at a photo that is searched small is that of a reader without antialiasing.
+_ALIASED = 0.1
 
 # Calls of the trials, and how near to the least contrast they go.
 _MOST_TRIALS, _TRIAL_PRECISION = 6, 1.05
@@ -85,7 +89,7 @@ class FaintSettings:
     steps: int
     views: int = 3
     margin: float = 1.5
-    reserve: float = 0.3
+    reserve: float = 0.15
     spared: int = 0
     contrast: float | None = None
 
@@ -213,6 +217,7 @@ class _Sights:
         self.clean, self.bound = [_shrink(sight) for sight in clean], _shrink(bound)
         self.count = len(clean)
         self.scale = self.bound.shape[-1] / image.shape[-1]
+        self._aliased: list[Tensor] | None = None
         self._is_full_size = self.bound.shape[-2:] == image.shape[-2:]
 
     def held(self, change: Tensor) -> Tensor:
@@ -240,6 +245,20 @@ class _Sights:
         if self._alpha is None:
             return change
         return torch.where(self._alpha > 0.0, change / self._alpha.clamp_min(1.0 / 255.0), 0.0)
+
+    def aliased(self, change: Tensor) -> list[Tensor]:
+        """What a reader without antialiasing gets of the full sights, each so changed.
+
+        It takes a few pixels and passes over the others, which no smaller sight tells of.
+        """
+        size = (RESIZED_SIDE, RESIZED_SIDE)
+        if self._aliased is None:
+            mixed = [self._image]
+            if self._alpha is not None:
+                mixed = [composite_images(self._image, self._alpha, b) for b in BACKGROUNDS]
+            self._aliased = [F.interpolate(sight, size, mode="bilinear") for sight in mixed]
+        read = F.interpolate(change, size, mode="bilinear")
+        return [(sight + read).clamp(0.0, 1.0) for sight in self._aliased]
 
     def of_file(self, changed: Tensor) -> Tensor:
         """(sights, 3, H, W): all that is seen of the file of a changed image (1, 3, H, W)."""
@@ -324,9 +343,9 @@ class _Search:
             change = sights.held(contrast * self._direction).requires_grad_(True)
             seen = sights.changed(change)
             views = [
-                random_edit(sight, self._draw, settings.edits)
+                view
                 for _ in range(settings.views)
-                for sight in seen
+                for view in self._edited(seen, change, settings.edits)
             ]
             logits = torch.cat([differentiable(view) for view in views])
             condition = self._condition.select(torch.zeros(len(logits), dtype=torch.int64))
@@ -356,6 +375,12 @@ class _Search:
         else:
             contrast = self._pace.next(contrast, slack)
         return contrast
+
+    def _edited(self, seen: Sequence[Tensor], change: Tensor, edits: str) -> Sequence[Tensor]:
+        """An edit of each sight; of a large photo, at times what an aliased reader gets of it."""
+        if edits == "posting" and self._sights.scale < 1.0 and self._draw.random() < _ALIASED:
+            return self._sights.aliased(change)
+        return [random_edit(sight, self._draw, edits) for sight in seen]
 
     def _make_faint(self, contrast: float, tell: Callable[[], bool]) -> bool:
         """Find the least contrast that passes; whether `tell` stopped it."""

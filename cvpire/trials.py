@@ -70,20 +70,19 @@ def _codecs_and_sizes(draw: random.Random) -> list[Edit]:
 
 def _posting(draw: random.Random) -> list[Edit]:
     return [
-        jpeg(draw.randint(78, 90)),
-        jpeg(draw.randint(68, 77)),
-        jpeg(draw.randint(47, 55)),
-        webp(draw.randint(74, 82)),
-        *([avif(draw.randint(56, 62))] if has_avif() else []),
-        scale(draw.uniform(0.45, 0.55)),
+        jpeg(draw.randint(72, 78)),
+        jpeg(draw.randint(48, 53)),
+        webp(draw.randint(77, 82)),
+        *([avif(draw.randint(57, 62))] if has_avif() else []),
+        scale(draw.uniform(0.47, 0.53)),
         read_aliased(),
-        *(_crop(draw) for _ in range(2)),
-        *(rotate(sign * draw.uniform(0.8, 1.2)) for sign in (-1.0, 1.0)),
-        blur(draw.uniform(0.7, 1.0), 1 / 1000),
-        sharpen(1.0, draw.randint(80, 120), 1 / 800),
+        _crop(draw),
+        rotate(draw.choice((-1.0, 1.0)) * draw.uniform(0.9, 1.1)),
+        blur(draw.uniform(0.75, 0.9), 1 / 1000),
+        sharpen(1.0, draw.randint(90, 110), 1 / 800),
         median(),
         chain(_screenshot(draw), jpeg(draw.randint(80, 88))),
-        chain(jpeg(draw.randint(80, 88)), jpeg(draw.randint(70, 78))),
+        chain(jpeg(draw.randint(80, 88)), jpeg(draw.randint(72, 78))),
     ]
 
 
@@ -92,7 +91,7 @@ def _screenshot(draw: random.Random) -> Edit:
 
 
 def _crop(draw: random.Random) -> Edit:
-    share, left, top = draw.uniform(0.03, 0.05), draw.random(), draw.random()
+    share, left, top = draw.uniform(0.035, 0.045), draw.random(), draw.random()
     return crop(share, left=left, top=top)
 
 
