@@ -143,7 +143,7 @@ def test_a_photo_is_protected_and_a_new_one_clears_the_results(
     assert tab.locator("#slider img").count() == 2
     tab.locator("#heatmap img").wait_for()
     assert tab.locator("#heatmap img").evaluate("image => image.naturalWidth") == 96
-    assert re.search(r"SSIM\t0\.\d{4}\t", tab.locator("#scores").inner_text())
+    assert re.search(r"SSIM\t0\.\d{5}\t", tab.locator("#scores").inner_text())
     tab.get_by_role("tab", name="Side by side").click()
     tab.locator("#before img").wait_for()
     tab.locator("#after img").wait_for()
