@@ -226,7 +226,7 @@ RUNS: Mapping[str, Run] = _registry(
         "the eye sees least.",
         condition=_TOP5,
         magnitude=_FAINT_MAGNITUDE,
-        search=FaintChange(edits="none", steps=30, views=1, reserve=0.0),
+        search=FaintChange(edits="none", steps=20, views=1, reserve=0.0),
     ),
     Run(
         name="Balanced",
