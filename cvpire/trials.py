@@ -1,8 +1,9 @@
 """Trials: what a protected photo is put through before its change is called enough.
 
-They are the kinds of edit that `cvpire.transformations` knows, by Pillow and on 8-bit pixels, at
-strengths drawn around those of the rehearsal. So a change is tried on more than the rehearsal asks,
-and never on the very edits that it will be judged by.
+They are kinds of edit that `cvpire.transformations` knows, by Pillow and on 8-bit pixels, at
+strengths drawn around those of the rehearsal. A rehearsal stays a test of its own for most of them:
+other qualities, another crop, another turn. Where there is but one way (the median, a reader
+without antialiasing), or the draw falls on the same quality, it asks what was asked before.
 """
 
 from __future__ import annotations

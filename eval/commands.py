@@ -158,7 +158,7 @@ def _add_robustness(subcommands: Subcommands) -> None:
     )
     parser.set_defaults(command=_robustness)
     add_images(parser)
-    add_runs(parser, "Robust")
+    add_runs(parser, "Posting")
     add_limit(parser)
     add_seed(parser)
     parser.add_argument(
