@@ -81,6 +81,7 @@ class FaintSettings:
         margin: slack, in logits, that each look is to have; one that has it counts no more.
         reserve: slack, in logits, that the trials are to be passed by.
         spared: so many trials may fail.
+        masking: see `cvpire.sensitivity.ContrastCost`.
         contrast: None for the least that passes; else the visible contrast to spend, without
             trials (see `cvpire.sensitivity.ContrastCost`).
     """
@@ -91,6 +92,7 @@ class FaintSettings:
     margin: float = 1.5
     reserve: float = 0.15
     spared: int = 0
+    masking: float = 0.25
     contrast: float | None = None
 
     def __post_init__(self) -> None:
@@ -305,6 +307,7 @@ class _Search:
             [(sight[0] * 255.0).cpu().numpy() for sight in sights.clean],
             (sights.bound[0, 0] * 255.0).cpu().numpy(),
             scale=sights.scale,
+            masking=settings.masking,
         )
         self._gain = np.zeros((3, *sights.bound.shape[-2:]), np.float32)
         self._direction = torch.zeros_like(sights.clean[0])

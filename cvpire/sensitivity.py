@@ -36,9 +36,8 @@ _STEEPNESS, _FLOOR = 3.0, 0.25
 # No change is made above this frequency, in cycles a pixel: codecs and sizes would take it away.
 _HIGHEST_FREQUENCY, _CUT_STEEPNESS = 0.35, 8.0
 
-# A change costs less, by this power, where lightness deviates by so many levels within a Gaussian
-# of this sigma. Little: the yardsticks bear out no more.
-_MASKING, _MASKING_LEVELS, _MASKING_SIGMA = 0.25, 8.0, 2.0
+# A change costs less where lightness deviates by so many levels within a Gaussian of this sigma.
+_MASKING_LEVELS, _MASKING_SIGMA = 8.0, 2.0
 
 # Where the bound is below about so many levels, a change costs more: it could not be made in full.
 _ROOM_LEVELS, _LEAST_ROOM = 3.0, 0.02
@@ -58,6 +57,8 @@ class ContrastCost:
             has transparency).
         bound: (H, W), the most that is seen of a change, in levels.
         scale: the photo's width as given here, as a share of that on the screen.
+        masking: the power by which a change costs less in busy places, 0 for none. Much of it
+            pleases SSIMULACRA2 and ColorVideoVDP, and is seen by FLIP.
 
     Example:
         >>> photo = np.full((3, 32, 32), 128.0, np.float32)
@@ -69,7 +70,12 @@ class ContrastCost:
     """
 
     def __init__(
-        self, sights: Sequence[Planes], bound: NDArray[np.float32], *, scale: float = 1.0
+        self,
+        sights: Sequence[Planes],
+        bound: NDArray[np.float32],
+        *,
+        scale: float = 1.0,
+        masking: float = 0.25,
     ) -> None:
         height, width = bound.shape
         vertical = np.arange(height, dtype=np.float32)[:, None] / (2.0 * height)
@@ -82,7 +88,7 @@ class ContrastCost:
                 for weight, half in zip(_WEIGHT, _HALF_FREQUENCY, strict=True)
             ]
         ).astype(np.float32)
-        hidden = np.minimum.reduce([_masking(sight) for sight in sights])
+        hidden = np.minimum.reduce([_masked(sight, masking) for sight in sights])
         room = np.maximum(np.tanh(bound / _ROOM_LEVELS), _LEAST_ROOM)
         self._cheapness = (hidden * room).astype(np.float32)
 
@@ -115,13 +121,13 @@ class ContrastCost:
         return _mixed(_FROM_OPPONENT, _filtered(seen, self._insensitivity))
 
 
-def _masking(sight: Planes) -> NDArray[np.float32]:
+def _masked(sight: Planes, power: float) -> NDArray[np.float32]:
     """(H, W), at least 1: by how much less a change is seen at each pixel."""
     lightness = np.tensordot(_TO_OPPONENT[0], sight, 1)
     mean = gaussian_filter(lightness, _MASKING_SIGMA)
     variance = gaussian_filter(np.square(lightness - mean), _MASKING_SIGMA)
-    masking: NDArray[np.float32] = (1.0 + variance / _MASKING_LEVELS**2) ** (_MASKING / 2.0)
-    return masking
+    masked: NDArray[np.float32] = (1.0 + variance / _MASKING_LEVELS**2) ** (power / 2.0)
+    return masked
 
 
 def _mixed(matrix: NDArray[np.float32], planes: Planes) -> Planes:

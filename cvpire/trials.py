@@ -14,6 +14,7 @@ from PIL import Image
 
 from cvpire.encoders import has_avif
 from cvpire.images.photo import Photo
+from cvpire.random_edits import USUAL_QUALITY
 from cvpire.transformations import (
     Edit,
     avif,
@@ -57,8 +58,9 @@ def draw_trials(edits: str, seed: int) -> list[Edit]:
 def _codecs_and_sizes(draw: random.Random) -> list[Edit]:
     return [
         jpeg(draw.randint(86, 95)),
-        jpeg(draw.randint(78, 85)),
-        *(jpeg(draw.randint(72, 77)) for _ in range(2)),
+        jpeg(draw.randint(76, 85)),
+        jpeg(USUAL_QUALITY),
+        jpeg(draw.randint(72, 74)),
         webp(draw.randint(76, 84)),
         *([avif(draw.randint(57, 63))] if has_avif() else []),
         scale(draw.uniform(0.45, 0.55)),
@@ -71,7 +73,7 @@ def _codecs_and_sizes(draw: random.Random) -> list[Edit]:
 
 def _posting(draw: random.Random) -> list[Edit]:
     return [
-        jpeg(draw.randint(72, 78)),
+        jpeg(USUAL_QUALITY),
         jpeg(draw.randint(48, 53)),
         webp(draw.randint(77, 82)),
         *([avif(draw.randint(57, 62))] if has_avif() else []),
