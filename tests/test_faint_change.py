@@ -102,7 +102,7 @@ def test_the_change_is_of_whole_levels_within_its_bound(settings: FaintSettings)
 def test_the_change_holds_after_edits() -> None:
     images = image()
     model = red_or_not(images)
-    result = find(model, images)
+    result = find(model, images, replace(QUICK, reserve=6.0))
     draw = random.Random(99)
     kept = [is_met(model, random_edit(result.images, draw)) for _ in range(20)]
     assert sum(kept) >= 18
@@ -137,7 +137,7 @@ def test_what_is_to_survive_more_costs_more() -> None:
     model = red_or_not(images)
     faint, held, strong = (
         contrast(images, find(model, images, settings).images)
-        for settings in (PLAIN, QUICK, replace(QUICK, reserve=1.5))
+        for settings in (PLAIN, replace(QUICK, reserve=1.5), replace(QUICK, reserve=6.0))
     )
     assert faint < held < strong
 

@@ -103,9 +103,11 @@ def test_posting_is_about_as_strong_as_the_rehearsal(drawn: dict[str, list[float
 def test_strengths_vary_so_that_none_is_only_the_rehearsal_s(
     drawn: dict[str, list[float]], edits: str
 ) -> None:
-    """Of what has a strength that can be drawn, the rehearsal's own is a rare coincidence."""
+    """Of what has a strength that can be drawn, the rehearsal's own is a rare coincidence: but for
+    JPEG's usual quality, which is asked on purpose.
+    """
     own = {
-        **{"jpeg": (95, 85, 75, 50), "webp": (80,), "avif": (60,), "scale": (0.5, 0.85)},
+        **{"jpeg": (95, 85, 50), "webp": (80,), "avif": (60,), "scale": (0.5, 0.85)},
         **{"crop": (0.04,), "rotate": (1.0, -1.0), "blur": (0.8,)},
     }
     for seed in SEEDS:
