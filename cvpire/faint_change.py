@@ -80,7 +80,6 @@ class FaintSettings:
         views: looks at the photo in a step.
         margin: slack, in logits, that each look is to have; one that has it counts no more.
         reserve: slack, in logits, that the trials are to be passed by.
-        spared: so many trials may fail.
         masking: see `cvpire.sensitivity.ContrastCost`.
         contrast: None for the least that passes; else the visible contrast to spend, without
             trials (see `cvpire.sensitivity.ContrastCost`).
@@ -91,7 +90,6 @@ class FaintSettings:
     views: int = 3
     margin: float = 1.5
     reserve: float = 0.15
-    spared: int = 0
     masking: float = 0.25
     contrast: float | None = None
 
@@ -283,8 +281,8 @@ class _Search:
     """The search on one image, at the size it is searched at.
 
     Attributes:
-        best: (1, 3, h, w), the change as it is seen: of those that pass their trials, or else of
-            those that meet the condition, the faintest.
+        best: (1, 3, h, w), the change as it is seen: the faintest that passes its trials, or else
+            the last one that was tried.
         is_met: whether the image, so changed and written, meets the condition.
         slack: the least among the last step's looks.
         step: steps taken.
@@ -325,7 +323,7 @@ class _Search:
             tell: told after each step.
         """
         if not bool(self._sights.bound.any()):
-            self.is_met = self._written_slack(self.best) > SAFETY_MARGIN
+            self._keep(0.0)
             return False
         contrast = 0.0
         for _ in range(self._settings.steps):
@@ -396,15 +394,13 @@ class _Search:
             if is_stopped:
                 return -1.0
             self.step += 1
-            change = self._at(contrast)
-            as_written = self._written_slack(change)
-            slacks = sorted(self._trial_slacks(change)) or [math.inf]
-            tried = slacks[min(self._settings.spared, len(slacks) - 1)]
-            self.slack = min(as_written, slacks[0])
+            seen = self._seen(self._at(contrast))
+            as_written, tried = self._least_slack(seen), self._trial_slack(seen)
+            self.slack = min(as_written, tried)
             fallback = contrast
             is_stopped = tell()
-            least = SAFETY_MARGIN if math.isinf(tried) else self._settings.reserve
-            return min(as_written - 1.01 * SAFETY_MARGIN, tried - least)
+            # A little beyond the margin, since it is asked for once more in the end.
+            return min(as_written - 1.01 * SAFETY_MARGIN, tried - self._settings.reserve)
 
         is_plain = not self._trials
         found = least_scale(
@@ -419,31 +415,31 @@ class _Search:
 
     def _keep(self, contrast: float) -> None:
         self.best = self._at(contrast)
-        self.is_met = self._written_slack(self.best) > SAFETY_MARGIN
+        self.is_met = self._least_slack(self._seen(self.best)) > SAFETY_MARGIN
 
     def _at(self, contrast: float) -> Tensor:
         return self._sights.held(contrast * self._direction)
 
-    def _written_slack(self, change: Tensor) -> float:
-        """The least, by the model, among the sights of the written file."""
+    def _seen(self, change: Tensor) -> Tensor:
+        """(sights, 3, H, W): all that is seen of the written file."""
         with torch.no_grad():
-            seen = self._sights.of_file(self._sights.written(change))
-            return self._least_slack(seen)
+            return self._sights.of_file(self._sights.written(change))
 
-    def _trial_slacks(self, change: Tensor) -> list[float]:
-        """The least slack of each trial, over all sights of the written file."""
+    def _trial_slack(self, seen: Tensor) -> float:
+        """The least, over all trials of these sights; infinite where there are no trials."""
         if not self._trials:
-            return []
-        with torch.no_grad():
-            seen = self._sights.of_file(self._sights.written(change))
-            photos = [trial_size(to_photo(sight[None])) for sight in seen]
-            return [
-                min(self._least_slack(to_image(trial(photo).pixels).to(change)) for photo in photos)
-                for trial in self._trials
-            ]
+            return math.inf
+        photos = [trial_size(to_photo(sight[None])) for sight in seen]
+        return min(
+            self._least_slack(to_image(trial(photo).pixels).to(seen))
+            for trial in self._trials
+            for photo in photos
+        )
 
     def _least_slack(self, images: Tensor) -> float:
-        logits = self._model(images)
+        """The least, by the model, among images."""
+        with torch.no_grad():
+            logits = self._model(images)
         condition = self._condition.select(torch.zeros(len(logits), dtype=torch.int64))
         return float(condition.slack(logits).min())
 

@@ -61,9 +61,7 @@ class Yardstick(NamedTuple):
 
 # FLIP: of what people found in protected photos, 0.05 is hard to find, 0.1 can be found and 0.2 is
 # seen. Blurred dE00: 4.2 was found by nobody at 300%, 19 was plain to see at 100%; "visible" begins
-# between the two, nearer to the first. On 19 photos (9 houses, 4 landmarks, 6 of NIPS 2017) saved
-# as JPEG 75 and as JPEG 90, both yardsticks give one grade 28 times of 38, and are one grade apart
-# the other times.
+# between the two, nearer to the first.
 YARDSTICKS = (
     Yardstick("flip_p99", "FLIP", 3, none_to=0.05, faint_to=0.1),
     Yardstick("delta_e_blurred", "blurred dE00", 1, none_to=2.5, faint_to=6.0),

@@ -7,15 +7,14 @@ protected photo instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFilter
 
-from cvpire.encoders import encode_jpeg, encode_webp, on_white
+from cvpire.encoders import on_white
 from cvpire.images.photo import Photo
-from cvpire.images.reading import read_written
+from cvpire.transformations import Edit, blur, jpeg, webp
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Damage:
 
     name: str
     settings: str
-    apply: Callable[[Photo], Photo]
+    apply: Edit
 
     @property
     def title(self) -> str:
@@ -38,23 +37,7 @@ class Damage:
         return f"{self.name}, {self.settings}" if self.settings else self.name
 
 
-def _jpeg(quality: int) -> Callable[[Photo], Photo]:
-    return lambda photo: read_written(encode_jpeg(photo, quality), photo)
-
-
-def _webp(quality: int) -> Callable[[Photo], Photo]:
-    return lambda photo: read_written(encode_webp(photo, quality), photo)
-
-
-def _blur(sigma: float) -> Callable[[Photo], Photo]:
-    def blurred(photo: Photo) -> Photo:
-        blur = ImageFilter.GaussianBlur(sigma)
-        return photo.with_pixels(np.array(Image.fromarray(photo.pixels).filter(blur)))
-
-    return blurred
-
-
-def _noise(sigma: float) -> Callable[[Photo], Photo]:
+def _noise(sigma: float) -> Edit:
     """The same noise whenever a photo of that size comes."""
 
     def noisy(photo: Photo) -> Photo:
@@ -68,10 +51,10 @@ def _noise(sigma: float) -> Callable[[Photo], Photo]:
 DAMAGES: Mapping[str, Damage] = {
     damage.name: damage
     for damage in (
-        Damage("JPEG 90", "", _jpeg(90)),
-        Damage("JPEG 75", "", _jpeg(75)),
-        Damage("WebP 80", "", _webp(80)),
-        Damage("blur", "sigma 1 pixel", _blur(1.0)),
+        Damage("JPEG 90", "", jpeg(90)),
+        Damage("JPEG 75", "", jpeg(75)),
+        Damage("WebP 80", "", webp(80)),
+        Damage("blur", "sigma 1 pixel", blur(1.0)),
         Damage("noise", "sigma 4 levels", _noise(4.0)),
     )
 }
