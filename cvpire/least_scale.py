@@ -36,8 +36,9 @@ def least_scale(
         The least scale found to pass, or None where none did.
 
     Example:
-        >>> least_scale(lambda scale: scale - 2.0, 1.0, -2.0, precision=1.01, most=9)
-        2.0100000000000002
+        >>> found = least_scale(lambda scale: scale - 2.0, 1.0, -2.0, precision=1.01, most=9)
+        >>> round(found, 2)
+        2.02
     """
     passing: tuple[float, float] | None = None
     failing = (0.0, at_zero)
