@@ -26,7 +26,7 @@ from cvpire.places365 import Scene, read_scenes
 from cvpire.squeezenet import SqueezeNet
 from cvpire.tensors import to_image
 from cvpire.transparency import WHITE, composite, sights
-from cvpire.views import VIEWS
+from cvpire.views import TO_SIZE, VIEWS
 from cvpire.weights import WeightsFile, find_weights, has_sha256
 
 _DATA = Path(__file__).parent / "data"
@@ -281,6 +281,13 @@ class Classifier(nn.Module):
             ),
         )
         return tensors, versions
+
+    def to_size(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W) at the size that the view brings them to; for `native`, as they are.
+
+        The classifier's logits of these are those of the images.
+        """
+        return TO_SIZE[self.view](images)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, classes) of images (N, 3, H, W) in [0, 1]."""

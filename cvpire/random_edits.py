@@ -1,8 +1,9 @@
 """Random edits that gradients go through: what may happen to a photo before somebody classifies it.
 
-What is smooth (resizing, blur, cropping, turning) is differentiated; what is not (codecs, median,
-fewer levels) is done by the real thing, and its gradient taken to be that of doing nothing (see
-`cvpire.tensors.straight_through`). Images are (1, 3, H, W), sRGB in [0, 1].
+What is smooth (resizing, blur, cropping, turning) is differentiated; what is not is done by the
+real thing. Of codecs, the gradient is that of a smoothed JPEG (`cvpire.jpeg_gradient`); of the
+median and fewer levels, that of doing nothing (`cvpire.tensors.straight_through`). Images are
+(1, 3, H, W), sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from cvpire.encoders import encode_jpeg, encode_webp, fits_jpeg, fits_webp
 from cvpire.images.reading import read_written
+from cvpire.jpeg_gradient import kept_by_jpeg
 from cvpire.tensors import straight_through, to_image, to_photo
 from cvpire.views import RESIZED_SIDE
 
@@ -72,13 +74,17 @@ def _through_codec(
     """Through a JPEG or, one time in five, a WebP, of a quality within these limits."""
     photo = to_photo(images)
     if draw.random() < 0.2 and fits_webp(photo):
-        data = encode_webp(photo, draw.randint(*webp))
+        quality = draw.randint(*webp)
+        data = encode_webp(photo, quality)
     elif not fits_jpeg(photo):
         return images
     else:
         is_usual = draw.random() < 0.2
-        data = encode_jpeg(photo, USUAL_QUALITY if is_usual else draw.randint(*jpeg))
-    return straight_through(images, to_image(read_written(data, photo).pixels))
+        quality = USUAL_QUALITY if is_usual else draw.randint(*jpeg)
+        data = encode_jpeg(photo, quality)
+    # A WebP keeps about what a JPEG of the same quality keeps.
+    kept = kept_by_jpeg(images, quality)
+    return straight_through(kept, to_image(read_written(data, photo).pixels))
 
 
 def _shrunk(images: Tensor, draw: random.Random) -> Tensor:

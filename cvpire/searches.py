@@ -36,6 +36,10 @@ class Attacked(Protocol):
         """The same, near enough, in a form that gradients are faster to take through."""
         ...
 
+    def to_size(self, images: Tensor, /) -> Tensor:
+        """Images of any size at the one it looks at, differentiable; it answers for these alike."""
+        ...
+
 
 Reader = Callable[[Tensor], Tensor]
 """From images (N, 3, H, W) to what is seen of their files, with the images' gradient: one sight of
@@ -210,6 +214,7 @@ class FaintChange(FaintSettings):
             self,
             seed=seed,
             differentiable=classifier.differentiable,
+            to_size=classifier.to_size,
             surrogates=[
                 _surrogate(name, seen_images(images, alpha))
                 for name in self.besides

