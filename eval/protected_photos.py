@@ -150,14 +150,19 @@ class ProtectedPhotos:
         report: dict[str, Any] = {**(record.report or {}), key: answers}
         self.store.append(replace(record, report=report))
 
-    def write(self, name: str, text: str) -> Measured:
+    def write(self, name: str, text: str, besides: Mapping[str, str] | None = None) -> Measured:
         """Write the tables into the folder, and put the records in order.
+
+        Args:
+            name: of the file with the tables.
+            text: caption and tables, as Markdown.
+            besides: other files' text, by their names.
 
         Raises:
             EvaluationError: if it cannot be written.
         """
         self.store.tidy()
-        write_tables(self.options.out, {name: text})
+        write_tables(self.options.out, {name: text, **(besides or {})})
         unreadable = {**self.unreadable, **self.failures}
         return Measured(text, unreadable, self.missing)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cvpire.rehearsal import Scene, rehearse
 from cvpire.transformations import CODECS_AND_SIZES, POSTING, Transformation
+from eval import frontier
 from eval.output import Measured
 from eval.progress import Progress, ProgressCallback
 from eval.protected_photos import ProtectedOptions, ProtectedPhotos, protected_photos
@@ -37,8 +38,9 @@ class RobustnessOptions(ProtectedOptions):
 def measure_robustness(options: RobustnessOptions, progress: ProgressCallback) -> Measured:
     """Protect the images that the classifier gets right, rehearse each, and return the tables.
 
-    Writes RUN/NAME, DAMAGE/NAME.png, records.jsonl, robustness.md and robustness.png into the
-    folder. What stands there from an interrupted evaluation with the same options is taken over.
+    Writes RUN/NAME, DAMAGE/NAME.png, records.jsonl, robustness.md, robustness.csv, robustness.png
+    and frontier.png into the folder. What stands there from an interrupted evaluation with the same
+    options is taken over.
 
     Args:
         options: what to evaluate.
@@ -51,9 +53,12 @@ def measure_robustness(options: RobustnessOptions, progress: ProgressCallback) -
     with protected_photos(options, progress, with_damage=True) as photos:
         _rehearse_all(photos, tried, progress)
         photos.look(progress)
-        draw(photos.records(), tried, options.out / "robustness.png")
-        text = markdown(photos.records(), photos.damaged(), tried, photos.facts)
-        return photos.write("robustness.md", text)
+        records, damaged = photos.records(), photos.damaged()
+        rows = frontier.frontier(records, damaged, tried)
+        draw(records, tried, options.out / "robustness.png")
+        frontier.draw(rows, options.out / "frontier.png")
+        text = markdown(records, damaged, tried, photos.facts)
+        return photos.write("robustness.md", text, {"robustness.csv": frontier.to_csv(rows)})
 
 
 def _rehearse_all(

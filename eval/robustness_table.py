@@ -56,7 +56,7 @@ def markdown(
         "|---|---:|" + "---:|" * (len(controls) + len(records)),
     ]
     for name, transformation in tried.items():
-        kept = {run: _answers(of_run, name) for run, of_run in records.items()}
+        kept = {run: answers_of(of_run, name) for run, of_run in records.items()}
         first = next(iter(kept.values()))
         if not first:
             continue
@@ -80,14 +80,14 @@ def draw(
     """
     some = next(iter(records.values()))
     controls = _controls(records)
-    names = [name for name in tried if _answers(some, name)]
+    names = [name for name in tried if answers_of(some, name)]
     series = {
-        run: [[is_kept for is_kept, _ in _answers(of_run, name)] for name in names]
+        run: [[is_kept for is_kept, _ in answers_of(of_run, name)] for name in names]
         for run, of_run in records.items()
     }
     for title, run in zip(_control_titles(controls), controls.values(), strict=True):
         series[f"the original, as a {title}"] = [
-            [held for _, held in _answers(records[run], name)] for name in names
+            [held for _, held in answers_of(records[run], name)] for name in names
         ]
     figure = Figure(figsize=(8, 1.5 + 0.28 * len(names)), layout="constrained")
     axes = figure.subplots()
@@ -142,9 +142,9 @@ _HEADS = (
 
 
 def _run_row(name: str, records: Sequence[Record], tried: Mapping[str, Transformation]) -> str:
-    answers = [answer for one in tried for answer in _answers(records, one)]
+    answers = [answer for one in tried for answer in answers_of(records, one)]
     by_platforms = [
-        answer for one in tried if one in CODECS_AND_SIZES for answer in _answers(records, one)
+        answer for one in tried if one in CODECS_AND_SIZES for answer in answers_of(records, one)
     ]
     shown = {AS_WRITTEN, *tried}
     whole = [
@@ -154,7 +154,7 @@ def _run_row(name: str, records: Sequence[Record], tried: Mapping[str, Transform
     cells = (
         *_seen_cells(records),
         f"{sum(record.difference.over_bound for record in records)}",
-        _share([is_kept for is_kept, _ in _answers(records, AS_WRITTEN)]),
+        _share([is_kept for is_kept, _ in answers_of(records, AS_WRITTEN)]),
         _share([is_kept for is_kept, _ in answers]),
         _share([is_kept for is_kept, _ in by_platforms]),
         _share([in_control for _, in_control in answers]),
@@ -209,7 +209,7 @@ def _rehearsal(record: Record) -> Mapping[str, tuple[bool, bool]]:
     return found
 
 
-def _answers(records: Sequence[Record], transformation: str) -> list[tuple[bool, bool]]:
+def answers_of(records: Sequence[Record], transformation: str) -> list[tuple[bool, bool]]:
     """For the photos to which it does something: whether the class is lost, and in the control."""
     answers = []
     for record in records:

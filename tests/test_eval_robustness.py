@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,8 @@ def test_each_file_is_tried_beside_its_original(options: RobustnessOptions) -> N
     assert (options.out / "robustness.md").read_text() == text
     with Image.open(options.out / "robustness.png") as picture:
         assert min(picture.size) > 200
+    with Image.open(options.out / "frontier.png") as picture:
+        assert min(picture.size) > 200
     assert (options.out / "Posting" / "0.png").is_file()
     # These photos are small enough already.
     assert TRANSFORMATIONS["resize-720"].title not in table
@@ -82,6 +85,20 @@ def test_each_file_is_tried_beside_its_original(options: RobustnessOptions) -> N
     assert run["over bound"] == "0"
     for share in ("as written", "kept", "kept (codecs, sizes)", "control", "all kept"):
         assert 0.0 <= float(run[share].rstrip("%")) <= 100.0
+
+
+def test_the_csv_has_the_table_s_figures(options: RobustnessOptions) -> None:
+    table = table_rows(measure(options).markdown)
+    with (options.out / "robustness.csv").open(encoding="utf-8", newline="") as file:
+        lines = {line["name"]: line for line in csv.DictReader(file)}
+    assert set(lines) == {"Posting", *(damage.title for damage in DAMAGES.values())}
+    for name, line in lines.items():
+        assert line["photos"] == "3"
+        assert f"{float(line['delta_e_blurred']):.2f}" == table[name]["dE00 blurred"]
+    run = lines["Posting"]
+    for column, head in (("kept", "kept"), ("kept_codecs", "kept (codecs, sizes)")):
+        assert f"{float(run[column]):.1%}" == table["Posting"][head]
+    assert lines["JPEG 75"]["kept"] == lines["JPEG 75"]["seconds"] == ""
 
 
 def test_what_was_finished_before_a_kill_is_kept(options: RobustnessOptions) -> None:
