@@ -234,7 +234,7 @@ RUNS: Mapping[str, Run] = _registry(
         "smaller sizes and screenshots.",
         condition=_TOP5,
         magnitude=_FAINT_MAGNITUDE,
-        search=FaintChange(edits="codecs and sizes", steps=28, views=2, reserve=0.1),
+        search=FaintChange(edits="codecs and sizes", steps=28, views=2, reserve=0.1, masking=0.35),
     ),
     Run(
         name="Posting",
@@ -242,7 +242,7 @@ RUNS: Mapping[str, Run] = _registry(
         "after codecs, smaller sizes and edits.",
         condition=_TOP5,
         magnitude=_FAINT_MAGNITUDE,
-        search=FaintChange(edits="posting", steps=36, masking=0.35),
+        search=FaintChange(edits="posting", steps=36, masking=0.5),
     ),
     Run(
         name="Robust",

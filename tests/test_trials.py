@@ -79,7 +79,7 @@ def test_codecs_and_sizes_are_about_as_strong_as_the_rehearsal(
     kinds = {"jpeg", "webp", "scale", *(["avif"] if has_avif() else [])}
     assert set(drawn) == kinds, "nobody edits the picture"
     qualities = drawn["jpeg"]
-    assert 65 <= min(qualities) < 75 < 85 < max(qualities) <= 95
+    assert min(qualities) == 75 < 85 < max(qualities) <= 95, "no harder than is promised"
     assert 70 <= min(drawn["webp"]) < 80 < max(drawn["webp"]) <= 90
     scales = drawn["scale"]
     assert 0.4 <= min(scales) < 0.5 and 0.85 < max(scales) < 1.0
