@@ -108,7 +108,7 @@ def draw(rows: Sequence[FrontierRow], path: Path) -> None:
             place: tuple[float, float]
             if row.kept is None:
                 axes.axvline(x, color="tab:gray", linestyle=":")
-                place = (x, 0.0)
+                place = (x, 40.0)  # away from the runs
             else:
                 axes.plot(x, 100.0 * row.kept, "o", color="tab:green")
                 place = (x, 100.0 * row.kept)
