@@ -60,8 +60,10 @@ _FIRST_CONTRASTS = (0.2, 2.0)
 # A look that gained less than this share of the mean gain says nothing of what more would gain.
 _LEAST_SHARE = 0.25
 
-# Images that a network is given at once: more take more memory, and no less time for each.
+# So many images of the size that classifiers see are looked at together. More take no less time
+# each, and larger ones no more memory than these (a network holds 100 times its input).
 _TOGETHER = 4
+_PIXELS_TOGETHER = _TOGETHER * RESIZED_SIDE**2
 
 # How often a look at a photo that is searched small is that of a reader without antialiasing.
 _ALIASED = 0.1
@@ -138,8 +140,9 @@ def find_faint_change(
         settings: what to survive, and how hard to search.
         seed: of the edits.
         differentiable: see `cvpire.least_change.find_least_change`.
-        to_size: brings images to the size that the model sees, with their gradient: those of one
-            size are looked at together, which takes a third less time.
+        to_size: from images to those of the size that the model looks at, with their gradient;
+            the model answers for both alike. Images of one size are looked at together, which takes
+            a third less time. By default they stay as they are.
         surrogates: each is shown one more edit of each sight a step.
         read: from an image to what is seen of its file, (sights, 3, H, W), with the image's
             gradient; by default of a lossless file. A photo that is searched small is only read in
@@ -438,13 +441,17 @@ class _Search:
         if not self._trials:
             return math.inf
         photos = [trial_size(to_photo(sight[None])) for sight in seen]
-        with torch.no_grad():
-            tried = [
-                self._to_size(to_image(trial(photo).pixels).to(seen))
-                for trial in self._trials
-                for photo in photos
-            ]
-        return self._least_slack(*tried)
+        tries = [(trial, photo) for trial in self._trials for photo in photos]
+        # A few at a time, to hold few images at once.
+        return min(
+            self._least_slack(
+                *(
+                    self._to_size(to_image(trial(photo).pixels).to(seen))
+                    for trial, photo in tries[at : at + _TOGETHER]
+                )
+            )
+            for at in range(0, len(tries), _TOGETHER)
+        )
 
     def _least_slack(self, *images: Tensor) -> float:
         """The least, by the model, among images (n, 3, H, W) of any sizes."""
@@ -455,16 +462,21 @@ class _Search:
 
 
 def _logits(model: Callable[[Tensor], Tensor], images: Sequence[Tensor]) -> Tensor:
-    """The logits of images (n, 3, H, W), in their order, some of one size by one call."""
-    sizes: dict[torch.Size, list[int]] = {}
-    for at, image in enumerate(images):
-        sizes.setdefault(image.shape, []).append(at)
+    """The logits of images (n, 3, H, W) of any sizes, in their order.
+
+    Those of one size are given to the model together, as many as `_PIXELS_TOGETHER` allow.
+    """
+    alike: dict[torch.Size, list[int]] = {}
+    for place, image in enumerate(images):
+        alike.setdefault(image.shape, []).append(place)
     logits: dict[int, Tensor] = {}
-    for alike in sizes.values():
-        for few in (alike[at : at + _TOGETHER] for at in range(0, len(alike), _TOGETHER)):
-            found = model(torch.cat([images[at] for at in few]))
+    for shape, places in alike.items():
+        most = max(1, _PIXELS_TOGETHER // (shape[0] * shape[-2] * shape[-1]))
+        for at in range(0, len(places), most):
+            few = places[at : at + most]
+            found = model(torch.cat([images[place] for place in few]))
             logits.update(zip(few, found.chunk(len(few)), strict=True))
-    return torch.cat([logits[at] for at in range(len(images))])
+    return torch.cat([logits[place] for place in range(len(images))])
 
 
 class _Pace:

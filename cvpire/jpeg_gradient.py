@@ -1,10 +1,10 @@
-"""What a JPEG keeps of a change, as a gradient.
+"""The gradient of saving a photo as a JPEG.
 
-A JPEG rounds the coefficients of blocks of 8 x 8 pixels, so most of a faint change is gone: in a
-smooth block nothing of fine detail is left, and in a photo that was a JPEG before, each coefficient
-falls back to where it was. What lies near a threshold is kept, or made larger. The derivative of
-the rounding is 0 or infinite; that of its mean, for a change of about `_CHANGE`, tells where a
-change is worth making. Colours are stored at half the width and height.
+A JPEG rounds the cosine coefficients of each block of 8 x 8 pixels. So a smooth block loses fine
+detail, and in a photo that was a JPEG before, a coefficient that moved little falls back to where
+it was; one near a rounding threshold is pushed to the next step. The derivative of rounding is 0 or
+infinite. Here it is that of the *mean* rounded coefficient, over normally distributed changes: it
+tells where a change will last. Colours are stored at half the width and height.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from cvpire.images.photo import Photo
 
 _SIDE = 8
 
-# The standard deviation, in levels, of what a change may do to one coefficient.
+# The standard deviation, in levels, of a change of one coefficient.
 _CHANGE = 4.0
 
-# No coefficient is worth more than so many times what a lossless file makes of it.
-_MOST_WORTH = 3.0
+# No change counts more than so many times as much as in a lossless file.
+_MOST_DERIVATIVE = 3.0
 
 # From R, G and B to what a JPEG stores (ITU-R T.871).
 _TO_YCBCR = torch.tensor(
@@ -38,14 +38,14 @@ _FROM_YCBCR = torch.linalg.inv(_TO_YCBCR)
 
 
 def kept_by_jpeg(images: Tensor, quality: int) -> Tensor:
-    """The images, with the gradient of saving them as a JPEG.
+    """A stand-in for the saved images: it has their gradient, but not their values.
 
     Args:
         images: (1, 3, H, W), sRGB in [0, 1].
         quality: of the JPEG, 1 to 100.
 
     Returns:
-        (1, 3, H, W): of no meaning as a picture, which `cvpire.tensors.straight_through` replaces.
+        (1, 3, H, W), for `cvpire.tensors.straight_through`, which puts the saved values in its place.
 
     Example:
         >>> images = torch.full((1, 3, 16, 16), 0.5, requires_grad=True)
@@ -68,25 +68,24 @@ def kept_by_jpeg(images: Tensor, quality: int) -> Tensor:
 
 
 def _kept(planes: Tensor, steps: Tensor) -> Tensor:
-    """Planes (1, C, H, W), of whole blocks, with each coefficient weighed by what is kept of it."""
-    number, channels, height, width = planes.shape
-    rows, columns = height // _SIDE, width // _SIDE
-    blocks = planes.view(number, channels, rows, _SIDE, columns, _SIDE).transpose(3, 4)
+    """Planes (1, C, H, W), of whole blocks, with each coefficient times what a change of it counts."""
+    channels, height, width = planes.shape[1:]
+    blocks = planes.view(1, channels, height // _SIDE, _SIDE, width // _SIDE, _SIDE).transpose(3, 4)
     cosines = _cosines().to(planes)
     coefficients = cosines @ blocks @ cosines.T
-    weighed = coefficients * _worth(coefficients.detach(), steps)
-    return (cosines.T @ weighed @ cosines).transpose(3, 4).reshape(planes.shape)
+    weighted = coefficients * _derivative(coefficients.detach(), steps)
+    return (cosines.T @ weighted @ cosines).transpose(3, 4).reshape(planes.shape)
 
 
-def _worth(coefficients: Tensor, steps: Tensor) -> Tensor:
+def _derivative(coefficients: Tensor, steps: Tensor) -> Tensor:
     """The derivative of the mean, over changes of each coefficient, of the rounded coefficient."""
     deviation = _CHANGE / steps
     phase = coefficients / steps
     beyond = phase - phase.floor() - 0.5
     density = sum(torch.exp(-0.5 * ((beyond + away) / deviation) ** 2) for away in (-1, 0, 1))
-    worth = density / (deviation * math.sqrt(2.0 * math.pi))
+    derivative = density / (deviation * math.sqrt(2.0 * math.pi))
     # Over steps that are fine for the change, the rounding averages out.
-    return torch.where(deviation > 0.5, 1.0, worth.clamp(max=_MOST_WORTH))
+    return torch.where(deviation > 0.5, 1.0, derivative.clamp(max=_MOST_DERIVATIVE))
 
 
 @lru_cache(maxsize=128)

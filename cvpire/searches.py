@@ -37,7 +37,7 @@ class Attacked(Protocol):
         ...
 
     def to_size(self, images: Tensor, /) -> Tensor:
-        """Images of any size at the one it looks at, differentiable; it answers for these alike."""
+        """The images at the size that the network sees, differentiable: their logits are the same."""
         ...
 
 

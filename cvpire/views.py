@@ -53,6 +53,5 @@ def crop(images: Tensor) -> Tensor:
 
 VIEWS: dict[str, View] = {"native": native, "resize": resize, "crop": crop}
 
-# The first part of each view, after which images have one size: the view of what it makes is the
-# view of the images.
+# What of each view brings images to one size. The view of these is the view of the images.
 TO_SIZE: dict[str, View] = {"native": lambda images: images, "resize": resize, "crop": resize}

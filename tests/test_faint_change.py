@@ -165,6 +165,34 @@ def test_a_given_contrast_is_spent_without_trials() -> None:
     assert cost.contrast((255.0 * search.best[0]).numpy()) == pytest.approx(3.0, rel=1e-3)
 
 
+def test_images_of_one_size_are_looked_at_together_and_answered_in_their_order() -> None:
+    calls: list[tuple[int, ...]] = []
+
+    def model(images: Tensor) -> Tensor:
+        calls.append(tuple(images.shape))
+        return images.mean(dim=(2, 3))
+
+    sizes = [(20, 30), (40, 30), (20, 30), (40, 30), (20, 30)]
+    images = [torch.full((1, 3, *size), float(at)) for at, size in enumerate(sizes)]
+    assert faint_change._logits(model, images)[:, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert calls == [(3, 3, 20, 30), (2, 3, 40, 30)]
+
+
+@pytest.mark.parametrize(("side", "most"), [(256, 4), (512, 1), (1024, 1)])
+def test_no_more_pixels_are_looked_at_together_than_a_network_has_memory_for(
+    side: int, most: int
+) -> None:
+    together: list[int] = []
+
+    def model(images: Tensor) -> Tensor:
+        together.append(len(images))
+        return images.mean(dim=(2, 3))
+
+    faint_change._logits(model, 5 * [torch.zeros(1, 3, side, side)])
+    assert sum(together) == 5
+    assert max(together) == most
+
+
 def test_a_large_photo_is_searched_small_and_changed_in_full() -> None:
     images = image(900, 1200)
     seen: list[int] = []

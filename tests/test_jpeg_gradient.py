@@ -34,7 +34,7 @@ def stripes(images: Tensor, period: int) -> Tensor:
 
 
 @pytest.mark.parametrize("step", [3.0, 8.0, 16.0, 40.0])
-def test_worth_is_the_derivative_of_the_mean_rounding(step: float) -> None:
+def test_it_is_the_derivative_of_the_mean_rounding(step: float) -> None:
     """Measured: the rounded coefficient's mean, over changes, a little to each side."""
     coefficients = torch.linspace(-1.5 * step, 1.5 * step, 25)
     shares = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
@@ -45,10 +45,10 @@ def test_worth_is_the_derivative_of_the_mean_rounding(step: float) -> None:
         return rounded.mean(dim=1)
 
     measured = (mean(coefficients + 0.5) - mean(coefficients - 0.5)).clamp(
-        max=jpeg_gradient._MOST_WORTH
+        max=jpeg_gradient._MOST_DERIVATIVE
     )
-    worth = jpeg_gradient._worth(coefficients, torch.tensor(step))
-    assert torch.allclose(worth, measured, atol=0.12)
+    derivative = jpeg_gradient._derivative(coefficients, torch.tensor(step))
+    assert torch.allclose(derivative, measured, atol=0.12)
 
 
 def test_the_steps_are_those_of_the_file() -> None:
@@ -115,4 +115,4 @@ def test_it_tells_what_a_file_keeps_better_than_doing_nothing_does() -> None:
     def likeness(guess: Tensor) -> float:
         return float(torch.corrcoef(torch.stack([found, guess]))[0, 1])
 
-    assert likeness(ours) > likeness(theirs) + 0.02
+    assert likeness(ours) > likeness(theirs) + 0.1

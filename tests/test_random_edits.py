@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 import torch
 from conftest import textured_pixels
@@ -23,6 +24,7 @@ def image(height: int = 48, width: int = 64, seed: int = 1) -> Tensor:
 @pytest.mark.parametrize("name", KINDS)
 def test_each_edit_gives_an_image_and_a_gradient(name: str) -> None:
     images = image().requires_grad_(True)
+    brighter = []
     for seed in range(4):
         edited = KINDS[name](images, random.Random(seed))
         assert edited.shape[:2] == (1, 3)
@@ -30,10 +32,9 @@ def test_each_edit_gives_an_image_and_a_gradient(name: str) -> None:
         assert not torch.equal(edited, images)
         (gradient,) = torch.autograd.grad(edited.mean(), images)
         assert bool(gradient.isfinite().all())
-        # The edit of a brighter photo is a brighter photo; a codec rounds even that.
-        assert float(gradient.sum()) == pytest.approx(
-            1.0, abs=0.25 if "compressed" in name else 0.15
-        )
+        brighter.append(float(gradient.sum()))
+    # The edit of a brighter photo is a brighter photo.
+    assert np.mean(brighter) == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize("edits", EDITS)

@@ -8,7 +8,7 @@ import torch
 from conftest import textured_pixels
 from PIL import Image
 
-from cvpire.views import MAX_NATIVE_PIXELS, VIEWS, crop, native, resize
+from cvpire.views import MAX_NATIVE_PIXELS, TO_SIZE, VIEWS, crop, native, resize
 
 
 def as_images(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> torch.Tensor:
@@ -31,6 +31,16 @@ def test_native_and_resize_are_the_photo_itself_at_256() -> None:
     assert torch.equal(resize(images), images)
     assert torch.equal(native(images), images)
     assert torch.equal(crop(images), images[..., 16:240, 16:240])
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_view_of_images_at_size_is_that_of_the_images(name: str) -> None:
+    photos = [torch.rand(1, 3, 300, 280), torch.rand(1, 3, 256, 400)]
+    at_size = [TO_SIZE[name](photo) for photo in photos]
+    for photo, same in zip(photos, at_size, strict=True):
+        assert torch.equal(VIEWS[name](same), VIEWS[name](photo))
+    if name != "native":
+        assert at_size[0].shape == at_size[1].shape
 
 
 def test_resize_is_antialiased_as_pillow_s() -> None:
