@@ -45,7 +45,7 @@ def kept_by_jpeg(images: Tensor, quality: int) -> Tensor:
         quality: of the JPEG, 1 to 100.
 
     Returns:
-        (1, 3, H, W), for `cvpire.tensors.straight_through`, which puts the saved values in its place.
+        (1, 3, H, W), for `cvpire.tensors.straight_through`, which puts in the saved values.
 
     Example:
         >>> images = torch.full((1, 3, 16, 16), 0.5, requires_grad=True)
@@ -68,7 +68,7 @@ def kept_by_jpeg(images: Tensor, quality: int) -> Tensor:
 
 
 def _kept(planes: Tensor, steps: Tensor) -> Tensor:
-    """Planes (1, C, H, W), of whole blocks, with each coefficient times what a change of it counts."""
+    """Planes (1, C, H, W), of whole blocks, each coefficient times what a change of it counts."""
     channels, height, width = planes.shape[1:]
     blocks = planes.view(1, channels, height // _SIDE, _SIDE, width // _SIDE, _SIDE).transpose(3, 4)
     cosines = _cosines().to(planes)

@@ -37,7 +37,7 @@ class Attacked(Protocol):
         ...
 
     def to_size(self, images: Tensor, /) -> Tensor:
-        """The images at the size that the network sees, differentiable: their logits are the same."""
+        """The images at the size that the network sees, differentiable; their logits are equal."""
         ...
 
 

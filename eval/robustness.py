@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from cvpire.rehearsal import Scene, rehearse
 from cvpire.transformations import CODECS_AND_SIZES, POSTING, Transformation
-from eval import frontier
+from eval.frontier import draw_frontier
 from eval.output import Measured
 from eval.progress import Progress, ProgressCallback
 from eval.protected_photos import ProtectedOptions, ProtectedPhotos, protected_photos
-from eval.robustness_table import AS_WRITTEN, REHEARSAL, draw, markdown
+from eval.robustness_rows import AS_WRITTEN, REHEARSAL, make_rows, to_csv
+from eval.robustness_table import draw, markdown
 
 # What may be tried, by the name that asks for it.
 EDITS: Mapping[str, Mapping[str, Transformation]] = {
@@ -54,11 +55,11 @@ def measure_robustness(options: RobustnessOptions, progress: ProgressCallback) -
         _rehearse_all(photos, tried, progress)
         photos.look(progress)
         records, damaged = photos.records(), photos.damaged()
-        rows = frontier.frontier(records, damaged, tried)
+        rows = make_rows(records, damaged, tried)
         draw(records, tried, options.out / "robustness.png")
-        frontier.draw(rows, options.out / "frontier.png")
-        text = markdown(records, damaged, tried, photos.facts)
-        return photos.write("robustness.md", text, {"robustness.csv": frontier.to_csv(rows)})
+        draw_frontier(rows, options.out / "frontier.png")
+        text = markdown(rows, records, damaged, tried, photos.facts)
+        return photos.write("robustness.md", text, {"robustness.csv": to_csv(rows)})
 
 
 def _rehearse_all(

@@ -8,21 +8,16 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cvpire.transformations import CODECS_AND_SIZES, Transformation
-from eval.averages import cell, known_least, known_mean, mean
+from cvpire.transformations import Transformation
+from eval.averages import cell
 from eval.damage import DAMAGES
 from eval.records import Record
-from eval.seen import SEEN_HEADS, explain, summarise
-
-# Of a record's report: the condition that it was judged by, its words, and under "kept" of each
-# transformation whether the condition holds, and whether it does for the original.
-REHEARSAL = "rehearsal"
-
-# The key of the file as it is, without a transformation.
-AS_WRITTEN = "as written"
+from eval.robustness_rows import REHEARSAL, RobustnessRow, answers_of
+from eval.seen import SEEN_HEADS, explain
 
 
 def markdown(
+    rows: Sequence[RobustnessRow],
     records: Mapping[str, Sequence[Record]],
     damaged: Mapping[str, Sequence[Record]],
     tried: Mapping[str, Transformation],
@@ -31,6 +26,7 @@ def markdown(
     """Caption, a table of the runs and of plain damage, and one of the transformations.
 
     Args:
+        rows: of the same records.
         records: the rehearsed records of each run.
         damaged: the records of each plain damage.
         tried: the transformations to show, by name.
@@ -49,8 +45,7 @@ def markdown(
         "",
         "| " + " | ".join(_HEADS) + " |",
         "|---|" + "---:|" * (len(_HEADS) - 1),
-        *(_run_row(name, of_run, tried) for name, of_run in records.items()),
-        *(_damage_row(name, of_damage) for name, of_damage in damaged.items()),
+        *(f"| {row.name} | {' | '.join(_cells(row))} |" for row in rows),
         "",
         f"| after | photos | {' | '.join(_control_titles(controls))} | {' | '.join(records)} |",
         "|---|---:|" + "---:|" * (len(controls) + len(records)),
@@ -141,52 +136,22 @@ _HEADS = (
 )
 
 
-def _run_row(name: str, records: Sequence[Record], tried: Mapping[str, Transformation]) -> str:
-    answers = [answer for one in tried for answer in answers_of(records, one)]
-    by_platforms = [
-        answer for one in tried if one in CODECS_AND_SIZES for answer in answers_of(records, one)
-    ]
-    shown = {AS_WRITTEN, *tried}
-    whole = [
-        all(is_kept for one, (is_kept, _) in _rehearsal(record).items() if one in shown)
-        for record in records
-    ]
-    cells = (
-        *_seen_cells(records),
-        f"{sum(record.difference.over_bound for record in records)}",
-        _share([is_kept for is_kept, _ in answers_of(records, AS_WRITTEN)]),
-        _share([is_kept for is_kept, _ in answers]),
-        _share([is_kept for is_kept, _ in by_platforms]),
-        _share([in_control for _, in_control in answers]),
-        _share(whole),
-        f"{mean([record.steps for record in records]):.0f}",
-        f"{mean([record.seconds for record in records]):.1f}",
-    )
-    return f"| {name} | " + " | ".join(cells) + " |"
-
-
-def _damage_row(name: str, records: Sequence[Record]) -> str:
-    success = _share([record.is_success for record in records])
-    cells = (*_seen_cells(records), "-", success, *("-",) * 6)
-    return f"| {DAMAGES[name].title} | " + " | ".join(cells) + " |"
-
-
-def _seen_cells(records: Sequence[Record]) -> tuple[str, ...]:
-    """From SSIM to L-inf."""
-    differences = [record.difference for record in records]
-    similarities = [difference.ssim for difference in differences]
-    similarity = cell(known_mean(similarities), ".4f")
-    least = cell(known_least(similarities), ".4f")
-    colors = (
-        f"{mean([d.delta_e_mean for d in differences]):.3f}",
-        f"{mean([d.delta_e_p95 for d in differences]):.2f}",
-        f"{mean([d.delta_e_max for d in differences]):.1f}",
-    )
+def _cells(row: RobustnessRow) -> tuple[str, ...]:
+    """Under all heads but the first."""
+    similarity, least = cell(row.ssim, ".4f"), cell(row.ssim_least, ".4f")
     return (
         similarity if similarity == "n/a" else f"{similarity} ({least})",
-        " / ".join(colors),
-        *summarise(records).cells(),
-        f"{mean([d.linf for d in differences]):.1f}",
+        f"{row.delta_e_mean:.3f} / {row.delta_e_p95:.2f} / {row.delta_e_max:.1f}",
+        *row.seen.cells(),
+        f"{row.linf:.1f}",
+        cell(row.over_bound, "d"),
+        cell(row.as_written, ".1%"),
+        cell(row.kept, ".1%"),
+        cell(row.kept_codecs, ".1%"),
+        cell(row.control, ".1%"),
+        cell(row.all_kept, ".1%"),
+        cell(row.steps, ".0f"),
+        cell(row.seconds, ".1f"),
     )
 
 
@@ -202,21 +167,6 @@ def _damage_lines(damaged: Mapping[str, Sequence[Record]], run: str) -> list[str
 
 def _all(records: Mapping[str, Sequence[Record]]) -> list[Record]:
     return [record for group in records.values() for record in group]
-
-
-def _rehearsal(record: Record) -> Mapping[str, tuple[bool, bool]]:
-    found: Mapping[str, tuple[bool, bool]] = (record.report or {})[REHEARSAL]["kept"]
-    return found
-
-
-def answers_of(records: Sequence[Record], transformation: str) -> list[tuple[bool, bool]]:
-    """For the photos to which it does something: whether the class is lost, and in the control."""
-    answers = []
-    for record in records:
-        if (answer := _rehearsal(record).get(transformation)) is not None:
-            is_kept, in_control = answer
-            answers.append((is_kept, in_control))
-    return answers
 
 
 def _share(values: Sequence[bool]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from eval_helpers import protected_options, shrink_photos, table_rows, without_looks
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from PIL import Image
 from test_eval_table1 import fake_classifier
@@ -24,10 +26,13 @@ from cvpire.transformations import TRANSFORMATIONS, Transformation
 from eval import judge, robustness
 from eval.damage import DAMAGES
 from eval.errors import EvaluationError
+from eval.frontier import draw_frontier
 from eval.output import Measured
 from eval.progress import Progress
 from eval.records import RecordStore
 from eval.robustness import RobustnessOptions, measure_robustness
+from eval.robustness_rows import RobustnessRow
+from eval.seen import Seen
 from eval.yardsticks import JOD, SSIMULACRA2
 
 FEW = {name: TRANSFORMATIONS[name] for name in ("jpeg-75", "resize-720", "half")} | {
@@ -91,14 +96,41 @@ def test_the_csv_has_the_table_s_figures(options: RobustnessOptions) -> None:
     table = table_rows(measure(options).markdown)
     with (options.out / "robustness.csv").open(encoding="utf-8", newline="") as file:
         lines = {line["name"]: line for line in csv.DictReader(file)}
-    assert set(lines) == {"Posting", *(damage.title for damage in DAMAGES.values())}
+    assert list(lines) == ["Posting", *(damage.title for damage in DAMAGES.values())]
     for name, line in lines.items():
         assert line["photos"] == "3"
+        similarity, least = float(line["ssim"]), float(line["ssim_least"])
+        assert f"{similarity:.4f} ({least:.4f})" == table[name]["SSIM (least)"]
         assert f"{float(line['delta_e_blurred']):.2f}" == table[name]["dE00 blurred"]
-    run = lines["Posting"]
-    for column, head in (("kept", "kept"), ("kept_codecs", "kept (codecs, sizes)")):
-        assert f"{float(run[column]):.1%}" == table["Posting"][head]
-    assert lines["JPEG 75"]["kept"] == lines["JPEG 75"]["seconds"] == ""
+        assert f"{float(line['as_written']):.1%}" == table[name]["as written"]
+    shares = {"kept": "kept", "kept_codecs": "kept (codecs, sizes)", "control": "control"}
+    for column, head in shares.items():
+        assert f"{float(lines['Posting'][column]):.1%}" == table["Posting"][head]
+    for column in (*shares, "over_bound", "steps", "seconds"):
+        assert lines["JPEG 75"][column] == ""
+        assert lines["Posting"][column] != ""
+
+
+def test_a_yardstick_that_a_row_lacks_has_no_panel(
+    options: RobustnessOptions, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows: list[RobustnessRow] = []
+    monkeypatch.setattr(robustness, "draw_frontier", lambda found, path: rows.extend(found))
+    measure(options)
+    shown: list[str] = []
+    monkeypatch.setattr(Axes, "set_xlabel", lambda axes, label: shown.append(label.split(",")[0]))
+    known = Seen(1.0, 1.0, 0.05, 90.0, 80.0, 9.9)
+    without = known._replace(flip_p99=math.nan, jod=None)
+    for first in (known, without):
+        mixed = [rows[0]._replace(seen=first), *(row._replace(seen=known) for row in rows[1:])]
+        draw_frontier(mixed, tmp_path / "frontier.png")
+    assert shown[:4] == [
+        "SSIMULACRA2 (100: the same)",
+        "ColorVideoVDP",
+        "FLIP",
+        "largest CIEDE2000 of the blurred change",
+    ]
+    assert shown[4:] == [shown[0], shown[3]]
 
 
 def test_what_was_finished_before_a_kill_is_kept(options: RobustnessOptions) -> None:
