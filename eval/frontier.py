@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -19,8 +20,8 @@ _AXES = (
     ("delta_e_blurred", "largest CIEDE2000 of the blurred change", True),
 )
 
-# Where the names of plain damage begin, in percent: away from most runs.
-_DAMAGE_NAMES = 30.0
+# Where the names of plain damage begin, in percent, in turn: away from most runs and each other.
+_DAMAGE_NAMES = (12.0, 48.0)
 
 
 def draw_frontier(rows: Sequence[RobustnessRow], path: Path) -> None:
@@ -36,8 +37,15 @@ def draw_frontier(rows: Sequence[RobustnessRow], path: Path) -> None:
     figure = Figure(figsize=(10, 4.2 * lines), layout="constrained")
     panels = figure.subplots(lines, 2, sharey=True, squeeze=False)
     for axes, (name, label, is_less_better) in zip(panels.flat, shown, strict=False):
+        heights = cycle(_DAMAGE_NAMES)
         for row in rows:
-            _draw_row(axes, row, getattr(row.seen, name))
+            x = getattr(row.seen, name)
+            if row.kept is None:
+                axes.axvline(x, color="tab:gray", linestyle=":")
+                _write(axes, row.name, x, next(heights), rotation=90)
+            else:
+                axes.plot(x, 100.0 * row.kept, "o", color="tab:green")
+                _write(axes, row.name, x, 100.0 * row.kept)
         axes.set_xlabel(label)
         axes.margins(x=0.2)  # room for the names
         if is_less_better:
@@ -51,20 +59,10 @@ def draw_frontier(rows: Sequence[RobustnessRow], path: Path) -> None:
     figure.savefig(path, dpi=100)
 
 
-def _draw_row(axes: Axes, row: RobustnessRow, x: float) -> None:
-    is_damage = row.kept is None
-    y = _DAMAGE_NAMES if row.kept is None else 100.0 * row.kept
-    if is_damage:
-        axes.axvline(x, color="tab:gray", linestyle=":")
-    else:
-        axes.plot(x, y, "o", color="tab:green")
+def _write(axes: Axes, name: str, x: float, y: float, rotation: float = 0.0) -> None:
+    """A name, a little above and to the right of its place."""
     axes.annotate(
-        row.name,
-        (x, y),
-        xytext=(4, 4),
-        textcoords="offset points",
-        fontsize=8,
-        rotation=90 if is_damage else 0,
+        name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8, rotation=rotation
     )
 
 
