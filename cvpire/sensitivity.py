@@ -39,6 +39,13 @@ _HIGHEST_FREQUENCY, _CUT_STEEPNESS = 0.35, 8.0
 # A change costs less where lightness deviates by so many levels within a Gaussian of this sigma.
 _MASKING_LEVELS, _MASKING_SIGMA = 8.0, 2.0
 
+# What a change of lightness costs on a plain surface, as a share of it: in texture whose detail
+# (above sigma 1.5, as a mean of this sigma) has so many levels, it costs 1. Colours cost the same
+# on both. The neighbourhood, in pixels of the screen, is as wide as ripples reach from an edge.
+_PLAIN_COST = 3.0
+_TEXTURE_LEVELS, _DETAIL_SIGMA, _DETAIL_MEAN_SIGMA, _NEIGHBOURHOOD_SIGMA = 3.0, 1.5, 1.0, 4.0
+_LEAST_DETAIL = 0.3
+
 # Where the bound is below about so many levels, a change costs more: it could not be made in full.
 _ROOM_LEVELS, _LEAST_ROOM = 3.0, 0.02
 
@@ -49,8 +56,9 @@ _POWER = 4.0
 class ContrastCost:
     """The visible contrast of a change to one photo.
 
-    It is the fourth-power mean, over the pixels, of the contrast that is seen of the change there,
-    about 1 for a change of lightness by one grey level at the frequencies that are seen best.
+    It is the fourth-power mean, over the pixels, of the contrast that is seen of the change there:
+    at the frequencies that are seen best, about 1 for a change of lightness by one grey level in
+    texture, and 3 on a plain surface.
 
     Args:
         sights: what is seen of the photo, (3, H, W) each, levels from 0 to 255 (several where it
@@ -90,7 +98,11 @@ class ContrastCost:
         ).astype(np.float32)
         hidden = np.minimum.reduce([_masked(sight, masking) for sight in sights])
         room = np.maximum(np.tanh(bound / _ROOM_LEVELS), _LEAST_ROOM)
-        self._cheapness = (hidden * room).astype(np.float32)
+        texture = np.minimum.reduce([_texture(sight, scale) for sight in sights])
+        plain = 1.0 / _PLAIN_COST
+        self._cheapness = np.stack(
+            [share * hidden * room for share in (plain + (1.0 - plain) * texture, 1.0, 1.0)]
+        ).astype(np.float32)
 
     def contrast(self, change: Planes) -> float:
         """The visible contrast of a change; what lies beyond the highest frequency is very dear.
@@ -123,11 +135,27 @@ class ContrastCost:
 
 def _masked(sight: Planes, power: float) -> NDArray[np.float32]:
     """(H, W), at least 1: by how much less a change is seen at each pixel."""
-    lightness = np.tensordot(_TO_OPPONENT[0], sight, 1)
+    lightness = _lightness(sight)
     mean = gaussian_filter(lightness, _MASKING_SIGMA)
     variance = gaussian_filter(np.square(lightness - mean), _MASKING_SIGMA)
     masked: NDArray[np.float32] = (1.0 + variance / _MASKING_LEVELS**2) ** (power / 2.0)
     return masked
+
+
+def _texture(sight: Planes, scale: float) -> NDArray[np.float32]:
+    """(H, W), from 0 on a plain surface, the sides of an edge among it, to 1 in texture."""
+    lightness = _lightness(sight)
+    detail = np.abs(lightness - gaussian_filter(lightness, _DETAIL_SIGMA))
+    detail = gaussian_filter(detail, _DETAIL_MEAN_SIGMA)
+    # A harmonic mean: one edge does not make a neighbourhood busy, one plain half makes it plain.
+    inverse = gaussian_filter(1.0 / (detail + _LEAST_DETAIL), scale * _NEIGHBOURHOOD_SIGMA)
+    texture: NDArray[np.float32] = np.tanh((1.0 / inverse - _LEAST_DETAIL) / _TEXTURE_LEVELS)
+    return texture
+
+
+def _lightness(sight: Planes) -> NDArray[np.float32]:
+    lightness: NDArray[np.float32] = np.tensordot(_TO_OPPONENT[0], sight, 1)
+    return lightness
 
 
 def _mixed(matrix: NDArray[np.float32], planes: Planes) -> Planes:

@@ -14,6 +14,8 @@ from cvpire.sensitivity import ContrastCost, Planes
 SIZE = 64
 WIDE = np.full((SIZE, SIZE), 200.0, np.float32)
 FLAT = np.full((3, SIZE, SIZE), 128.0, np.float32)
+TEXTURE = np.random.default_rng(7).normal(128.0, 30.0, (1, SIZE, SIZE)).astype(np.float32)
+TEXTURE = np.repeat(TEXTURE, 3, axis=0)
 GREY, RED_GREEN = (1.0, 1.0, 1.0), (1.0, -1.0, 0.0)
 
 
@@ -45,10 +47,46 @@ def small_case(seed: int) -> tuple[ContrastCost, Planes]:
     return ContrastCost([photo], bound), noise((3, 4, 4), seed)
 
 
-def test_a_level_of_lightness_has_a_contrast_of_about_1() -> None:
-    cost = ContrastCost([FLAT], WIDE)
-    assert 0.7 < cost.contrast(np.ones_like(FLAT)) < 1.5
-    assert cost.contrast(np.zeros_like(FLAT)) == 0.0
+def test_a_level_of_lightness_has_a_contrast_of_1_in_texture_and_3_on_a_plain_surface() -> None:
+    texture, plain = (ContrastCost([photo], WIDE, masking=0.0) for photo in (TEXTURE, FLAT))
+    assert 0.7 < texture.contrast(np.ones_like(FLAT)) < 1.5
+    tripled = 3.0 * texture.contrast(np.ones_like(FLAT))
+    assert plain.contrast(np.ones_like(FLAT)) == pytest.approx(tripled, rel=0.02)
+    assert plain.contrast(np.zeros_like(FLAT)) == 0.0
+
+
+def test_colour_costs_the_same_in_texture_and_on_a_plain_surface() -> None:
+    texture, plain = (ContrastCost([photo], WIDE, masking=0.0) for photo in (TEXTURE, FLAT))
+    red_green = wave(1 / 64, RED_GREEN)
+    # Red against green holds a little lightness too.
+    assert plain.contrast(red_green) == pytest.approx(texture.contrast(red_green), rel=0.1)
+
+
+def test_a_plain_surface_is_plain_up_to_its_edge() -> None:
+    step = FLAT.copy()
+    step[:, :, SIZE // 2 :] = 40.0
+    beside = np.zeros_like(FLAT)
+    beside[:, :, SIZE // 2 - 9 : SIZE // 2 - 3] = wave(1 / 6)[:, :, :6]
+    edge, plain, texture = (
+        ContrastCost([photo], WIDE, masking=0.0).contrast(beside) for photo in (step, FLAT, TEXTURE)
+    )
+    assert edge > 0.8 * plain > 1.8 * texture
+
+
+def test_the_edge_between_plain_and_texture_moves_with_the_scale() -> None:
+    # Of a photo at half its size, 10 pixels are as far from the texture as 20 on the screen.
+    photo = TEXTURE.copy()
+    photo[:, :, : SIZE // 2] = 128.0
+    near = np.zeros_like(FLAT)
+    near[:, :, SIZE // 2 - 8 : SIZE // 2 - 4] = 1.0
+
+    def as_plain(scale: float) -> float:
+        mixed, plain = (
+            ContrastCost([sight], WIDE, masking=0.0, scale=scale) for sight in (photo, FLAT)
+        )
+        return mixed.contrast(near) / plain.contrast(near)
+
+    assert as_plain(0.25) > as_plain(1.0)
 
 
 @pytest.mark.parametrize("factor", [0.01, 3.0, -2.0])
@@ -140,7 +178,7 @@ def test_no_change_is_made_of_the_highest_frequencies() -> None:
 
 
 def test_red_against_green_costs_more_than_lightness() -> None:
-    cost = ContrastCost([FLAT], WIDE)
+    cost = ContrastCost([TEXTURE], WIDE)
     low = 1 / 64
     assert cost.contrast(wave(low, RED_GREEN)) > 1.5 * cost.contrast(wave(low, GREY))
     # So a gain of red alone is bought as light and dark rather than as red.
