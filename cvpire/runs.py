@@ -269,7 +269,7 @@ RUNS: Mapping[str, Run] = _registry(
             steps=60,
             views=2,
             margin=20.0,
-            contrast=8.0,
+            contrast=10.0,
             besides=("lite0-imagenet", "resnet50-places365"),
         ),
     ),
