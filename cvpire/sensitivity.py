@@ -39,11 +39,15 @@ _HIGHEST_FREQUENCY, _CUT_STEEPNESS = 0.35, 8.0
 # A change costs less where lightness deviates by so many levels within a Gaussian of this sigma.
 _MASKING_LEVELS, _MASKING_SIGMA = 8.0, 2.0
 
-# What a change of lightness costs on a plain surface, as a share of it: in texture whose detail
-# (above sigma 1.5, as a mean of this sigma) has so many levels, it costs 1. Colours cost the same
-# on both. The neighbourhood, in pixels of the screen, is as wide as ripples reach from an edge.
+# A change of lightness costs this many times as much on a plain surface as in texture. Colours
+# cost the same on both.
 _PLAIN_COST = 3.0
-_TEXTURE_LEVELS, _DETAIL_SIGMA, _DETAIL_MEAN_SIGMA, _NEIGHBOURHOOD_SIGMA = 3.0, 1.5, 1.0, 4.0
+
+# Texture: fine detail (lightness above the first sigma, averaged by the second) of about so many
+# levels, and no less anywhere near (a Gaussian of the third sigma, in pixels of the screen: as far
+# as ripples reach from an edge). The last keeps a detail of 0 from deciding alone.
+_TEXTURE_LEVELS = 3.0
+_DETAIL_SIGMA, _DETAIL_MEAN_SIGMA, _NEIGHBOURHOOD_SIGMA = 1.5, 1.0, 4.0
 _LEAST_DETAIL = 0.3
 
 # Where the bound is below about so many levels, a change costs more: it could not be made in full.
@@ -143,7 +147,7 @@ def _masked(sight: Planes, power: float) -> NDArray[np.float32]:
 
 
 def _texture(sight: Planes, scale: float) -> NDArray[np.float32]:
-    """(H, W), from 0 on a plain surface, the sides of an edge among it, to 1 in texture."""
+    """(H, W), from 0 on a plain surface, up to its very edge, to 1 in texture."""
     lightness = _lightness(sight)
     detail = np.abs(lightness - gaussian_filter(lightness, _DETAIL_SIGMA))
     detail = gaussian_filter(detail, _DETAIL_MEAN_SIGMA)
