@@ -23,6 +23,16 @@ double(planes)
 print(total(planes), *(len(loop.stats.cache_hits) for loop in (double, total)))
 """
 
+_MAP_PROGRAM = """
+import hashlib
+import torch
+from cvpire import variance_kernel
+from cvpire.threshold import color_variance
+image = torch.rand((1, 3, 64, 300), generator=torch.Generator().manual_seed(0))
+digest = hashlib.sha256(color_variance(image).numpy().tobytes()).hexdigest()
+print(digest, len(variance_kernel._measure_band.stats.cache_hits))
+"""
+
 _LOOPS = """
 from cvpire.compiled import compiled
 
@@ -40,13 +50,15 @@ def total(planes):
 """
 
 
-def run(folder: Path) -> list[str]:
-    """The total, and how many forms of each loop came from disk."""
+def run(folder: Path, program: str = _PROGRAM, cache: Path | None = None) -> list[str]:
+    """What a new process prints: the total, and how many forms of each loop came from disk."""
     places = (str(folder), str(Path(__file__).parents[1]))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     environment.pop("NUMBA_CACHE_DIR", None)
+    if cache:
+        environment["NUMBA_CACHE_DIR"] = str(cache)
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM],
+        [sys.executable, "-c", program],
         env=environment,
         capture_output=True,
         text=True,
@@ -76,6 +88,13 @@ def test_a_damaged_file_is_compiled_anew_and_mended(tmp_path: Path, suffix: str,
         path.write_bytes(path.read_bytes()[:left])
     assert run(tmp_path) == ["30.0", "0", "0"]
     assert run(tmp_path) == ["30.0", "1", "1"]
+
+
+def test_the_process_that_compiles_measures_the_same_map_as_the_next(tmp_path: Path) -> None:
+    fresh, first = run(tmp_path, _MAP_PROGRAM, tmp_path / "cache")
+    kept, second = run(tmp_path, _MAP_PROGRAM, tmp_path / "cache")
+    assert (first, second) == ("0", "1")
+    assert fresh == kept
 
 
 def test_without_a_place_to_keep_it_a_loop_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
