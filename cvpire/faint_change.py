@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,11 +37,13 @@ from cvpire.attack import (
     in_levels,
 )
 from cvpire.conditions import Condition
+from cvpire.images.photo import Photo
 from cvpire.least_scale import least_scale
 from cvpire.random_edits import EDITS, random_edit, rounded
 from cvpire.sensitivity import ContrastCost
 from cvpire.tensors import to_image, to_photo
 from cvpire.transparency import BACKGROUNDS, composite_images, seen_images
+from cvpire.transformations import Edit
 from cvpire.trials import draw_trials, trial_size
 from cvpire.views import RESIZED_SIDE
 
@@ -442,16 +445,17 @@ class _Search:
             return math.inf
         photos = [trial_size(to_photo(sight[None])) for sight in seen]
         tries = [(trial, photo) for trial in self._trials for photo in photos]
+
+        def seen_after(one: tuple[Edit, Photo]) -> Tensor:
+            trial, photo = one
+            return self._to_size(to_image(trial(photo).pixels).to(seen))
+
         # A few at a time, to hold few images at once.
-        return min(
-            self._least_slack(
-                *(
-                    self._to_size(to_image(trial(photo).pixels).to(seen))
-                    for trial, photo in tries[at : at + _TOGETHER]
-                )
+        with ThreadPoolExecutor(torch.get_num_threads()) as workers:
+            return min(
+                self._least_slack(*workers.map(seen_after, tries[at : at + _TOGETHER]))
+                for at in range(0, len(tries), _TOGETHER)
             )
-            for at in range(0, len(tries), _TOGETHER)
-        )
 
     def _least_slack(self, *images: Tensor) -> float:
         """The least, by the model, among images (n, 3, H, W) of any sizes."""
