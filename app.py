@@ -17,10 +17,10 @@ import gradio as gr
 from cvpire.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.classifiers import CLASSIFIERS, ClassifierSpec, find_spec
 from cvpire.errors import CvpireError
-from cvpire.formats import KINDS
+from cvpire.images.formats import KINDS
+from cvpire.images.views import MAX_NATIVE_PIXELS
 from cvpire.memory import keep_freed_memory
 from cvpire.runs import DEFAULT_RUN
-from cvpire.views import MAX_NATIVE_PIXELS
 from page import handlers, render
 from page.blocks import Page
 from page.components import (

@@ -31,10 +31,11 @@ from cvpire.classifiers import (
 from cvpire.console import printable, say
 from cvpire.errors import CvpireError, PhotoError, SettingsError, WeightsError
 from cvpire.failures import exit_code, failure_sentence, show_tracebacks
-from cvpire.formats import KINDS, FileFormat
 from cvpire.images.folder import list_folder, others_sentence
+from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
+from cvpire.images.views import VIEWS
 from cvpire.memory import keep_freed_memory
 from cvpire.outputs import Claims, Outputs, make_outputs
 from cvpire.protect import protect
@@ -42,7 +43,6 @@ from cvpire.rehearsal import Outcome, Scene, find_scene, find_scenes, rehearse
 from cvpire.report import Report
 from cvpire.runs import DEFAULT_RUN, RUNS, Run, find_run
 from cvpire.target import Target
-from cvpire.views import VIEWS
 from cvpire.weights import (
     DownloadProgress,
     WeightsFile,

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.classifiers import Classifier, EmbeddedWeights, load_classifier
 from cvpire.errors import WeightsError
+from cvpire.images.views import resize
 from cvpire.networks import EfficientNetLite0
-from cvpire.views import resize
 
 SCALE = (1.0, 7.0)
 WEIGHTS = EmbeddedWeights(

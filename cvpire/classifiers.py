@@ -20,13 +20,13 @@ from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.fast_gradients import fast_form
 from cvpire.images.photo import Photo
+from cvpire.images.tensors import to_image
+from cvpire.images.transparency import WHITE, composite, sights
+from cvpire.images.views import TO_SIZE, VIEWS
 from cvpire.memory_errors import memory_errors
 from cvpire.networks import EfficientNetLite, EfficientNetLite0, resnet50
 from cvpire.places365 import Scene, read_scenes
 from cvpire.squeezenet import SqueezeNet
-from cvpire.tensors import to_image
-from cvpire.transparency import WHITE, composite, sights
-from cvpire.views import TO_SIZE, VIEWS
 from cvpire.weights import WeightsFile, find_weights, has_sha256
 
 _DATA = Path(__file__).parent / "data"
@@ -158,7 +158,7 @@ class ClassifierSpec:
         read_labels: reads the classes.
         mean: of the normalisation, per channel, in [0, 1] units.
         std: of the normalisation, per channel, in [0, 1] units.
-        view: the view of its benchmark's protocol (see `cvpire.views`).
+        view: the view of its benchmark's protocol (see `cvpire.images.views`).
         licence: of the weights.
         source: where they were published.
     """
@@ -490,7 +490,7 @@ def classify(photo: Photo, classifier: Classifier) -> Tensor:
 
 
 def classify_sights(photo: Photo, classifier: Classifier) -> Tensor:
-    """The same for all that is seen of a photo (see `cvpire.transparency.sights`).
+    """The same for all that is seen of a photo (see `cvpire.images.transparency.sights`).
 
     Returns:
         (sights, classes): one for an opaque photo, else one for each of `BACKGROUNDS`.

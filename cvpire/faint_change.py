@@ -38,14 +38,14 @@ from cvpire.attack import (
 )
 from cvpire.conditions import Condition
 from cvpire.images.photo import Photo
+from cvpire.images.tensors import to_image, to_photo
+from cvpire.images.transparency import BACKGROUNDS, composite_images, seen_images
+from cvpire.images.views import RESIZED_SIDE
 from cvpire.least_scale import least_scale
 from cvpire.random_edits import EDITS, random_edit, rounded
 from cvpire.sensitivity import ContrastCost
-from cvpire.tensors import to_image, to_photo
-from cvpire.transparency import BACKGROUNDS, composite_images, seen_images
 from cvpire.transformations import Edit
 from cvpire.trials import draw_trials, trial_size
-from cvpire.views import RESIZED_SIDE
 
 # A larger photo is searched at about so many pixels.
 _WORK_PIXELS = 360_000
@@ -151,7 +151,7 @@ def find_faint_change(
             gradient; by default of a lossless file. A photo that is searched small is only read in
             full.
         alpha: (N, 1, H, W) or (1, 1, H, W) in [0, 1], of images with transparency: what is seen of
-            them on each background (see `cvpire.transparency`) is edited, and is to meet the
+            them on each background (see `cvpire.images.transparency`) is edited, and is to meet the
             condition. None where they are opaque.
         on_step: told after each step; an answer that is true stops the search.
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from cvpire.images.views import VIEWS
 from cvpire.networks import EfficientNetLite
 from cvpire.precision import has_fast_bfloat16
-from cvpire.views import VIEWS
 
 
 def fast_form(

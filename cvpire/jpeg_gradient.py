@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from PIL import Image, JpegImagePlugin
 from torch import Tensor
 
-from cvpire.encoders import encode_jpeg
+from cvpire.images.encoders import encode_jpeg
 from cvpire.images.photo import Photo
 
 _SIDE = 8
@@ -45,7 +45,7 @@ def kept_by_jpeg(images: Tensor, quality: int) -> Tensor:
         quality: of the JPEG, 1 to 100.
 
     Returns:
-        (1, 3, H, W), for `cvpire.tensors.straight_through`, which puts in the saved values.
+        (1, 3, H, W), for `cvpire.images.tensors.straight_through`, which puts in the saved values.
 
     Example:
         >>> images = torch.full((1, 3, 16, 16), 0.5, requires_grad=True)

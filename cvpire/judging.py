@@ -12,14 +12,14 @@ from torch import Tensor
 
 from cvpire.attack import SAFETY_MARGIN
 from cvpire.blotches import Blotch
-from cvpire.formats import FileFormat
 from cvpire.grades import grade_difference
+from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
+from cvpire.images.transparency import BACKGROUNDS, composite
 from cvpire.metrics import Difference, compare_and_locate, count_over_bound, worst
 from cvpire.references import measure_references
 from cvpire.report import OnBackground, Report, Verdict, versions
 from cvpire.tasks import Task
-from cvpire.transparency import BACKGROUNDS, composite
 
 # Reports keep the five highest classes: what the paper's conditions look at.
 TOP_K = 5

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cvpire.attack import SAFETY_MARGIN, AttackResult, StepCallback
 from cvpire.classifiers import Classifier
-from cvpire.formats import PNG, FileFormat
+from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.judging import Attempt, make_report
 from cvpire.memory_errors import memory_errors

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from cvpire.blotches import Blotch
-from cvpire.encoders import fits_jpeg, on_white
-from cvpire.formats import FileFormat
 from cvpire.grades import Visibility, grade_difference
+from cvpire.images.encoders import fits_jpeg, on_white
+from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.metrics import SSIM_MIN_SIDE, Difference, compare
 

@@ -17,9 +17,9 @@ from cvpire.blotches import Blotch
 from cvpire.classifiers import Prediction
 from cvpire.flip import has_flip
 from cvpire.grades import Visibility
+from cvpire.images.transparency import BACKGROUNDS
 from cvpire.metrics import Difference
 from cvpire.references import Reference
-from cvpire.transparency import BACKGROUNDS
 
 
 class Verdict(Enum):

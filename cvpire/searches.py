@@ -19,9 +19,9 @@ from cvpire.attack import AttackResult, StepCallback
 from cvpire.classifiers import find_spec
 from cvpire.conditions import Condition, InEach, OutOfTop
 from cvpire.faint_change import FaintSettings, Surrogate, find_faint_change, most_steps
+from cvpire.images.transparency import BACKGROUNDS, seen_images
 from cvpire.least_change import find_least_change
 from cvpire.shared_classifiers import shared_classifier
-from cvpire.transparency import BACKGROUNDS, seen_images
 
 
 class Attacked(Protocol):
@@ -43,7 +43,7 @@ class Attacked(Protocol):
 
 Reader = Callable[[Tensor], Tensor]
 """From images (N, 3, H, W) to what is seen of their files, with the images' gradient: one sight of
-each, or one on each background (see `cvpire.transparency`), those of an image together.
+each, or one on each background (see `cvpire.images.transparency`), those of an image together.
 """
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cvpire.classifiers import Classifier, ClassifierSpec, find_spec, load_classifier
 from cvpire.errors import SettingsError
-from cvpire.views import VIEWS
+from cvpire.images.views import VIEWS
 from cvpire.weights import FileState, file_state
 
 # A page offers few classifiers; the largest has some 100 MB.

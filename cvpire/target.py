@@ -11,9 +11,9 @@ import torch
 from cvpire.classifiers import Classifier, find_spec
 from cvpire.errors import SettingsError
 from cvpire.images.photo import reason
+from cvpire.images.views import VIEWS
 from cvpire.report import Report
 from cvpire.runs import Run, find_run
-from cvpire.views import VIEWS
 
 # Reports have a few kilobytes.
 _MOST_BYTES = 1 << 20

@@ -14,10 +14,10 @@ from cvpire.classifiers import Classifier, classify_sights
 from cvpire.conditions import Condition
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
+from cvpire.images.tensors import to_image, to_photo
+from cvpire.images.transparency import BACKGROUNDS, seen_images, to_alpha, without_hidden
 from cvpire.runs import Run
-from cvpire.tensors import to_image, to_photo
 from cvpire.threshold import threshold_map
-from cvpire.transparency import BACKGROUNDS, seen_images, to_alpha, without_hidden
 
 
 @dataclass(frozen=True, eq=False)

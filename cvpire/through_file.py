@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from cvpire.attack import AttackResult
-from cvpire.formats import FileFormat
+from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
+from cvpire.images.tensors import straight_through, to_image, to_photo
+from cvpire.images.transparency import BACKGROUNDS, composite, seen_images, to_alpha
 from cvpire.searches import Reader
-from cvpire.tensors import straight_through, to_image, to_photo
-from cvpire.transparency import BACKGROUNDS, composite, seen_images, to_alpha
 
 # Searches before a file that must fit a size is given up: each leaves a photo that needs a little
 # more room than the last, and so a lower quality.

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from cvpire.encoders import encode_avif, encode_jpeg, encode_webp, has_avif, on_white
+from cvpire.images.encoders import encode_avif, encode_jpeg, encode_webp, has_avif, on_white
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_written
-from cvpire.views import RESIZED_SIDE
+from cvpire.images.views import RESIZED_SIDE
 
 Edit = Callable[[Photo], Photo]
 

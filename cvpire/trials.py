@@ -12,7 +12,7 @@ import random
 
 from PIL import Image
 
-from cvpire.encoders import has_avif
+from cvpire.images.encoders import has_avif
 from cvpire.images.photo import Photo
 from cvpire.random_edits import USUAL_QUALITY
 from cvpire.transformations import (

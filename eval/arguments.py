@@ -10,9 +10,9 @@ from typing import NoReturn, TypeAlias
 from cvpire.classifiers import CLASSIFIERS
 from cvpire.console import printable, say
 from cvpire.errors import SettingsError
-from cvpire.formats import FileFormat
+from cvpire.images.formats import FileFormat
+from cvpire.images.views import VIEWS
 from cvpire.runs import RUNS, Run, find_run
-from cvpire.views import VIEWS
 from eval.paper import PAPER_TABLE1
 
 ALL_RUNS = "all"

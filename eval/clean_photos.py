@@ -29,7 +29,7 @@ class PhotoOptions:
         images: their folder.
         labels: a CSV, or None for the classifier's own first guesses.
         classifier: its name.
-        view: of `cvpire.views.VIEWS`, or None for the classifier's own.
+        view: of `cvpire.images.views.VIEWS`, or None for the classifier's own.
         limit: take only that many images, or None.
         seed: of whatever is random.
         out: the folder to write to.

@@ -10,7 +10,7 @@ from typing import Any
 
 from cvpire.aesthetics import AUTO
 from cvpire.console import say
-from cvpire.formats import PNG
+from cvpire.images.formats import PNG
 from cvpire.images.names import fitting_stem
 from cvpire.runs import RUNS
 from eval.arguments import (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from PIL import Image, ImageFilter
 
-from cvpire.encoders import encode_jpeg
+from cvpire.images.encoders import encode_jpeg
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_written
 from cvpire.metrics import ssim

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cvpire.encoders import on_white
+from cvpire.images.encoders import on_white
 from cvpire.images.photo import Photo
 from cvpire.transformations import Edit, blur, jpeg, webp
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from cvpire.classifiers import Classifier, classify
-from cvpire.encoders import on_white
 from cvpire.errors import PhotoError
+from cvpire.images.encoders import on_white
 from cvpire.images.photo import encode_png, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.metrics import compare

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cvpire.images.reading import read_photo
-from cvpire.transparency import WHITE, composite
+from cvpire.images.transparency import WHITE, composite
 from eval.failures import photo_failure
 from eval.progress import Progress, ProgressCallback
 from eval.records import Record, RecordStore

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from cvpire.algorithm1 import perturb
 from cvpire.conditions import Condition, OutOfTop
 from cvpire.images.photo import Photo
+from cvpire.images.tensors import to_image
 from cvpire.runs import RUNS, ConditionMaker
-from cvpire.tensors import to_image
 from eval.damage import DAMAGES, Damage, damaged
 from eval.passes import CountedClassifier
 

@@ -23,12 +23,12 @@ from cvpire.classifiers import Classifier, classify
 from cvpire.errors import PhotoError, WeightsError
 from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
+from cvpire.images.tensors import to_image
+from cvpire.images.transparency import WHITE, composite
 from cvpire.metrics import compare
 from cvpire.report import Verdict
 from cvpire.runs import RUNS
-from cvpire.tensors import to_image
 from cvpire.threshold import epsilon_map, threshold_map
-from cvpire.transparency import WHITE, composite
 from cvpire.weights import file_sha256, weights_dir
 from eval.clean_photos import PhotoOptions, clean_photos
 from eval.damage import DAMAGES

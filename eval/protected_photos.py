@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cvpire.classifiers import Classifier
-from cvpire.formats import PNG, FileFormat
+from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.runs import Run

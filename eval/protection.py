@@ -11,7 +11,7 @@ import torch
 
 from cvpire.classifiers import Classifier
 from cvpire.errors import PhotoError
-from cvpire.formats import PNG, FileFormat
+from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.names import fitting_stem
 from cvpire.images.photo import Photo, write_bytes
 from cvpire.images.reading import read_photo

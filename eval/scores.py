@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cvpire.aesthetics import AUTO, AestheticsUnavailable, Scorer, expect_metric, load_scorer
 from cvpire.errors import CvpireError
 from cvpire.images.reading import read_photo
-from cvpire.transparency import WHITE, composite
+from cvpire.images.transparency import WHITE, composite
 from cvpire.weights import DownloadProgress
 from eval.errors import EvaluationError
 from eval.failures import photo_failure

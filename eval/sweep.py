@@ -16,11 +16,11 @@ from cvpire.classifiers import Classifier, classify_sights, load_classifier
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo, read_written
+from cvpire.images.transparency import WHITE, composite
 from cvpire.protect import protect_batch
 from cvpire.report import Report
 from cvpire.runs import Run, find_run
 from cvpire.searches import Algorithm1
-from cvpire.transparency import WHITE, composite
 from eval.averages import cell, known_least, known_mean, mean
 from eval.dataset import Item, load_dataset
 from eval.errors import EvaluationError
@@ -42,7 +42,7 @@ class SweepOptions:
         images: their folder.
         labels: a CSV, or None for the classifier's own first guesses.
         classifier: its name.
-        view: of `cvpire.views.VIEWS`, or None for the classifier's own.
+        view: of `cvpire.images.views.VIEWS`, or None for the classifier's own.
         run: the run whose condition and other settings are taken.
         magnitudes: values of m, in grey levels.
         l1_weights: values of alpha, or None for the run's own.

@@ -13,7 +13,7 @@ from typing import Any
 
 from cvpire.classifiers import Classifier, classify
 from cvpire.images.photo import Photo
-from cvpire.transparency import WHITE, composite
+from cvpire.images.transparency import WHITE, composite
 from eval.controls import CONTROLS, control_of
 from eval.errors import EvaluationError
 from eval.judge import judge_settings, load_judge

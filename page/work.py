@@ -20,16 +20,16 @@ from cvpire.aesthetics import (
 from cvpire.attack import AttackStep
 from cvpire.classifiers import CLASSIFIERS, find_spec
 from cvpire.errors import PhotoError
-from cvpire.formats import FileFormat
+from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
+from cvpire.images.transparency import WHITE, composite
 from cvpire.protect import Protected, protect
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.rehearsal import Scene, find_scenes, rehearse
 from cvpire.runs import find_run
 from cvpire.shared_classifiers import shared_classifier
 from cvpire.target import Target
-from cvpire.transparency import WHITE, composite
 from cvpire.weights import DownloadProgress, FileState, file_sha256
 
 # A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels

@@ -28,8 +28,8 @@ from cvpire.aesthetics import AestheticsUnavailable
 from cvpire.attack import AttackStep
 from cvpire.classifiers import Prediction
 from cvpire.errors import CvpireError
-from cvpire.formats import KINDS
 from cvpire.heatmap import heatmap
+from cvpire.images.formats import KINDS
 from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_photo
 from cvpire.protect import protect

@@ -27,9 +27,9 @@ from cvpire.classifiers import (
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
+from cvpire.images.tensors import to_image
 from cvpire.networks import EfficientNetLite0, resnet50
 from cvpire.shared_classifiers import shared_classifier
-from cvpire.tensors import to_image
 from cvpire.weights import import_weights
 
 

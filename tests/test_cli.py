@@ -18,7 +18,7 @@ from cvpire import __main__ as command
 from cvpire import classifiers
 from cvpire.classifiers import EmbeddedWeights, PackagedWeights
 from cvpire.errors import WeightsError
-from cvpire.formats import FileFormat
+from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_photo
 from cvpire.weights import WeightsFile

@@ -9,8 +9,8 @@ import pytest
 from image_files import srgb_encode
 from numpy.typing import NDArray
 
-from cvpire.images import color_encoding as encoding
-from cvpire.images.color_encoding import encoded_to_srgb, from_cicp, is_srgb
+from cvpire.images.decoding import color_encoding as encoding
+from cvpire.images.decoding.color_encoding import encoded_to_srgb, from_cicp, is_srgb
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says at import which optional packages it lacks

@@ -17,7 +17,7 @@ from PIL import Image
 from test_eval_table1 import fake_classifier
 
 from cvpire.classifiers import classify
-from cvpire.formats import FileFormat
+from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.runs import RUNS

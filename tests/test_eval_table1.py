@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from cvpire.aesthetics import AestheticsUnavailable, Scorer
 from cvpire.classifiers import Classifier, classify
-from cvpire.encoders import on_white
+from cvpire.images.encoders import on_white
 from cvpire.images.photo import encode_png
 from cvpire.images.reading import read_photo
 from cvpire.runs import RUNS, Run
@@ -281,7 +281,7 @@ def test_a_photo_that_cannot_be_read_is_named_and_the_others_go_on(
 def test_a_photo_too_large_for_the_view_is_named(
     images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvpire.views.MAX_NATIVE_PIXELS", 32 * 32)
+    monkeypatch.setattr("cvpire.images.views.MAX_NATIVE_PIXELS", 32 * 32)
     text = measure(options(images, runs="Top1-L1"))
     assert "2 images. a.png: The native view takes photos of up to" in text
 

@@ -17,15 +17,15 @@ from torch import Tensor
 from cvpire import faint_change
 from cvpire.attack import AttackResult, AttackStep
 from cvpire.conditions import OutOfTop
-from cvpire.encoders import encode_jpeg
 from cvpire.faint_change import FaintSettings, Surrogate, find_faint_change, most_steps
+from cvpire.images.encoders import encode_jpeg
 from cvpire.images.reading import read_written
+from cvpire.images.tensors import straight_through, to_image, to_photo
+from cvpire.images.transparency import seen_images
 from cvpire.random_edits import random_edit
 from cvpire.runs import RUNS
 from cvpire.sensitivity import ContrastCost
-from cvpire.tensors import straight_through, to_image, to_photo
 from cvpire.threshold import epsilon_map, threshold_map
-from cvpire.transparency import seen_images
 
 PLAIN = FaintSettings("none", steps=4, views=1, reserve=0.0)
 QUICK = FaintSettings("posting", steps=8, margin=1.0, reserve=0.3)

@@ -10,11 +10,11 @@ import torch
 from conftest import textured_pixels
 
 from cvpire.errors import PhotoError
-from cvpire.formats import BEST_QUALITY, KINDS, PNG, FileFormat
+from cvpire.images.formats import BEST_QUALITY, KINDS, PNG, FileFormat
 from cvpire.images.photo import Photo
-from cvpire.tensors import to_image, to_photo
+from cvpire.images.tensors import to_image, to_photo
+from cvpire.images.transparency import sights, to_alpha
 from cvpire.through_file import through_file
-from cvpire.transparency import sights, to_alpha
 
 LOSSY = [kind for kind in KINDS if kind != "PNG"]
 

@@ -12,7 +12,7 @@ from conftest import textured_pixels
 from PIL import Image, ImageCms
 
 from cvpire.classifiers import Classifier
-from cvpire.formats import KINDS, FileFormat
+from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.reading import read_photo
 from cvpire.protect import protect
 from cvpire.runs import RUNS

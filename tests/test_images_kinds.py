@@ -575,7 +575,7 @@ def test_a_jpeg_that_the_strict_reader_cannot_take(monkeypatch: pytest.MonkeyPat
         raise ValueError("Could not determine subsampling level of JPEG image")
 
     data = save(NOISE, "JPEG", quality=90)
-    monkeypatch.setattr("cvpire.images.jpeg.simplejpeg.decode_jpeg", refuse)
+    monkeypatch.setattr("cvpire.images.decoding.jpeg.simplejpeg.decode_jpeg", refuse)
     assert read_photo(data).notes == ()
     assert "cut off" in refusal(data[:-2])
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvpire.errors import PhotoError
-from cvpire.images.decoded import Decoded, Model
+from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.tiff.decoding import decode_tiff
 from cvpire.images.reading import read_photo
-from cvpire.images.tiff.decoding import decode_tiff
 
 RNG = np.random.default_rng(21)
 H, W = 18, 35

@@ -10,9 +10,9 @@ from conftest import textured_pixels
 from PIL import Image
 
 from cvpire.classifiers import Classifier
-from cvpire.encoders import LIMITS, check_fits, encode_avif
 from cvpire.errors import PhotoError
-from cvpire.formats import KINDS, FileFormat
+from cvpire.images.encoders import LIMITS, check_fits, encode_avif
+from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo, read_written
 from cvpire.protect import protect

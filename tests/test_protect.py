@@ -18,9 +18,9 @@ from cvpire.blotches import strongest_blotch
 from cvpire.classifiers import Classifier, classify, find_spec
 from cvpire.errors import PhotoError
 from cvpire.flip import NO_FLIP
-from cvpire.formats import KINDS, FileFormat
 from cvpire.grades import grade_difference
 from cvpire.images import reading as photo_module
+from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.metrics import compare, ssim

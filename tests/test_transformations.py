@@ -9,8 +9,8 @@ import pytest
 from conftest import textured_pixels
 from PIL import Image
 
-from cvpire.encoders import encode_avif, encode_jpeg, encode_webp, on_white
 from cvpire.errors import PhotoError
+from cvpire.images.encoders import encode_avif, encode_jpeg, encode_webp, on_white
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.metrics import ssim

@@ -17,21 +17,28 @@ from torch import Tensor, nn
 
 from cvpire.blotches import strongest_blotch
 from cvpire.classifiers import Classifier, classify, classify_sights, load_classifier
-from cvpire.formats import KINDS, PNG, FileFormat
 from cvpire.grades import grade_difference
+from cvpire.images.formats import KINDS, PNG, FileFormat
 from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
+from cvpire.images.tensors import to_image, to_photo
+from cvpire.images.transparency import (
+    BLACK,
+    WHITE,
+    composite,
+    composite_images,
+    seen_images,
+    sights,
+)
+from cvpire.images.transparency import to_alpha as alpha_of
 from cvpire.metrics import compare, ssim
 from cvpire.protect import protect, protect_batch
 from cvpire.rehearsal import Scene, rehearse
 from cvpire.report import Verdict
 from cvpire.runs import RUNS, Run
 from cvpire.searches import Algorithm1, FaintChange
-from cvpire.tensors import to_image, to_photo
 from cvpire.threshold import threshold_map
 from cvpire.transformations import TRANSFORMATIONS
-from cvpire.transparency import BLACK, WHITE, composite, composite_images, seen_images, sights
-from cvpire.transparency import to_alpha as alpha_of
 from eval.dataset import Item
 from eval.judge import judge_written
 from eval.originals import _judge

@@ -10,7 +10,7 @@ import pytest
 from conftest import textured_pixels
 
 from cvpire import trials
-from cvpire.encoders import has_avif
+from cvpire.images.encoders import has_avif
 from cvpire.images.photo import Photo
 from cvpire.random_edits import EDITS
 from cvpire.trials import TRIAL_PIXELS, draw_trials, trial_size

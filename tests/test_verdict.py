@@ -16,7 +16,7 @@ from cvpire import classifiers
 from cvpire.attack import AttackStep
 from cvpire.classifiers import Classifier, Labels, classify
 from cvpire.errors import SettingsError
-from cvpire.formats import PNG, FileFormat
+from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.protect import protect, protect_batch

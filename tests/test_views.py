@@ -8,7 +8,7 @@ import torch
 from conftest import textured_pixels
 from PIL import Image
 
-from cvpire.views import MAX_NATIVE_PIXELS, TO_SIZE, VIEWS, crop, native, resize
+from cvpire.images.views import MAX_NATIVE_PIXELS, TO_SIZE, VIEWS, crop, native, resize
 
 
 def as_images(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> torch.Tensor:

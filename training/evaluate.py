@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from cvpire.classifiers import CLASSIFIERS, Classifier, classify, load_classifier
 from cvpire.errors import CvpireError, PhotoError
-from cvpire.views import VIEWS
+from cvpire.images.views import VIEWS
 from eval.dataset import listing
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback, ProgressLine

@@ -1,6 +1,6 @@
 """Files to photos: what a user's file shows, as a viewer shows it.
 
-A decoder gives what the file holds (`cvpire.images.decoded`); here that becomes a photo
+A decoder gives what the file holds (`cvpire.images.decoding.decoded`); here that becomes a photo
 (`cvpire.images.photo`): upright, 8 bits a channel, sRGB, transparency beside it.
 """
 
@@ -22,19 +22,24 @@ from numpy.typing import NDArray
 from PIL import ImageFile
 
 from cvpire.errors import OutOfMemoryError, PhotoError
-from cvpire.images.bmp import decode_bmp
-from cvpire.images.color_encoding import encoded_to_srgb, is_srgb
-from cvpire.images.decoded import Decoded
-from cvpire.images.gif import decode_gif
-from cvpire.images.heif import decode_avif, decode_heic
-from cvpire.images.jpeg import decode_jpeg
+from cvpire.images.decoding.bmp import decode_bmp
+from cvpire.images.decoding.color_encoding import encoded_to_srgb, is_srgb
+from cvpire.images.decoding.decoded import Decoded
+from cvpire.images.decoding.gif import decode_gif
+from cvpire.images.decoding.heif import decode_avif, decode_heic
+from cvpire.images.decoding.jpeg import decode_jpeg
+from cvpire.images.decoding.orientation import note, upright
+from cvpire.images.decoding.png.decoding import decode_png
+from cvpire.images.decoding.profiles import (
+    OtherModelError,
+    ProfileError,
+    profile_to_srgb,
+    without_profile,
+)
+from cvpire.images.decoding.tiff.decoding import decode_tiff
+from cvpire.images.decoding.webp import decode_webp
 from cvpire.images.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, damaged
-from cvpire.images.orientation import note, upright
 from cvpire.images.photo import Photo, reason
-from cvpire.images.png.decoding import decode_png
-from cvpire.images.profiles import OtherModelError, ProfileError, profile_to_srgb, without_profile
-from cvpire.images.tiff.decoding import decode_tiff
-from cvpire.images.webp import decode_webp
 
 Decoder = Callable[[str, bytes, int], Decoded]
 """From a file's name, content and largest number of pixels to what it holds."""

@@ -23,7 +23,7 @@ import tifffile
 from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
-from cvpire.images.tiff.layout import (
+from cvpire.images.decoding.tiff.layout import (
     COLOURS,
     JPEG,
     JPEG_2000,
@@ -31,7 +31,7 @@ from cvpire.images.tiff.layout import (
     Photometric,
     SampleFormat,
 )
-from cvpire.images.tiff.tags import DamagedError, UnsupportedError
+from cvpire.images.decoding.tiff.tags import DamagedError, UnsupportedError
 
 _SHORT, _LONG, _UNDEFINED, _LONG8 = 3, 4, 7, 16
 _CODES = {_SHORT: "u2", _LONG: "u4", _UNDEFINED: "u1", _LONG8: "u8"}

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from cvpire.errors import PhotoError
-from cvpire.images.tiff.tags import DamagedError, Directory, TiffBytes, UnsupportedError
+from cvpire.images.decoding.tiff.tags import DamagedError, Directory, TiffBytes, UnsupportedError
 
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 255, 330, 50706
 _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 256, 257, 259, 262

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from cvpire.images.decoded import Model
+from cvpire.images.decoding.decoded import Model
 
 _MODES = {Model.GREY: "L", Model.RGB: "RGB", Model.CMYK: "CMYK", Model.LAB: "LAB"}
 # Of ICC.1, 7.2.6.

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
 
-from cvpire.images.decoded import Decoded, Model
-from cvpire.images.limits import END_IS_MISSING, check_size, expect_one_frame
-from cvpire.images.orientation import exif_orientation
-from cvpire.images.png.chunks import (
+from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.orientation import exif_orientation
+from cvpire.images.decoding.png.chunks import (
     GREY_ALPHA,
     PALETTE,
     RGB_ALPHA,
@@ -25,7 +24,8 @@ from cvpire.images.png.chunks import (
     read_header,
     repacked,
 )
-from cvpire.images.png.colors import read_encoding, read_profile
+from cvpire.images.decoding.png.colors import read_encoding, read_profile
+from cvpire.images.limits import END_IS_MISSING, check_size, expect_one_frame
 
 _WRONG_CHECKSUM = "A checksum of the file is wrong; the picture itself is whole."
 

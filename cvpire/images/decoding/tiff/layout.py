@@ -12,7 +12,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.tiff.tags import DamagedError, Directory, UnsupportedError
+from cvpire.images.decoding.tiff.tags import DamagedError, Directory, UnsupportedError
 
 JPEG, WEBP, NONE = 7, 50001, 1
 _OLD_JPEG = 6

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.color_encoding import (
+from cvpire.images.decoding.color_encoding import (
     XY,
     ColorEncoding,
     Values,
@@ -18,8 +18,8 @@ from cvpire.images.color_encoding import (
     srgb_to_linear,
     table,
 )
-from cvpire.images.tiff.ranges import bands
-from cvpire.images.tiff.tags import DamagedError, Directory
+from cvpire.images.decoding.tiff.ranges import bands
+from cvpire.images.decoding.tiff.tags import DamagedError, Directory
 
 NAME = "TIFF's colour tags"
 IGNORED = "Its colour tags are damaged and were ignored."

@@ -15,7 +15,7 @@ from PIL import Image, features
 
 from cvpire.errors import PhotoError, SettingsError
 from cvpire.images.photo import Photo
-from cvpire.transparency import WHITE, composite
+from cvpire.images.transparency import WHITE, composite
 
 
 class Limits(NamedTuple):

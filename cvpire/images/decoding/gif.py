@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL.GifImagePlugin import GifImageFile
 
-from cvpire.images.decoded import Decoded, Model
+from cvpire.images.decoding.decoded import Decoded, Model
 from cvpire.images.limits import MOST_COUNTED, check_size, expect_one_frame
 
 

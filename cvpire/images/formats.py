@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from cvpire.encoders import check_fits, encode_avif, encode_jpeg, encode_webp, has_avif
 from cvpire.errors import PhotoError, SettingsError
+from cvpire.images.encoders import check_fits, encode_avif, encode_jpeg, encode_webp, has_avif
 from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_written
 

@@ -12,17 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.decoded import Decoded, Model
-from cvpire.images.limits import check_size, damaged, not_supported
-from cvpire.images.tiff.colors import (
+from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.tiff.colors import (
     from_palette,
     reference_black_white,
     to_icc_lab,
     to_straight,
     ycbcr_to_rgb,
 )
-from cvpire.images.tiff.encoding import read_encoding
-from cvpire.images.tiff.layout import (
+from cvpire.images.decoding.tiff.encoding import read_encoding
+from cvpire.images.decoding.tiff.layout import (
     COLOURS,
     Layout,
     Photometric,
@@ -30,10 +29,11 @@ from cvpire.images.tiff.layout import (
     picture_size,
     read_layout,
 )
-from cvpire.images.tiff.pages import main_page
-from cvpire.images.tiff.ranges import Range, find_range, spread
-from cvpire.images.tiff.samples import becomes_rgb, read_samples
-from cvpire.images.tiff.tags import DamagedError, Directory, TiffBytes, UnsupportedError
+from cvpire.images.decoding.tiff.pages import main_page
+from cvpire.images.decoding.tiff.ranges import Range, find_range, spread
+from cvpire.images.decoding.tiff.samples import becomes_rgb, read_samples
+from cvpire.images.decoding.tiff.tags import DamagedError, Directory, TiffBytes, UnsupportedError
+from cvpire.images.limits import check_size, damaged, not_supported
 
 _ORIENTATION, _INK_SET, _EXTRA_SAMPLES, _ICC_PROFILE = 274, 332, 338, 34675
 _ASSOCIATED, _UNASSOCIATED = 1, 2

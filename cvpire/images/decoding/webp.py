@@ -7,9 +7,9 @@ import io
 import numpy as np
 from PIL.WebPImagePlugin import WebPImageFile
 
-from cvpire.images.decoded import Decoded, Model
+from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.orientation import exif_orientation
 from cvpire.images.limits import check_size, expect_one_frame
-from cvpire.images.orientation import exif_orientation
 
 
 def decode_webp(name: str, data: bytes, max_pixels: int) -> Decoded:

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL.AvifImagePlugin import AvifImageFile
 
 from cvpire.errors import PhotoError
-from cvpire.images import color_encoding
-from cvpire.images.av1 import Sequence, read_sequence
-from cvpire.images.color_encoding import ColorEncoding, is_primaries, is_transfer
-from cvpire.images.decoded import Decoded, Model
-from cvpire.images.isobmff import MainItem, read_main_item
+from cvpire.images.decoding import color_encoding
+from cvpire.images.decoding.av1 import Sequence, read_sequence
+from cvpire.images.decoding.color_encoding import ColorEncoding, is_primaries, is_transfer
+from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.isobmff import MainItem, read_main_item
+from cvpire.images.decoding.orientation import exif_orientation
 from cvpire.images.limits import check_size, expect_one_frame
-from cvpire.images.orientation import exif_orientation
 
 _UNSPECIFIED = _UNSPECIFIED_MATRIX = 2
 _TURNED = "Turned upright as its own turn (irot or imir) says."

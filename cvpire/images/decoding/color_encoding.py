@@ -215,7 +215,8 @@ def encoded_to_srgb(samples: NDArray[Any], encoding: ColorEncoding) -> NDArray[n
     """Samples of an encoding as 8-bit sRGB.
 
     Args:
-        samples: (H, W) or (H, W, 3), uint8, uint16 or float32 (see `cvpire.images.decoded`).
+        samples: (H, W) or (H, W, 3), uint8, uint16 or float32 (see
+            `cvpire.images.decoding.decoded`).
         encoding: of these samples.
 
     Returns:

@@ -9,8 +9,8 @@ import struct
 import zlib
 from collections.abc import Mapping
 
-from cvpire.images import color_encoding
-from cvpire.images.color_encoding import ColorEncoding
+from cvpire.images.decoding import color_encoding
+from cvpire.images.decoding.color_encoding import ColorEncoding
 
 # A colour profile unpacks to no more; the largest in use, of presses, have some 3 MB.
 _MOST_PROFILE_BYTES = 16_000_000

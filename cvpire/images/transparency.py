@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from cvpire.images.photo import Photo
-from cvpire.tensors import straight_through, to_image
+from cvpire.images.tensors import straight_through, to_image
 
 
 class Background(NamedTuple):

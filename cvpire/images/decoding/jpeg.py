@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from cvpire.images.decoded import Decoded, Model
-from cvpire.images.jpeg_segments import Segments, read_segments
+from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.jpeg_segments import Segments, read_segments
+from cvpire.images.decoding.orientation import exif_orientation
 from cvpire.images.limits import END_IS_MISSING, check_size, not_supported
-from cvpire.images.orientation import exif_orientation
 
 _END = b"\xff\xd9"
 # Start-of-frame markers that libjpeg decodes: baseline, extended and progressive, by Huffman codes

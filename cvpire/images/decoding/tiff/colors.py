@@ -1,4 +1,4 @@
-"""Samples of a TIFF's own kinds of colour as those of `cvpire.images.decoded`."""
+"""Samples of a TIFF's own kinds of colour as those of `cvpire.images.decoding.decoded`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.tiff.layout import Photometric
-from cvpire.images.tiff.ranges import bands
-from cvpire.images.tiff.tags import DamagedError, Directory
+from cvpire.images.decoding.tiff.layout import Photometric
+from cvpire.images.decoding.tiff.ranges import bands
+from cvpire.images.decoding.tiff.tags import DamagedError, Directory
 
 _COLOR_MAP, _DECODE, _LUMA, _REFERENCE = 320, 433, 529, 532
 # BT.601's, the default of tag 529.
@@ -125,7 +125,7 @@ def to_straight(samples: NDArray[Any], alpha: NDArray[Any]) -> None:
 
     Args:
         samples: (H, W) or (H, W, channels), and
-        alpha: (H, W), both of the types of `cvpire.images.decoded`.
+        alpha: (H, W), both of the types of `cvpire.images.decoding.decoded`.
     """
     full = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
     alpha_full = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cvpire.images.color_encoding import ColorEncoding
+from cvpire.images.decoding.color_encoding import ColorEncoding
 
 
 class Model(Enum):
@@ -21,7 +21,7 @@ class Model(Enum):
     GREY = "grey"
     RGB = "RGB"
     CMYK = "CMYK"  # amounts of ink: 0 is paper
-    LAB = "L*a*b*"  # as ICC encodes it in 8 and 16 bits, see `cvpire.images.profiles`
+    LAB = "L*a*b*"  # as ICC encodes it in 8 and 16 bits, see `cvpire.images.decoding.profiles`
 
 
 @dataclass(frozen=True, eq=False)

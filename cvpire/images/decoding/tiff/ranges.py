@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvpire.errors import PhotoError
-from cvpire.images.tiff.layout import Layout, SampleFormat
-from cvpire.images.tiff.tags import Directory
+from cvpire.images.decoding.tiff.layout import Layout, SampleFormat
+from cvpire.images.decoding.tiff.tags import Directory
 
 # Rows that are converted at a time hold about so many samples.
 _BAND = 1 << 20
@@ -84,7 +84,7 @@ def spread(values: NDArray[Any], found: Range, *, inverted: bool = False) -> NDA
         inverted: whether black and white change places.
 
     Returns:
-        uint8, uint16 or float32 of the same shape (see `cvpire.images.decoded`).
+        uint8, uint16 or float32 of the same shape (see `cvpire.images.decoding.decoded`).
     """
     values = values.view(np.uint8) if values.dtype == np.bool_ else values
     if values.dtype.kind == "f":
