@@ -43,7 +43,7 @@ from cvpire.rehearsal import Outcome, Scene, find_scene, find_scenes, rehearse
 from cvpire.report import Report
 from cvpire.runs import DEFAULT_RUN, RUNS, Run, find_run
 from cvpire.target import Target
-from cvpire.weights import (
+from cvpire.weights.store import (
     DownloadProgress,
     WeightsFile,
     download_weights,
@@ -265,7 +265,7 @@ def _protect_file(
         return False, f"{report.sentence()}{kept}{notes}"
     files = {targets.photo: protected.data}
     if targets.map is not None:
-        from cvpire.heatmap import heatmap  # matplotlib is imported for a map only
+        from cvpire.color.heatmap import heatmap  # matplotlib is imported for a map only
 
         files[targets.map] = encode_png(Photo(heatmap(protected.threshold_map)))
     if targets.report is not None:

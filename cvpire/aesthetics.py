@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cvpire.errors import CvpireError, SettingsError, WeightsError
-from cvpire.weights import (
+from cvpire.weights.store import (
     DownloadProgress,
     FileState,
     WeightsFile,

@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.classifiers import Classifier, EmbeddedWeights, load_classifier
 from cvpire.errors import WeightsError
 from cvpire.images.views import resize
 from cvpire.networks import EfficientNetLite0
+from cvpire.weights.checkpoints import load_strictly, read_state_dict
 
 SCALE = (1.0, 7.0)
 WEIGHTS = EmbeddedWeights(

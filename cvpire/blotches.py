@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from cvpire.bands import bands, by_threads, widened
-from cvpire.color import ciede2000, lab_from_linear, linear_rgb
+from cvpire.color.ciede2000 import ciede2000, lab_from_linear, linear_rgb
 
 # The blur's standard deviation, in pixels, and how far its window reaches around a pixel.
 SIGMA, RADIUS = 2.0, 8

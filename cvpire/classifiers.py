@@ -16,7 +16,6 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.fast_gradients import fast_form
 from cvpire.images.photo import Photo
@@ -27,7 +26,8 @@ from cvpire.memory_errors import memory_errors
 from cvpire.networks import EfficientNetLite, EfficientNetLite0, resnet50
 from cvpire.places365 import Scene, read_scenes
 from cvpire.squeezenet import SqueezeNet
-from cvpire.weights import WeightsFile, find_weights, has_sha256
+from cvpire.weights.checkpoints import load_strictly, read_state_dict
+from cvpire.weights.store import WeightsFile, find_weights, has_sha256
 
 _DATA = Path(__file__).parent / "data"
 

@@ -17,7 +17,7 @@ from skimage.metrics import structural_similarity
 
 from cvpire.bands import bands, by_threads
 from cvpire.blotches import Blotch, strongest_blotch
-from cvpire.color import ciede2000, lab_from_linear, linear_rgb
+from cvpire.color.ciede2000 import ciede2000, lab_from_linear, linear_rgb
 from cvpire.flip import flip_map, has_flip
 
 Pixels = NDArray[np.uint8]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cvpire.attack import SAFETY_MARGIN, AttackResult, StepCallback
 from cvpire.classifiers import Classifier
+from cvpire.color.variance import epsilon_map
 from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.judging import Attempt, make_report
@@ -27,7 +28,6 @@ from cvpire.report import Report
 from cvpire.runs import Run
 from cvpire.searches import Reader
 from cvpire.tasks import Task, make_task
-from cvpire.threshold import epsilon_map
 from cvpire.through_file import search_through
 
 

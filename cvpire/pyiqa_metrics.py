@@ -1,9 +1,9 @@
 """Metrics of pyiqa, built from files on this machine and from nothing else.
 
 pyiqa fetches what a metric asks for while it is built, and unpickles it without protection. Here
-each request for a file is answered from a given set, read by `cvpire.checkpoints`; anything else
-that would go to the network ends the building. A metric of which any part would be left at random
-is refused. pyiqa takes seconds to import: it is imported only when a metric is asked for.
+each request for a file is answered from a given set, read by `cvpire.weights.checkpoints`; anything
+else that would go to the network ends the building. A metric of which any part would be left at
+random is refused. pyiqa takes seconds to import: it is imported only when a metric is asked for.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from unittest import mock
 import torch
 from torch import nn
 
-from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.errors import SettingsError, WeightsError
-from cvpire.weights import has_sha256
+from cvpire.weights.checkpoints import load_strictly, read_state_dict
+from cvpire.weights.store import has_sha256
 
 # pyiqa's files carry the first eight digits of their sha256 in their names.
 _NAMED_HASH = re.compile(r"-([0-9a-f]{8})\.\w+$")

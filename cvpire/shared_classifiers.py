@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cvpire.classifiers import Classifier, ClassifierSpec, find_spec, load_classifier
 from cvpire.errors import SettingsError
 from cvpire.images.views import VIEWS
-from cvpire.weights import FileState, file_state
+from cvpire.weights.store import FileState, file_state
 
 # A page offers few classifiers; the largest has some 100 MB.
 _MOST_KEPT = 4

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvpire.classifiers import Classifier, classify_sights
+from cvpire.color.variance import threshold_map
 from cvpire.conditions import Condition
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image, to_photo
 from cvpire.images.transparency import BACKGROUNDS, seen_images, to_alpha, without_hidden
 from cvpire.runs import Run
-from cvpire.threshold import threshold_map
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cvpire.color import Terms, small_change_terms
+from cvpire.color.ciede2000 import Terms, small_change_terms
 
 # So much mean CIEDE2000 weighs as much as so much lost SSIM: the two are seen about equally, and a
 # change of grey levels that is as small as can be has about that much of both.

@@ -102,7 +102,7 @@ def main() -> None:
     from matplotlib import pyplot
 
     from cvpire.classifiers import Prediction, load_classifier
-    from cvpire.heatmap import heatmap
+    from cvpire.color.heatmap import heatmap
     from cvpire.images.photo import Photo
     from cvpire.protect import protect
     from cvpire.runs import find_run

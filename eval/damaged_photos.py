@@ -19,7 +19,7 @@ from cvpire.images.reading import read_photo
 from cvpire.metrics import compare
 from cvpire.report import Verdict
 from cvpire.runs import Run
-from cvpire.weights import file_sha256
+from cvpire.weights.store import file_sha256
 from eval.damage import DAMAGES, Damage, damaged
 from eval.errors import EvaluationError
 from eval.failures import photo_failure

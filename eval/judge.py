@@ -13,7 +13,7 @@ from cvpire.errors import CvpireError
 from cvpire.images.reading import read_photo
 from cvpire.report import versions
 from cvpire.runs import Run
-from cvpire.weights import file_sha256
+from cvpire.weights.store import file_sha256
 from eval.errors import EvaluationError
 from eval.records import Record
 

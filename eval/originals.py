@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from cvpire.classifiers import Classifier, classify_sights
 from cvpire.images.reading import read_photo
-from cvpire.weights import file_sha256
+from cvpire.weights.store import file_sha256
 from eval.dataset import Dataset, Item
 from eval.failures import photo_failure
 from eval.judge import expect_settings, judge, judge_settings

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from cvpire.attack import SAFETY_MARGIN
 from cvpire.classifiers import Classifier, classify
+from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.errors import PhotoError, WeightsError
 from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
@@ -28,8 +29,7 @@ from cvpire.images.transparency import WHITE, composite
 from cvpire.metrics import compare
 from cvpire.report import Verdict
 from cvpire.runs import RUNS
-from cvpire.threshold import epsilon_map, threshold_map
-from cvpire.weights import file_sha256, weights_dir
+from cvpire.weights.store import file_sha256, weights_dir
 from eval.clean_photos import PhotoOptions, clean_photos
 from eval.damage import DAMAGES
 from eval.errors import EvaluationError

@@ -17,7 +17,7 @@ from cvpire.images.photo import Photo, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.protect import Protected, protect_batch
 from cvpire.runs import Run
-from cvpire.weights import file_sha256
+from cvpire.weights.store import file_sha256
 from eval.errors import EvaluationError
 from eval.failures import expect_of_photo, photo_failure
 from eval.judge import expect_settings, judge_written

@@ -14,7 +14,7 @@ from cvpire.aesthetics import AUTO, AestheticsUnavailable, Scorer, expect_metric
 from cvpire.errors import CvpireError
 from cvpire.images.reading import read_photo
 from cvpire.images.transparency import WHITE, composite
-from cvpire.weights import DownloadProgress
+from cvpire.weights.store import DownloadProgress
 from eval.errors import EvaluationError
 from eval.failures import photo_failure
 from eval.progress import Progress, ProgressCallback

@@ -85,8 +85,8 @@ def compare_ways(
 
     Args:
         megapixels: of the picture, 4:3.
-        kernel_size: see `cvpire.threshold.color_variance`.
-        sigma: see `cvpire.threshold.color_variance`.
+        kernel_size: see `cvpire.color.variance.color_variance`.
+        sigma: see `cvpire.color.variance.color_variance`.
         progress: told before each way.
         ways: ours first.
 

@@ -23,8 +23,8 @@ def as_images(pixels: Pixels) -> Tensor:
 
 
 def by_ours(images: Tensor, kernel_size: int, sigma: float) -> Map:
-    """The map (H, W) of `cvpire.threshold`, before it is made relative."""
-    from cvpire.threshold import color_variance
+    """The map (H, W) of `cvpire.color.variance`, before it is made relative."""
+    from cvpire.color.variance import color_variance
 
     found: Map = color_variance(images, kernel_size=kernel_size, sigma=sigma)[0, 0].numpy()
     return found
@@ -82,7 +82,7 @@ class Way(NamedTuple):
 
 
 WAYS = (
-    Way("cvpire.threshold", by_ours, as_images),
+    Way("cvpire.color.variance", by_ours, as_images),
     Way("scikit-image, a vectorised call a neighbour", by_scikit_image),
     Way("colour-science, a vectorised call a neighbour", by_colour_science),
     Way(

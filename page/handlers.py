@@ -14,8 +14,8 @@ from gradio.context import LocalContext
 
 from cvpire.aesthetics import AUTO, BEAUTY, NIMA
 from cvpire.classifiers import find_spec
+from cvpire.color.heatmap import heatmap
 from cvpire.errors import SettingsError
-from cvpire.heatmap import heatmap
 from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.photo import Photo, encode_png, preview
 from cvpire.runs import find_run, has_group_variant

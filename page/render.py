@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 
 from cvpire.classifiers import Prediction
-from cvpire.heatmap import heatmap
+from cvpire.color.heatmap import heatmap
 from cvpire.metrics import Difference
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.report import Report, Verdict

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from cvpire.algorithm1 import perturb
 from cvpire.attack import AttackStep
+from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.conditions import OutOfTop
-from cvpire.threshold import epsilon_map, threshold_map
 
 
 class TwoClasses(nn.Module):

@@ -27,8 +27,8 @@ from cvpire import beauty, classifiers, references
 from cvpire.aesthetics import AestheticsUnavailable
 from cvpire.attack import AttackStep
 from cvpire.classifiers import Prediction
+from cvpire.color.heatmap import heatmap
 from cvpire.errors import CvpireError
-from cvpire.heatmap import heatmap
 from cvpire.images.formats import KINDS
 from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_photo

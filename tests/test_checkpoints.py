@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
-from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.errors import WeightsError
+from cvpire.weights.checkpoints import load_strictly, read_state_dict
 
 
 def net() -> nn.Sequential:

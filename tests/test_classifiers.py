@@ -30,7 +30,7 @@ from cvpire.images.reading import read_photo
 from cvpire.images.tensors import to_image
 from cvpire.networks import EfficientNetLite0, resnet50
 from cvpire.shared_classifiers import shared_classifier
-from cvpire.weights import import_weights
+from cvpire.weights.store import import_weights
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from cvpire.errors import WeightsError
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_photo
-from cvpire.weights import WeightsFile
+from cvpire.weights.store import WeightsFile
 
 REAL_CLASSIFIERS = classifiers.CLASSIFIERS
 

@@ -11,7 +11,7 @@ import torch
 from skimage.color import deltaE_ciede2000, rgb2lab
 from torch import Tensor
 
-from cvpire.color import ciede2000, small_change_terms, srgb_to_lab
+from cvpire.color.ciede2000 import ciede2000, small_change_terms, srgb_to_lab
 
 PAIRS = Path(__file__).parent / "data" / "ciede2000_sharma_pairs.csv"
 

@@ -21,7 +21,7 @@ def test_speed_prints_its_tables_and_draws(
     assert main(words) == 0
     out = capsys.readouterr().out
     names = [line.split(" | ")[0] for line in out.splitlines() if line.startswith("| ")]
-    ours = "| cvpire.threshold"
+    ours = "| cvpire.color.variance"
     assert [name for name in names if name != "| way"] == [
         *(f"| {way.name}" for way in WAYS),
         *(ours, ours, ours),

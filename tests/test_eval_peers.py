@@ -16,8 +16,8 @@ from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
 from cvpire import pyiqa_metrics
+from cvpire.color.variance import threshold_map
 from cvpire.images.reading import read_photo
-from cvpire.threshold import threshold_map
 from eval import judge, peers
 from eval.damage import DAMAGES, Damage, damaged
 from eval.errors import EvaluationError

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cvpire import faint_change
 from cvpire.attack import AttackResult, AttackStep
+from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.conditions import OutOfTop
 from cvpire.faint_change import FaintSettings, Surrogate, find_faint_change, most_steps
 from cvpire.images.encoders import encode_jpeg
@@ -25,7 +26,6 @@ from cvpire.images.transparency import seen_images
 from cvpire.random_edits import random_edit
 from cvpire.runs import RUNS
 from cvpire.sensitivity import ContrastCost
-from cvpire.threshold import epsilon_map, threshold_map
 
 PLAIN = FaintSettings("none", steps=4, views=1, reserve=0.0)
 QUICK = FaintSettings("posting", steps=8, margin=1.0, reserve=0.3)

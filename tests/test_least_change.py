@@ -13,10 +13,10 @@ from test_algorithm1 import TwoClasses, grid_images, levels
 from torch import Tensor
 
 from cvpire.attack import SAFETY_MARGIN, AttackResult, AttackStep, StepCallback
+from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.conditions import OutOfTop
 from cvpire.least_change import find_least_change
 from cvpire.metrics import delta_e_map, ssim
-from cvpire.threshold import epsilon_map, threshold_map
 
 LABEL = torch.ones(1, dtype=torch.int64)
 

@@ -16,6 +16,7 @@ from cvpire import searches as searches_module
 from cvpire.attack import AttackResult
 from cvpire.blotches import strongest_blotch
 from cvpire.classifiers import Classifier, classify, find_spec
+from cvpire.color.variance import threshold_map
 from cvpire.errors import PhotoError
 from cvpire.flip import NO_FLIP
 from cvpire.grades import grade_difference
@@ -28,7 +29,6 @@ from cvpire.protect import protect, protect_batch
 from cvpire.report import Verdict
 from cvpire.runs import RUNS, Run, find_run, has_group_variant
 from cvpire.searches import Algorithm1, LeastChange
-from cvpire.threshold import threshold_map
 
 STRONG = dataclasses.replace(RUNS["Top1-noL1"], magnitude=0.19, search=Algorithm1(0.0, 80, 2 / 255))
 MIN = RUNS["Top1-min"]

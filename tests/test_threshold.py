@@ -12,7 +12,7 @@ import torch
 from conftest import textured_pixels
 from numpy.typing import NDArray
 
-from cvpire.threshold import color_variance, epsilon_map, threshold_map
+from cvpire.color.variance import color_variance, epsilon_map, threshold_map
 from eval.ways import by_double_loop
 
 REFERENCE = Path(__file__).parent / "data" / "color_variance.npz"
@@ -61,12 +61,12 @@ def test_a_map_does_not_depend_on_how_it_is_cut(
 ) -> None:
     images = as_images(textured_pixels(37, 29), textured_pixels(37, 29, seed=1))
     whole = color_variance(images.double(), kernel_size=kernel_size)
-    monkeypatch.setattr("cvpire.threshold._SLAB_PIXELS", slab_rows * 29)
-    monkeypatch.setattr("cvpire.threshold._LAB_PIXELS", 2 * 29)
-    monkeypatch.setattr("cvpire.variance_kernel._BAND_ROWS", band_rows)
+    monkeypatch.setattr("cvpire.color.variance._SLAB_PIXELS", slab_rows * 29)
+    monkeypatch.setattr("cvpire.color.variance._LAB_PIXELS", 2 * 29)
+    monkeypatch.setattr("cvpire.color.variance_kernel._BAND_ROWS", band_rows)
     compiled = color_variance(images, kernel_size=kernel_size)
     assert float((compiled - whole).abs().max()) < 1e-5 * float(whole.max())
-    monkeypatch.setattr("cvpire.threshold._TILE_PIXELS", slab_rows * 29)
+    monkeypatch.setattr("cvpire.color.variance._TILE_PIXELS", slab_rows * 29)
     assert torch.allclose(color_variance(images.double(), kernel_size=kernel_size), whole)
 
 

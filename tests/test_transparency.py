@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from cvpire.blotches import strongest_blotch
 from cvpire.classifiers import Classifier, classify, classify_sights, load_classifier
+from cvpire.color.variance import threshold_map
 from cvpire.grades import grade_difference
 from cvpire.images.formats import KINDS, PNG, FileFormat
 from cvpire.images.photo import Photo, encode_png, write_bytes
@@ -37,7 +38,6 @@ from cvpire.rehearsal import Scene, rehearse
 from cvpire.report import Verdict
 from cvpire.runs import RUNS, Run
 from cvpire.searches import Algorithm1, FaintChange
-from cvpire.threshold import threshold_map
 from cvpire.transformations import TRANSFORMATIONS
 from eval.dataset import Item
 from eval.judge import judge_written

@@ -13,10 +13,9 @@ from conftest import textured_pixels
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from cvpire import variance_kernel
-from cvpire.color import SAME_COLOR
-from cvpire.threshold import color_variance
-from cvpire.variance_kernel import Plane, squared_differences
+from cvpire.color.ciede2000 import SAME_COLOR, variance_kernel
+from cvpire.color.variance import color_variance
+from cvpire.color.variance_kernel import Plane, squared_differences
 
 Colors = NDArray[np.float64]
 
@@ -155,7 +154,7 @@ def test_where_the_mean_hue_goes_from_360_to_0() -> None:
 
 @pytest.mark.parametrize(("kernel_size", "sigma"), [(3, 0.7), (5, 1.0), (7, 2.0), (15, 5.0)])
 def test_the_map_is_torch_s_in_float64(kernel_size: int, sigma: float) -> None:
-    """The two ways of `cvpire.threshold`, on a batch of any size."""
+    """The two ways of `cvpire.color.variance`, on a batch of any size."""
     for shape in ((40, 53), (3, 20), (1, 1)):
         batch = np.stack([textured_pixels(*shape, seed=seed) for seed in (1, 2)])
         images = torch.from_numpy(batch).permute(0, 3, 1, 2) / 255.0

@@ -17,16 +17,17 @@ from pathlib import Path
 
 import pytest
 
-from cvpire import fetch, weights
 from cvpire.errors import WeightsError
-from cvpire.weights import (
+from cvpire.weights.store import (
     DownloadProgress,
     WeightsFile,
     download_weights,
+    fetch,
     find_weights,
     import_weights,
     weights_dir,
 )
+from cvpire.weights.store import store as weights
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 NAME = "net.pth.tar"
@@ -432,7 +433,7 @@ def test_a_callback_that_raises_cancels_and_the_part_stays(host: Host, home: Pat
 def test_a_killed_process_leaves_a_part_to_resume(host: Host, home: Path) -> None:
     url = host.plan(stall(BODY[:HALF]), serve())
     wanted = weights_file(url)
-    script = f"from cvpire.weights import WeightsFile, download_weights as d; d({wanted!r})"
+    script = f"from cvpire.weights.store import WeightsFile, download_weights as d; d({wanted!r})"
     part = home / f"{NAME}.part"
     with subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[1]) as process:
         deadline = time.monotonic() + 120

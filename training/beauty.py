@@ -24,7 +24,7 @@ from cvpire.classifiers import load_classifier
 from cvpire.errors import CvpireError
 from cvpire.images.photo import write_bytes
 from cvpire.images.reading import read_photo
-from cvpire.weights import file_sha256
+from cvpire.weights.store import file_sha256
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback, ProgressLine
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.classifiers import PackagedWeights
 from cvpire.errors import WeightsError
 from cvpire.networks import EfficientNetLite
+from cvpire.weights.checkpoints import load_strictly, read_state_dict
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.classifiers import CLASSIFIERS, Classifier, load_network
 from cvpire.errors import CvpireError
 from cvpire.images.photo import write_bytes
 from cvpire.memory import keep_freed_memory
 from cvpire.networks import EfficientNetLite0
-from cvpire.weights import file_sha256
+from cvpire.weights.checkpoints import load_strictly, read_state_dict
+from cvpire.weights.store import file_sha256
 from eval.arguments import positive
 from eval.errors import EvaluationError
 from eval.output import sole_user

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cvpire.checkpoints import load_strictly, read_state_dict
 from cvpire.squeezenet import SqueezeNet
+from cvpire.weights.checkpoints import load_strictly, read_state_dict
 from eval.progress import ProgressCallback
 from training.photos import in_batches
 
@@ -19,7 +19,7 @@ def load_teacher(path: Path) -> SqueezeNet:
     """The teacher with its weights, in evaluation mode.
 
     Raises:
-        cvpire.weights.WeightsError: if the file is missing or does not fit.
+        cvpire.weights.store.WeightsError: if the file is missing or does not fit.
     """
     teacher = SqueezeNet()
     load_strictly(teacher, read_state_dict(path), source=path.name)

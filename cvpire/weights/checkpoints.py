@@ -1,7 +1,7 @@
 """Checkpoints: from a file of weights to a model that holds exactly those weights.
 
 A checkpoint is whatever somebody put on the web, so reading one never runs code from it, and a
-model takes all of it or stays as it was. `cvpire.weights` brings the files.
+model takes all of it or stays as it was. `cvpire.weights.store` brings the files.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """One attempt to bring one url's bytes to disk over HTTP, going on where an earlier one stopped.
 
-Knows nothing of what the bytes should be: `cvpire.weights` checks them, retries and picks urls.
+Knows nothing of what the bytes should be: `cvpire.weights.store` checks them, retries and picks
+urls.
 """
 
 from __future__ import annotations

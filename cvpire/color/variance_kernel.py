@@ -1,9 +1,9 @@
 """The colour-variance map's inner loop, compiled: CIEDE2000 of neighbouring pixels in float32.
 
-`cvpire.color` says what is computed; here the same formula stands as one pass over a row, without a
-transcendental function, so that the compiler turns it into vector instructions. The error bound is
-tested over the gamut: below 1e-4 dE00 against float64, apart from where the formula itself jumps:
-hues within 0.01 degrees of opposite, and a mean hue of 0 (a jump below 2e-4).
+`cvpire.color.ciede2000` says what is computed; here the same formula stands as one pass over a row,
+without a transcendental function, so that the compiler turns it into vector instructions. The error
+bound is tested over the gamut: below 1e-4 dE00 against float64, apart from where the formula itself
+jumps: hues within 0.01 degrees of opposite, and a mean hue of 0 (a jump below 2e-4).
 
 Importing this module takes numba's half a second, and the first call compiles where nothing is kept
 (see `cvpire.compiled`): so the first map that is measured imports it. Lab planes are L*, a*, b* and
@@ -37,7 +37,7 @@ _WEIGHT_15, _WEIGHT_45 = _f(0.015), _f(0.045)
 _NO_CHROMA, _TINY = _f(1e-12), _f(1e-30)
 # What rounding may make of a cross product that is 0, as a share of the product of the lengths.
 _ROUNDING = _f(1e-7)
-# The square of `cvpire.color.SAME_COLOR`, again: see `cvpire.compiled`.
+# The square of `cvpire.color.ciede2000.SAME_COLOR`, again: see `cvpire.compiled`.
 _SAME_COLOR_SQUARED = _f(1e-4**2)
 
 

@@ -3,7 +3,7 @@
 A `WeightsFile` names a published file by its sha256. `find_weights` looks for it,
 `download_weights` fetches it from hosts that are slow or down (resuming, retrying, trying mirrors),
 `import_weights` takes a copy that the user brought. Bytes are checked before they get the final
-name, so whatever has that name is whole. `cvpire.checkpoints` reads the files.
+name, so whatever has that name is whole. `cvpire.weights.checkpoints` reads the files.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
 
 from cvpire.errors import WeightsError
-from cvpire.fetch import AttemptError, fetch
 from cvpire.locks import try_lock
+from cvpire.weights.fetch import AttemptError, fetch
 
 logger = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvpire.color import SAME_COLOR, LabPlanes, squared_ciede2000, srgb_to_lab
+from cvpire.color.ciede2000 import SAME_COLOR, LabPlanes, squared_ciede2000, srgb_to_lab
 from cvpire.errors import SettingsError
 
 if TYPE_CHECKING:
-    from cvpire.variance_kernel import Planes
+    from cvpire.color.variance_kernel import Planes
 
 # Pixels whose Lab planes are held at a time: a camera photo needs little memory beyond the photo
 # itself and its map.
@@ -121,7 +121,7 @@ def _measure_compiled(
     image: Tensor, weights: Tensor, counts: tuple[Tensor, Tensor], found: Tensor
 ) -> None:
     """Write the variance (H, W) of an image (3, H, W), float32 on the CPU."""
-    from cvpire import variance_kernel
+    from cvpire.color.ciede2000 import variance_kernel
 
     height, width = image.shape[-2:]
     radius = len(weights) - 1
