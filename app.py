@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 
 from cvpire.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
-from cvpire.classifiers import CLASSIFIERS, ClassifierSpec, find_spec
+from cvpire.classifiers.registry import CLASSIFIERS, ClassifierSpec, find_spec
 from cvpire.errors import CvpireError
 from cvpire.images.formats import KINDS
 from cvpire.images.views import MAX_NATIVE_PIXELS

@@ -21,7 +21,7 @@ from typing import NoReturn
 from cvpire import __version__
 from cvpire.aesthetics import NIMA_WEIGHTS
 from cvpire.attack import AttackStep
-from cvpire.classifiers import (
+from cvpire.classifiers.registry import (
     CLASSIFIERS,
     Classifier,
     DownloadedWeights,

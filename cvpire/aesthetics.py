@@ -37,7 +37,7 @@ BEAUTY = "beauty"
 TITLES = {NIMA: "NIMA (AVA, 1-10)", BEAUTY: "beauty (OASIS, 1-7)"}
 
 # The folder of weights that come with the project.
-_EMBEDDED = Path(__file__).parent / "data"
+
 
 _NIMA_FILE = "NIMA_InceptionV2_ava-b0c77c00.pth"
 
@@ -87,7 +87,7 @@ def preferred_metric() -> str:
 
 def weights_files() -> tuple[FileState, ...]:
     """The state of all files that a metric may be loaded from, for who keeps a loaded one."""
-    folders = (weights_dir(), _EMBEDDED)
+    folders = (weights_dir(), data.FOLDER)
     files = [path for folder in folders for path in sorted(folder.glob("*")) if path.is_file()]
     return tuple(map(file_state, files))
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cvpire.classifiers import Classifier, EmbeddedWeights, load_classifier
+from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
+from cvpire.classifiers.registry import Classifier, EmbeddedWeights, load_classifier
 from cvpire.errors import WeightsError
 from cvpire.images.views import resize
-from cvpire.networks import EfficientNetLite0
 from cvpire.weights.checkpoints import load_strictly, read_state_dict
 
 SCALE = (1.0, 7.0)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvpire.attack import SAFETY_MARGIN, AttackResult, StepCallback
-from cvpire.classifiers import Classifier
+from cvpire.classifiers.registry import Classifier
 from cvpire.color.variance import epsilon_map
 from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.photo import Photo

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from cvpire.classifiers import Classifier, Prediction, classify, classify_sights
+from cvpire.classifiers.registry import Classifier, Prediction, classify, classify_sights
 from cvpire.conditions import Condition
 from cvpire.errors import OutOfMemoryError, PhotoError, SettingsError
 from cvpire.images.photo import Photo

@@ -14,7 +14,7 @@ from typing import Any
 
 from cvpire import __version__
 from cvpire.blotches import Blotch
-from cvpire.classifiers import Prediction
+from cvpire.classifiers.registry import Prediction
 from cvpire.flip import has_flip
 from cvpire.grades import Visibility
 from cvpire.images.transparency import BACKGROUNDS

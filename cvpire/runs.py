@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cvpire.classifiers import Labels, find_spec
+from cvpire.classifiers.registry import Labels, find_spec
 from cvpire.conditions import Condition, GroupBelow, GroupOutOfTop, OutOfTop
 from cvpire.errors import SettingsError
 from cvpire.searches import Algorithm1, FaintChange, LeastChange, Search, is_ready

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from cvpire.algorithm1 import perturb
 from cvpire.attack import AttackResult, StepCallback
-from cvpire.classifiers import find_spec
+from cvpire.classifiers.registry import find_spec
+from cvpire.classifiers.shared import shared_classifier
 from cvpire.conditions import Condition, InEach, OutOfTop
 from cvpire.faint_change import FaintSettings, Surrogate, find_faint_change, most_steps
 from cvpire.images.transparency import BACKGROUNDS, seen_images
 from cvpire.least_change import find_least_change
-from cvpire.shared_classifiers import shared_classifier
 
 
 class Attacked(Protocol):

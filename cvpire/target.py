@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from cvpire.classifiers import Classifier, find_spec
+from cvpire.classifiers.registry import Classifier, find_spec
 from cvpire.errors import SettingsError
 from cvpire.images.photo import reason
 from cvpire.images.views import VIEWS

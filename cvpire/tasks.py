@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cvpire.classifiers import Classifier, classify_sights
+from cvpire.classifiers.registry import Classifier, classify_sights
 from cvpire.color.variance import threshold_map
 from cvpire.conditions import Condition
 from cvpire.errors import SettingsError

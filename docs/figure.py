@@ -101,7 +101,7 @@ def main() -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    from cvpire.classifiers import Prediction, load_classifier
+    from cvpire.classifiers.registry import Prediction, load_classifier
     from cvpire.color.heatmap import heatmap
     from cvpire.images.photo import Photo
     from cvpire.protect import protect

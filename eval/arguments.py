@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
-from cvpire.classifiers import CLASSIFIERS
+from cvpire.classifiers.registry import CLASSIFIERS
 from cvpire.console import printable, say
 from cvpire.errors import SettingsError
 from cvpire.images.formats import FileFormat

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cvpire.classifiers import CLASSIFIERS
+from cvpire.classifiers.registry import CLASSIFIERS
 from eval.arguments import Subcommands, numbers, positive
 from eval.dataset import listing
 from eval.errors import EvaluationError

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvpire.classifiers import Classifier
+from cvpire.classifiers.registry import Classifier
 from cvpire.console import printable
 from cvpire.images.folder import others_phrase
 from cvpire.report import versions

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from cvpire.classifiers import Classifier, classify_sights, load_classifier
+from cvpire.classifiers.registry import Classifier, classify_sights, load_classifier
 from cvpire.errors import CvpireError
 from cvpire.images.reading import read_photo
 from cvpire.report import versions

@@ -12,7 +12,7 @@ from itertools import groupby, product
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.classifiers import Classifier, classify_sights, load_classifier
+from cvpire.classifiers.registry import Classifier, classify_sights, load_classifier
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo, read_written

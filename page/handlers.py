@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from cvpire.aesthetics import AUTO, BEAUTY, NIMA
-from cvpire.classifiers import find_spec
+from cvpire.classifiers.registry import find_spec
 from cvpire.color.heatmap import heatmap
 from cvpire.errors import SettingsError
 from cvpire.images.formats import KINDS, FileFormat

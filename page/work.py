@@ -18,7 +18,8 @@ from cvpire.aesthetics import (
     weights_files,
 )
 from cvpire.attack import AttackStep
-from cvpire.classifiers import CLASSIFIERS, find_spec
+from cvpire.classifiers.registry import CLASSIFIERS, find_spec
+from cvpire.classifiers.shared import shared_classifier
 from cvpire.errors import PhotoError
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
@@ -28,7 +29,6 @@ from cvpire.protect import Protected, protect
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.rehearsal import Scene, find_scenes, rehearse
 from cvpire.runs import find_run
-from cvpire.shared_classifiers import shared_classifier
 from cvpire.target import Target
 from cvpire.weights.store import DownloadProgress, FileState, file_sha256
 

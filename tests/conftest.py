@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cvpire.classifiers import Classifier, ClassifierSpec, Labels
+from cvpire.classifiers.registry import Classifier, ClassifierSpec, Labels
 from cvpire.flip import has_flip
 
 SHARED = Path(__file__).parents[1].parent / "shared"

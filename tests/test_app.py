@@ -23,10 +23,11 @@ from page_helpers import EndlessAttack, small_photo, wait_until
 from PIL import Image
 
 import app
-from cvpire import beauty, classifiers, references
+from cvpire import beauty, references
 from cvpire.aesthetics import AestheticsUnavailable
 from cvpire.attack import AttackStep
-from cvpire.classifiers import Prediction
+from cvpire.classifiers.registry import Prediction
+from cvpire.classifiers.registry import registry as classifiers
 from cvpire.color.heatmap import heatmap
 from cvpire.errors import CvpireError
 from cvpire.images.formats import KINDS

@@ -18,7 +18,7 @@ from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 from PIL import Image
 
 from cvpire import __main__ as command
-from cvpire import classifiers
+from cvpire.classifiers.registry import registry as classifiers
 from cvpire.console import printable, say
 from cvpire.images.folder import list_folder, others_sentence
 from cvpire.images.names import fitting_stem, normal

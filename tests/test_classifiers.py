@@ -14,8 +14,9 @@ import pytest
 import torch
 from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 
-from cvpire import classifiers
-from cvpire.classifiers import (
+from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
+from cvpire.classifiers.networks.resnet import resnet50
+from cvpire.classifiers.registry import (
     CLASSIFIERS,
     Classifier,
     DownloadedWeights,
@@ -24,12 +25,12 @@ from cvpire.classifiers import (
     find_spec,
     load_classifier,
 )
+from cvpire.classifiers.registry import registry as classifiers
+from cvpire.classifiers.shared import shared_classifier
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.images.tensors import to_image
-from cvpire.networks import EfficientNetLite0, resnet50
-from cvpire.shared_classifiers import shared_classifier
 from cvpire.weights.store import import_weights
 
 

@@ -15,8 +15,8 @@ import torch
 from conftest import MeanColorNetwork, mean_color_spec, needs_flip, textured_pixels
 
 from cvpire import __main__ as command
-from cvpire import classifiers
-from cvpire.classifiers import EmbeddedWeights, PackagedWeights
+from cvpire.classifiers.registry import EmbeddedWeights, PackagedWeights
+from cvpire.classifiers.registry import registry as classifiers
 from cvpire.errors import WeightsError
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo, encode_png

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from cvpire.classifiers import find_spec
+from cvpire.classifiers.registry import find_spec
 from cvpire.conditions import Condition, GroupBelow, GroupOutOfTop, InEach, OutOfTop
 from cvpire.runs import RUNS
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from test_eval_table1 import fake_classifier
 
-from cvpire.classifiers import classify
+from cvpire.classifiers.registry import classify
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo

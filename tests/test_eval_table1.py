@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cvpire.aesthetics import AestheticsUnavailable, Scorer
-from cvpire.classifiers import Classifier, classify
+from cvpire.classifiers.registry import Classifier, classify
 from cvpire.images.encoders import on_white
 from cvpire.images.photo import encode_png
 from cvpire.images.reading import read_photo
@@ -582,7 +582,7 @@ def test_a_wrong_command_is_one_sentence(
 def test_an_unknown_classifier_lists_the_known_ones(
     images: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from cvpire.classifiers import load_classifier
+    from cvpire.classifiers.registry import load_classifier
 
     monkeypatch.setattr(judge, "load_classifier", load_classifier)
     assert main([*arguments(options(images)), "--classifier", "resnet9"]) == 2
@@ -676,7 +676,7 @@ def test_real_photos_and_a_real_classifier(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from cvpire.classifiers import load_classifier
+    from cvpire.classifiers.registry import load_classifier
 
     monkeypatch.setattr(judge, "load_classifier", load_classifier)
     folder = shared / "data" / "nips2017"

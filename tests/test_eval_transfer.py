@@ -15,7 +15,7 @@ from PIL import Image
 from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
-from cvpire.classifiers import Classifier, classify
+from cvpire.classifiers.registry import Classifier, classify
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.metrics import ssim

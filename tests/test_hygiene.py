@@ -11,7 +11,7 @@ import pytest
 from conftest import textured_pixels
 from PIL import Image, ImageCms
 
-from cvpire.classifiers import Classifier
+from cvpire.classifiers.registry import Classifier
 from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.reading import read_photo
 from cvpire.protect import protect

@@ -9,7 +9,7 @@ import pytest
 from conftest import textured_pixels
 from PIL import Image
 
-from cvpire.classifiers import Classifier
+from cvpire.classifiers.registry import Classifier
 from cvpire.errors import PhotoError
 from cvpire.images.encoders import LIMITS, check_fits, encode_avif
 from cvpire.images.formats import KINDS, FileFormat

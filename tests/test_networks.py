@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvpire.networks import (
+from cvpire.classifiers.networks.efficientnet_lite import (
     EfficientNetLite,
     EfficientNetLite0,
     _InvertedResidual,

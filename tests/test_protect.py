@@ -15,7 +15,7 @@ from conftest import needs_flip, textured_pixels
 from cvpire import searches as searches_module
 from cvpire.attack import AttackResult
 from cvpire.blotches import strongest_blotch
-from cvpire.classifiers import Classifier, classify, find_spec
+from cvpire.classifiers.registry import Classifier, classify, find_spec
 from cvpire.color.variance import threshold_map
 from cvpire.errors import PhotoError
 from cvpire.flip import NO_FLIP

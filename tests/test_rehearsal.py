@@ -14,7 +14,7 @@ import torch
 from conftest import mean_color_spec, textured_pixels
 
 from cvpire.__main__ import main
-from cvpire.classifiers import Classifier, Labels, load_classifier
+from cvpire.classifiers.registry import Classifier, Labels, load_classifier
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo, encode_png
 from cvpire.protect import protect

@@ -75,7 +75,7 @@ def test_the_embedded_classifier_knows_real_scenes(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Well below the measured figures (the model card's), and far above chance."""
-    from cvpire.classifiers import load_classifier
+    from cvpire.classifiers.registry import load_classifier
 
     classifier = load_classifier("scenes")
     with zipfile.ZipFile(shared / "data/miniplaces-val.zip") as archive:

@@ -16,11 +16,11 @@ from PIL import Image
 from safetensors import safe_open
 from torch import nn
 
-from cvpire.classifiers import CLASSIFIERS, load_network
+from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
+from cvpire.classifiers.networks.squeezenet import SqueezeNet
+from cvpire.classifiers.places365 import read_scenes
+from cvpire.classifiers.registry import CLASSIFIERS, load_network
 from cvpire.images.reading import read_photo
-from cvpire.networks import EfficientNetLite0
-from cvpire.places365 import read_scenes
-from cvpire.squeezenet import SqueezeNet
 from cvpire.weights.checkpoints import read_state_dict
 from eval.errors import EvaluationError
 from eval.progress import Progress

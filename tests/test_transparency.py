@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cvpire.blotches import strongest_blotch
-from cvpire.classifiers import Classifier, classify, classify_sights, load_classifier
+from cvpire.classifiers.registry import Classifier, classify, classify_sights, load_classifier
 from cvpire.color.variance import threshold_map
 from cvpire.grades import grade_difference
 from cvpire.images.formats import KINDS, PNG, FileFormat

@@ -12,9 +12,9 @@ from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 from test_protect import FLAT, photo_that_jpeg_moves
 
 from cvpire import __main__ as command
-from cvpire import classifiers
 from cvpire.attack import AttackStep
-from cvpire.classifiers import Classifier, Labels, classify
+from cvpire.classifiers.registry import Classifier, Labels, classify
+from cvpire.classifiers.registry import registry as classifiers
 from cvpire.errors import SettingsError
 from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.photo import Photo

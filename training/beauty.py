@@ -20,7 +20,7 @@ from safetensors.torch import save
 from scipy.stats import spearmanr
 
 from cvpire.beauty import describe
-from cvpire.classifiers import load_classifier
+from cvpire.classifiers.registry import load_classifier
 from cvpire.errors import CvpireError
 from cvpire.images.photo import write_bytes
 from cvpire.images.reading import read_photo

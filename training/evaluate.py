@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.classifiers import CLASSIFIERS, Classifier, classify, load_classifier
+from cvpire.classifiers.registry import CLASSIFIERS, Classifier, classify, load_classifier
 from cvpire.errors import CvpireError, PhotoError
 from cvpire.images.views import VIEWS
 from eval.dataset import listing

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvpire.networks import EfficientNetLite0
+from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
 from eval.errors import EvaluationError
 from training.augment import augment, mix
 from training.precision import autocast

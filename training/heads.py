@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvpire.networks import EfficientNetLite
+from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite
 from eval.progress import Progress, ProgressCallback
 from training.photos import in_batches
 from training.precision import autocast

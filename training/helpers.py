@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvpire.classifiers import PackagedWeights
+from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite
+from cvpire.classifiers.registry import PackagedWeights
 from cvpire.errors import WeightsError
-from cvpire.networks import EfficientNetLite
 from cvpire.weights.checkpoints import load_strictly, read_state_dict
 
 

@@ -23,11 +23,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from cvpire.classifiers import CLASSIFIERS, Classifier, load_network
+from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
+from cvpire.classifiers.registry import CLASSIFIERS, Classifier, load_network
 from cvpire.errors import CvpireError
 from cvpire.images.photo import write_bytes
 from cvpire.memory import keep_freed_memory
-from cvpire.networks import EfficientNetLite0
 from cvpire.weights.checkpoints import load_strictly, read_state_dict
 from cvpire.weights.store import file_sha256
 from eval.arguments import positive

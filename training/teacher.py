@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cvpire.squeezenet import SqueezeNet
+from cvpire.classifiers.networks.squeezenet import SqueezeNet
 from cvpire.weights.checkpoints import load_strictly, read_state_dict
 from eval.progress import ProgressCallback
 from training.photos import in_batches

@@ -16,20 +16,20 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from cvpire import data
+from cvpire.classifiers.fast_gradients import fast_form
+from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite, EfficientNetLite0
+from cvpire.classifiers.networks.resnet import resnet50
+from cvpire.classifiers.networks.squeezenet import SqueezeNet
+from cvpire.classifiers.places365 import Scene, read_scenes
 from cvpire.errors import SettingsError, WeightsError
-from cvpire.fast_gradients import fast_form
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image
 from cvpire.images.transparency import WHITE, composite, sights
 from cvpire.images.views import TO_SIZE, VIEWS
 from cvpire.memory_errors import memory_errors
-from cvpire.networks import EfficientNetLite, EfficientNetLite0, resnet50
-from cvpire.places365 import Scene, read_scenes
-from cvpire.squeezenet import SqueezeNet
 from cvpire.weights.checkpoints import load_strictly, read_state_dict
 from cvpire.weights.store import WeightsFile, find_weights, has_sha256
-
-_DATA = Path(__file__).parent / "data"
 
 
 class Labels(NamedTuple):
@@ -82,7 +82,7 @@ class EmbeddedWeights:
     is_public = True
 
     def locate(self) -> Path | None:
-        path = _DATA / self.filename
+        path = data.FOLDER / self.filename
         return path if path.is_file() and has_sha256(path, self.sha256) else None
 
     def advice(self) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite
+from cvpire.classifiers.precision import has_fast_bfloat16
 from cvpire.images.views import VIEWS
-from cvpire.networks import EfficientNetLite
-from cvpire.precision import has_fast_bfloat16
 
 
 def fast_form(
@@ -71,9 +71,9 @@ def _in_bfloat16(network: nn.Module) -> nn.Module:
     """The network, changed in place, as autocast is to run it in bfloat16.
 
     Convolutions keep the rounded weights that autocast would else make anew in each pass; depthwise
-    ones stay float32 (see `cvpire.networks`). So do the layers at both ends, which take little
-    time: what the first ones round is most of what is wrong with a gradient, and logits of two or
-    three digits leave a search in doubt at the border.
+    ones stay float32 (see `cvpire.classifiers.networks.efficientnet_lite`). So do the layers at
+    both ends, which take little time: what the first ones round is most of what is wrong with a
+    gradient, and logits of two or three digits leave a search in doubt at the border.
     """
     exact = {name: network.get_submodule(name) for name in _ends(network)}
     kept = {module for layer in exact.values() for module in layer.modules()}

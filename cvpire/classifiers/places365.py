@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-_TABLE = Path(__file__).parent / "data" / "places365_classes.csv"
+from cvpire import data
+
+_TABLE = data.FOLDER / "places365_classes.csv"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Network architectures whose weights come from files, written to match those files' names.
+"""EfficientNet-Lite (Tan, Le 2019, doi:10.48550/arXiv.1905.11946), as files name its weights.
 
 A network takes normalised images (N, 3, H, W) of any size from about 32 pixels and returns logits
 (N, classes).
@@ -191,12 +191,3 @@ def _scaled(channels: int, width: float) -> int:
     wanted = channels * width
     rounded = max(8, int(wanted + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * wanted else rounded + 8
-
-
-def resnet50(num_classes: int) -> nn.Module:
-    """ResNet-50 as torchvision builds it, without weights (torchvision takes 1 s to import)."""
-    from torchvision.models import resnet50 as build
-
-    with torch.device("cpu"):
-        network: nn.Module = build(weights=None, num_classes=num_classes)
-    return network

@@ -1,0 +1,1 @@
+"""Classifiers: networks with their weights, labels, normalisation and view."""

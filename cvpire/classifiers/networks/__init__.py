@@ -1,0 +1,1 @@
+"""Architectures of networks, written to match the names in the files of their weights."""
