@@ -14,12 +14,12 @@ from typing import Any
 
 import gradio as gr
 
-from cvpire.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.classifiers.registry import CLASSIFIERS, ClassifierSpec, find_spec
 from cvpire.errors import CvpireError
 from cvpire.images.formats import KINDS
 from cvpire.images.views import MAX_NATIVE_PIXELS
 from cvpire.memory import keep_freed_memory
+from cvpire.metrics.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.runs import DEFAULT_RUN
 from page import handlers, render
 from page.blocks import Page

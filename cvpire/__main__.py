@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from cvpire import __version__
-from cvpire.aesthetics import NIMA_WEIGHTS
 from cvpire.attack import AttackStep
 from cvpire.classifiers.registry import (
     CLASSIFIERS,
@@ -37,6 +36,7 @@ from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.images.views import VIEWS
 from cvpire.memory import keep_freed_memory
+from cvpire.metrics.aesthetics import NIMA_WEIGHTS
 from cvpire.outputs import Claims, Outputs, make_outputs
 from cvpire.protect import protect
 from cvpire.rehearsal import Outcome, Scene, find_scene, find_scenes, rehearse

@@ -5,8 +5,8 @@ transformation, Athalye et al. 2018, doi:10.48550/arXiv.1707.07397), and adds th
 running mean (dual averaging, Nesterov 2009, doi:10.1007/s10107-007-0149-x). The change tried next
 is the one that gains most by that mean for the contrast that is seen of it, in closed form
 (`cvpire.sensitivity`); its contrast follows what the last looks fell short of. In the end trials
-(`cvpire.trials`), which are other edits, tell how faint the change may become: the least contrast
-that passes them by a reserve.
+(`cvpire.edits.trials`), which are other edits, tell how faint the change may become: the least
+contrast that passes them by a reserve.
 
 A large photo is searched at a smaller size, since a classifier sees it small, and the change found
 is enlarged. Every change is held within the bound, and is one of whole grey levels in the file.
@@ -37,15 +37,15 @@ from cvpire.attack import (
     in_levels,
 )
 from cvpire.conditions import Condition
+from cvpire.edits.differentiable import EDITS, random_edit, rounded
+from cvpire.edits.posting import Edit
+from cvpire.edits.trials import draw_trials, trial_size
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image, to_photo
 from cvpire.images.transparency import BACKGROUNDS, composite_images, seen_images
 from cvpire.images.views import RESIZED_SIDE
 from cvpire.least_scale import least_scale
-from cvpire.random_edits import EDITS, random_edit, rounded
 from cvpire.sensitivity import ContrastCost
-from cvpire.transformations import Edit
-from cvpire.trials import draw_trials, trial_size
 
 # A larger photo is searched at about so many pixels.
 _WORK_PIXELS = 360_000
@@ -83,7 +83,7 @@ class FaintSettings:
     """What a change is to survive, and how hard to search.
 
     Attributes:
-        edits: that it is to survive, one of `cvpire.random_edits.EDITS`.
+        edits: that it is to survive, one of `cvpire.edits.differentiable.EDITS`.
         steps: of the search.
         views: looks at the photo in a step.
         margin: slack, in logits, that each look is to have; one that has it counts no more.

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvpire.attack import SAFETY_MARGIN
-from cvpire.blotches import Blotch
-from cvpire.grades import grade_difference
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.transparency import BACKGROUNDS, composite
-from cvpire.metrics import Difference, compare_and_locate, count_over_bound, worst
-from cvpire.references import measure_references
+from cvpire.metrics.blotches import Blotch
+from cvpire.metrics.difference import Difference, compare_and_locate, count_over_bound, worst
+from cvpire.metrics.grades import grade_difference
+from cvpire.metrics.references import measure_references
 from cvpire.report import OnBackground, Report, Verdict, versions
 from cvpire.tasks import Task
 

@@ -16,12 +16,12 @@ import torch
 
 from cvpire.classifiers.registry import Classifier, Prediction, classify, classify_sights
 from cvpire.conditions import Condition
+from cvpire.edits.posting import TRANSFORMATIONS, Transformation
 from cvpire.errors import OutOfMemoryError, PhotoError, SettingsError
 from cvpire.images.photo import Photo
 from cvpire.images.transparency import BACKGROUNDS
 from cvpire.memory_errors import memory_errors
 from cvpire.runs import OUT_OF_FIRST_FIVE, ConditionMaker, Run
-from cvpire.transformations import TRANSFORMATIONS, Transformation
 
 # Classes that a sight keeps.
 TOP_K = 5

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from cvpire import __version__
-from cvpire.blotches import Blotch
 from cvpire.classifiers.registry import Prediction
-from cvpire.flip import has_flip
-from cvpire.grades import Visibility
 from cvpire.images.transparency import BACKGROUNDS
-from cvpire.metrics import Difference
-from cvpire.references import Reference
+from cvpire.metrics.blotches import Blotch
+from cvpire.metrics.difference import Difference
+from cvpire.metrics.flip import has_flip
+from cvpire.metrics.grades import Visibility
+from cvpire.metrics.references import Reference
 
 
 class Verdict(Enum):

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cvpire.aesthetics import AUTO
 from cvpire.console import say
 from cvpire.images.formats import PNG
 from cvpire.images.names import fitting_stem
+from cvpire.metrics.aesthetics import AUTO
 from cvpire.runs import RUNS
 from eval.arguments import (
     ALL_RUNS,

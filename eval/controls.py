@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from cvpire.images.encoders import encode_jpeg
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_written
-from cvpire.metrics import ssim
+from cvpire.metrics.difference import ssim
 
 _HALVINGS = 12
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cvpire.edits.posting import Edit, blur, jpeg, webp
 from cvpire.images.encoders import on_white
 from cvpire.images.photo import Photo
-from cvpire.transformations import Edit, blur, jpeg, webp
 
 
 @dataclass(frozen=True)

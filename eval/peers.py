@@ -26,7 +26,7 @@ from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.images.tensors import to_image
 from cvpire.images.transparency import WHITE, composite
-from cvpire.metrics import compare
+from cvpire.metrics.difference import compare
 from cvpire.report import Verdict
 from cvpire.runs import RUNS
 from cvpire.weights.store import file_sha256, weights_dir
@@ -289,7 +289,7 @@ def _load_perceptual(options: PeersOptions) -> dict[str, nn.Module]:
     if not names:
         return {}
     # pyiqa takes seconds to import.
-    from cvpire.pyiqa_metrics import build_metric, metric_names
+    from cvpire.metrics.pyiqa_metrics import build_metric, metric_names
 
     known = metric_names(full_reference=True)
     if unknown := [name for name in names if name not in known]:

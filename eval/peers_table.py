@@ -28,8 +28,8 @@ class PeerRow(NamedTuple):
         is_ours: whether it is of this project.
         images: how many there are.
         success: share whose written file meets the condition.
-        ssim: see `cvpire.metrics.Difference`, as the next three; photos that failed included. NaN
-            if no photo is large enough.
+        ssim: see `cvpire.metrics.difference.Difference`, as the next three; photos that failed
+            included. NaN if no photo is large enough.
         delta_e_mean: CIEDE2000.
         delta_e_p95: each photo's 95th percentile.
         delta_e_max: each photo's largest.

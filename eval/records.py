@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from cvpire.errors import PhotoError
 from cvpire.images.photo import write_bytes
-from cvpire.metrics import Difference
+from cvpire.metrics.difference import Difference
 from cvpire.report import Verdict
 from eval.errors import EvaluationError
 from eval.paper import ORIGINAL

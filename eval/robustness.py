@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cvpire.edits.posting import CODECS_AND_SIZES, POSTING, Transformation
 from cvpire.rehearsal import Scene, rehearse
-from cvpire.transformations import CODECS_AND_SIZES, POSTING, Transformation
 from eval.frontier import draw_frontier
 from eval.output import Measured
 from eval.progress import Progress, ProgressCallback

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from cvpire.transformations import CODECS_AND_SIZES, Transformation
+from cvpire.edits.posting import CODECS_AND_SIZES, Transformation
 from eval.averages import known_least, known_mean, mean, plain
 from eval.damage import DAMAGES
 from eval.records import Record
@@ -34,7 +34,7 @@ class RobustnessRow(NamedTuple):
         photos: how many.
         ssim: between the clean photo and the file; NaN where all are too small.
         ssim_least: of the photo that fares worst.
-        delta_e_mean: see `cvpire.metrics.Difference`, as the next two and `linf`.
+        delta_e_mean: see `cvpire.metrics.difference.Difference`, as the next two and `linf`.
         delta_e_p95: 95th percentile.
         delta_e_max: the largest.
         seen: what people see.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cvpire.transformations import Transformation
+from cvpire.edits.posting import Transformation
 from eval.averages import cell
 from eval.damage import DAMAGES
 from eval.records import Record

@@ -10,10 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.aesthetics import AUTO, AestheticsUnavailable, Scorer, expect_metric, load_scorer
 from cvpire.errors import CvpireError
 from cvpire.images.reading import read_photo
 from cvpire.images.transparency import WHITE, composite
+from cvpire.metrics.aesthetics import (
+    AUTO,
+    AestheticsUnavailable,
+    Scorer,
+    expect_metric,
+    load_scorer,
+)
 from cvpire.weights.store import DownloadProgress
 from eval.errors import EvaluationError
 from eval.failures import photo_failure

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from cvpire.metrics import Difference
+from cvpire.metrics.difference import Difference
 from eval.averages import cell, known_least, known_mean
 from eval.looks import looks_of, versions_of
 from eval.records import Record
@@ -23,7 +23,7 @@ class Seen(NamedTuple):
     where a yardstick's package was not installed.
 
     Attributes:
-        delta_e_p999: see `cvpire.metrics.Difference`, as the next two.
+        delta_e_p999: see `cvpire.metrics.difference.Difference`, as the next two.
         delta_e_blurred: the largest CIEDE2000 of the blurred change, a blotch.
         flip_p99: each photo's 99th percentile of FLIP's map.
         ssimulacra2: 100 is the same.

@@ -27,7 +27,8 @@ class Row(NamedTuple):
         top1: share whose file the classifier still gives the true class.
         top5: share whose true class is still among its five highest.
         aesthetics: the metric's score; None where an image has none.
-        ssim: see `cvpire.metrics.Difference`, as the four below; None if no image is large enough.
+        ssim: see `cvpire.metrics.difference.Difference`, as the four below; None if no image is
+            large enough.
         success: share that meets the run's condition; None for the clean photos, as all below.
         delta_e_mean: CIEDE2000.
         delta_e_p95: each image's 95th percentile.

@@ -2,7 +2,7 @@
 
 Both judge the evaluation only; the product knows neither. Photos are 8-bit pixels (H, W, 3), sRGB.
 A photo that is too small for a yardstick has NaN. FLIP and the colour differences stand in
-`cvpire.metrics`.
+`cvpire.metrics.difference`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from cvpire.metrics import Pixels
+from cvpire.metrics.difference import Pixels
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import gradio as gr
 from gradio.context import LocalContext
 
-from cvpire.aesthetics import AUTO, BEAUTY, NIMA
 from cvpire.classifiers.registry import find_spec
 from cvpire.color.heatmap import heatmap
 from cvpire.errors import SettingsError
 from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.photo import Photo, encode_png, preview
+from cvpire.metrics.aesthetics import AUTO, BEAUTY, NIMA
 from cvpire.runs import find_run, has_group_variant
 from cvpire.target import Target
 from page import render

@@ -11,7 +11,7 @@ import numpy as np
 
 from cvpire.classifiers.registry import Prediction
 from cvpire.color.heatmap import heatmap
-from cvpire.metrics import Difference
+from cvpire.metrics.difference import Difference
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.report import Report, Verdict
 from page.work import Aesthetics, Outcome

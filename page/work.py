@@ -9,14 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from cvpire.aesthetics import (
-    AUTO,
-    AestheticsUnavailable,
-    Scorer,
-    load_scorer,
-    preferred_metric,
-    weights_files,
-)
 from cvpire.attack import AttackStep
 from cvpire.classifiers.registry import CLASSIFIERS, find_spec
 from cvpire.classifiers.shared import shared_classifier
@@ -25,6 +17,14 @@ from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.images.transparency import WHITE, composite
+from cvpire.metrics.aesthetics import (
+    AUTO,
+    AestheticsUnavailable,
+    Scorer,
+    load_scorer,
+    preferred_metric,
+    weights_files,
+)
 from cvpire.protect import Protected, protect
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.rehearsal import Scene, find_scenes, rehearse

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cvpire.classifiers.registry import Classifier, ClassifierSpec, Labels
-from cvpire.flip import has_flip
+from cvpire.metrics.flip import has_flip
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 

@@ -23,8 +23,6 @@ from page_helpers import EndlessAttack, small_photo, wait_until
 from PIL import Image
 
 import app
-from cvpire import beauty, references
-from cvpire.aesthetics import AestheticsUnavailable
 from cvpire.attack import AttackStep
 from cvpire.classifiers.registry import Prediction
 from cvpire.classifiers.registry import registry as classifiers
@@ -33,6 +31,8 @@ from cvpire.errors import CvpireError
 from cvpire.images.formats import KINDS
 from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_photo
+from cvpire.metrics.aesthetics import AestheticsUnavailable
+from cvpire.metrics.difference import beauty, references
 from cvpire.protect import protect
 from cvpire.runs import RUNS
 from cvpire.searches import Algorithm1

@@ -15,9 +15,9 @@ from eval_helpers import shrink_photos, table_rows, three_photos, without_looks
 from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
-from cvpire import pyiqa_metrics
 from cvpire.color.variance import threshold_map
 from cvpire.images.reading import read_photo
+from cvpire.metrics.difference import pyiqa_metrics
 from eval import judge, peers
 from eval.damage import DAMAGES, Damage, damaged
 from eval.errors import EvaluationError

@@ -17,12 +17,12 @@ from PIL import Image
 from test_eval_table1 import fake_classifier
 
 from cvpire.classifiers.registry import classify
+from cvpire.edits.posting import TRANSFORMATIONS, Transformation
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.runs import RUNS
 from cvpire.searches import FaintChange
-from cvpire.transformations import TRANSFORMATIONS, Transformation
 from eval import judge, robustness
 from eval.damage import DAMAGES
 from eval.errors import EvaluationError

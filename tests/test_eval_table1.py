@@ -20,11 +20,11 @@ from conftest import mean_color_spec, textured_pixels
 from PIL import Image
 from torch import Tensor, nn
 
-from cvpire.aesthetics import AestheticsUnavailable, Scorer
 from cvpire.classifiers.registry import Classifier, classify
 from cvpire.images.encoders import on_white
 from cvpire.images.photo import encode_png
 from cvpire.images.reading import read_photo
+from cvpire.metrics.aesthetics import AestheticsUnavailable, Scorer
 from cvpire.runs import RUNS, Run
 from cvpire.searches import Algorithm1
 from eval import judge, protection, scores

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from cvpire.classifiers.registry import Classifier, classify
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
-from cvpire.metrics import ssim
+from cvpire.metrics.difference import ssim
 from cvpire.runs import RUNS
 from cvpire.searches import Algorithm1
 from eval import judge, transfer

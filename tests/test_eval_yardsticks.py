@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvpire.images.photo import Photo, encode_png
-from cvpire.metrics import Difference
+from cvpire.metrics.difference import Difference
 from eval import looks, yardsticks
 from eval.looks import LOOKS, Files, look_at_all, looks_of, versions_of
 from eval.progress import Progress

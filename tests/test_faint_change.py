@@ -18,12 +18,12 @@ from cvpire import faint_change
 from cvpire.attack import AttackResult, AttackStep
 from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.conditions import OutOfTop
+from cvpire.edits.differentiable import random_edit
 from cvpire.faint_change import FaintSettings, Surrogate, find_faint_change, most_steps
 from cvpire.images.encoders import encode_jpeg
 from cvpire.images.reading import read_written
 from cvpire.images.tensors import straight_through, to_image, to_photo
 from cvpire.images.transparency import seen_images
-from cvpire.random_edits import random_edit
 from cvpire.runs import RUNS
 from cvpire.sensitivity import ContrastCost
 

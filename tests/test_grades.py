@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from conftest import textured_pixels
 
-from cvpire.grades import Grade, grade_difference
-from cvpire.metrics import Difference, compare
+from cvpire.metrics.difference import Difference, compare
+from cvpire.metrics.grades import Grade, grade_difference
 
 SAME = Difference(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 0)
 

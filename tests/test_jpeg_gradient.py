@@ -8,12 +8,12 @@ import torch
 from conftest import textured_pixels
 from torch import Tensor
 
-from cvpire import jpeg_gradient
+from cvpire.edits import jpeg_gradient
+from cvpire.edits.jpeg_gradient import kept_by_jpeg
 from cvpire.images.encoders import encode_jpeg
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_written
 from cvpire.images.tensors import to_image, to_photo
-from cvpire.jpeg_gradient import kept_by_jpeg
 
 
 def gradient(images: Tensor, direction: Tensor, quality: int) -> Tensor:

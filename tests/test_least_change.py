@@ -16,7 +16,7 @@ from cvpire.attack import SAFETY_MARGIN, AttackResult, AttackStep, StepCallback
 from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.conditions import OutOfTop
 from cvpire.least_change import find_least_change
-from cvpire.metrics import delta_e_map, ssim
+from cvpire.metrics.difference import delta_e_map, ssim
 
 LABEL = torch.ones(1, dtype=torch.int64)
 

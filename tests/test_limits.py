@@ -10,6 +10,7 @@ from conftest import textured_pixels
 from PIL import Image
 
 from cvpire.classifiers.registry import Classifier
+from cvpire.edits.posting import TRANSFORMATIONS
 from cvpire.errors import PhotoError
 from cvpire.images.encoders import LIMITS, check_fits, encode_avif
 from cvpire.images.formats import KINDS, FileFormat
@@ -18,7 +19,6 @@ from cvpire.images.reading import read_photo, read_written
 from cvpire.protect import protect
 from cvpire.rehearsal import Scene, rehearse
 from cvpire.runs import RUNS
-from cvpire.transformations import TRANSFORMATIONS
 
 
 def blank(width: int, height: int) -> Photo:

@@ -14,17 +14,17 @@ from conftest import needs_flip, textured_pixels
 
 from cvpire import searches as searches_module
 from cvpire.attack import AttackResult
-from cvpire.blotches import strongest_blotch
 from cvpire.classifiers.registry import Classifier, classify, find_spec
 from cvpire.color.variance import threshold_map
 from cvpire.errors import PhotoError
-from cvpire.flip import NO_FLIP
-from cvpire.grades import grade_difference
 from cvpire.images import reading as photo_module
 from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
-from cvpire.metrics import compare, ssim
+from cvpire.metrics.blotches import strongest_blotch
+from cvpire.metrics.difference import compare, ssim
+from cvpire.metrics.flip import NO_FLIP
+from cvpire.metrics.grades import grade_difference
 from cvpire.protect import protect, protect_batch
 from cvpire.report import Verdict
 from cvpire.runs import RUNS, Run, find_run, has_group_variant

@@ -8,10 +8,10 @@ import pytest
 import torch
 from conftest import textured_pixels
 
-from cvpire import pyiqa_metrics
 from cvpire.errors import WeightsError
 from cvpire.images.tensors import to_image
-from cvpire.pyiqa_metrics import build_metric, metric_names
+from cvpire.metrics.difference import pyiqa_metrics
+from cvpire.metrics.pyiqa_metrics import build_metric, metric_names
 
 LINEAR, BACKBONE = "LPIPS_v0.1_alex-df73285e.pth", "alexnet-owt-7be5be79.pth"
 

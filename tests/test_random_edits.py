@@ -10,8 +10,8 @@ import torch
 from conftest import textured_pixels
 from torch import Tensor
 
-from cvpire import random_edits
-from cvpire.random_edits import EDITS, random_edit, rounded
+from cvpire.edits import differentiable as random_edits
+from cvpire.edits.differentiable import EDITS, random_edit, rounded
 
 KINDS = {edit.__name__: edit for kinds in EDITS.values() for edit in kinds.edits}
 

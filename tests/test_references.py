@@ -10,12 +10,11 @@ from conftest import textured_pixels
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvpire import references
-from cvpire.blotches import Blotch
-from cvpire.grades import grade_difference
 from cvpire.images.photo import Photo
-from cvpire.metrics import compare, ssim
-from cvpire.references import measure_references
+from cvpire.metrics.blotches import Blotch
+from cvpire.metrics.difference import compare, references, ssim
+from cvpire.metrics.grades import grade_difference
+from cvpire.metrics.references import measure_references
 
 
 def saved_by_pillow(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from conftest import mean_color_spec, textured_pixels
 
 from cvpire.__main__ import main
 from cvpire.classifiers.registry import Classifier, Labels, load_classifier
+from cvpire.edits.posting import TRANSFORMATIONS
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo, encode_png
 from cvpire.protect import protect
@@ -22,7 +23,6 @@ from cvpire.rehearsal import Scene, find_scene, find_scenes, rehearse
 from cvpire.report import Report, Verdict
 from cvpire.runs import RUNS
 from cvpire.target import Target
-from cvpire.transformations import TRANSFORMATIONS
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from conftest import textured_pixels
 from PIL import Image
 from safetensors.torch import load
 
-from cvpire.beauty import FEATURES, WEIGHTS
+from cvpire.metrics.beauty import FEATURES, WEIGHTS
 from eval.errors import EvaluationError
 from training import beauty
 from training.beauty import Ratings, cross_validate, fit, fitted_file, main, read_ratings, report

@@ -9,12 +9,12 @@ import pytest
 from conftest import textured_pixels
 from PIL import Image
 
+from cvpire.edits.posting import CODECS_AND_SIZES, POSTING, TRANSFORMATIONS
 from cvpire.errors import PhotoError
 from cvpire.images.encoders import encode_avif, encode_jpeg, encode_webp, on_white
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
-from cvpire.metrics import ssim
-from cvpire.transformations import CODECS_AND_SIZES, POSTING, TRANSFORMATIONS
+from cvpire.metrics.difference import ssim
 
 
 def photo(width: int = 160, height: int = 120, *, clear: bool = False) -> Photo:

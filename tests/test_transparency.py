@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from cvpire.blotches import strongest_blotch
 from cvpire.classifiers.registry import Classifier, classify, classify_sights, load_classifier
 from cvpire.color.variance import threshold_map
-from cvpire.grades import grade_difference
+from cvpire.edits.posting import TRANSFORMATIONS
 from cvpire.images.formats import KINDS, PNG, FileFormat
 from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
@@ -32,13 +31,14 @@ from cvpire.images.transparency import (
     sights,
 )
 from cvpire.images.transparency import to_alpha as alpha_of
-from cvpire.metrics import compare, ssim
+from cvpire.metrics.blotches import strongest_blotch
+from cvpire.metrics.difference import compare, ssim
+from cvpire.metrics.grades import grade_difference
 from cvpire.protect import protect, protect_batch
 from cvpire.rehearsal import Scene, rehearse
 from cvpire.report import Verdict
 from cvpire.runs import RUNS, Run
 from cvpire.searches import Algorithm1, FaintChange
-from cvpire.transformations import TRANSFORMATIONS
 from eval.dataset import Item
 from eval.judge import judge_written
 from eval.originals import _judge

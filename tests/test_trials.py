@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from conftest import textured_pixels
 
-from cvpire import trials
+from cvpire.edits import trials
+from cvpire.edits.differentiable import EDITS
+from cvpire.edits.trials import TRIAL_PIXELS, draw_trials, trial_size
 from cvpire.images.encoders import has_avif
 from cvpire.images.photo import Photo
-from cvpire.random_edits import EDITS
-from cvpire.trials import TRIAL_PIXELS, draw_trials, trial_size
 
 SETS = [edits for edits in EDITS if edits != "none"]
 SEEDS = range(60)

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from cvpire import visibility
-from cvpire.metrics import delta_e_map, ssim
+from cvpire.metrics.difference import delta_e_map, ssim
 from cvpire.visibility import local_mean, local_mean_adjoint, measure_visibility
 
 SIDE = 96

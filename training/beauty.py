@@ -1,6 +1,7 @@
 """`python -m training.beauty`: fit the embedded aesthetic regressor, and cross-validate it.
 
-Ridge regression of mean beauty ratings on features of the scene classifier (see `cvpire.beauty`).
+Ridge regression of mean beauty ratings on features of the scene classifier (see
+`cvpire.metrics.beauty`).
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from scipy.stats import spearmanr
 
-from cvpire.beauty import describe
 from cvpire.classifiers.registry import load_classifier
 from cvpire.errors import CvpireError
 from cvpire.images.photo import write_bytes
 from cvpire.images.reading import read_photo
+from cvpire.metrics.beauty import describe
 from cvpire.weights.store import file_sha256
 from eval.errors import EvaluationError
 from eval.progress import Progress, ProgressCallback, ProgressLine

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from cvpire.bands import bands, by_threads
-from cvpire.blotches import Blotch, strongest_blotch
 from cvpire.color.ciede2000 import ciede2000, lab_from_linear, linear_rgb
-from cvpire.flip import flip_map, has_flip
+from cvpire.metrics.bands import bands, by_threads
+from cvpire.metrics.blotches import Blotch, strongest_blotch
+from cvpire.metrics.flip import flip_map, has_flip
 
 Pixels = NDArray[np.uint8]
 
@@ -45,7 +45,7 @@ class Difference(NamedTuple):
         delta_e_p95: its 95th percentile.
         delta_e_max: its maximum.
         delta_e_p999: its 99.9th percentile.
-        delta_e_blurred: see `cvpire.blotches`; 0 where nothing changed.
+        delta_e_blurred: see `cvpire.metrics.blotches`; 0 where nothing changed.
         flip_p99: the 99th percentile of FLIP's map, in [0, 1]; NaN where FLIP is unavailable.
         linf: largest change of a channel, in grey levels.
         changed: share of the pixels that changed at all, in [0, 1].
@@ -124,7 +124,8 @@ def compare_and_locate(
 def flip_p99(
     original: Pixels, changed: Pixels, check: Callable[[], object] = lambda: None
 ) -> float:
-    """The 99th percentile of FLIP's map (see `cvpire.flip`), in [0, 1]; NaN where there is none.
+    """The 99th percentile of FLIP's map (see `cvpire.metrics.flip`), in [0, 1]; NaN where there is
+    none.
 
     Equal photos have 0. `check` is called now and then; what it raises ends the work.
     """

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from cvpire.bands import bands, by_threads, widened
 from cvpire.color.ciede2000 import ciede2000, lab_from_linear, linear_rgb
+from cvpire.metrics.bands import bands, by_threads, widened
 
 # The blur's standard deviation, in pixels, and how far its window reaches around a pixel.
 SIGMA, RADIUS = 2.0, 8

@@ -1,6 +1,6 @@
 """Trials: what a protected photo is put through before its change is called enough.
 
-They are kinds of edit that `cvpire.transformations` knows, by Pillow and on 8-bit pixels, at
+They are kinds of edit that `cvpire.edits.posting` knows, by Pillow and on 8-bit pixels, at
 strengths drawn around those of the rehearsal. A rehearsal stays a test of its own for most of them:
 other qualities, another crop, another turn. Where there is but one way (the median, a reader
 without antialiasing), or the draw falls on the same quality, it asks what was asked before.
@@ -12,10 +12,8 @@ import random
 
 from PIL import Image
 
-from cvpire.images.encoders import has_avif
-from cvpire.images.photo import Photo
-from cvpire.random_edits import USUAL_QUALITY
-from cvpire.transformations import (
+from cvpire.edits.differentiable import USUAL_QUALITY
+from cvpire.edits.posting import (
     Edit,
     avif,
     blur,
@@ -29,6 +27,8 @@ from cvpire.transformations import (
     sharpen,
     webp,
 )
+from cvpire.images.encoders import has_avif
+from cvpire.images.photo import Photo
 
 # A larger photo is tried at about so many pixels: an edit of more takes long, and a classifier sees
 # it small all the same.
@@ -39,7 +39,7 @@ def draw_trials(edits: str, seed: int) -> list[Edit]:
     """The trials for a set of edits; what "none" asks for is the photo as it is.
 
     Args:
-        edits: one of `cvpire.random_edits.EDITS`.
+        edits: one of `cvpire.edits.differentiable.EDITS`.
         seed: of the strengths.
 
     Returns:

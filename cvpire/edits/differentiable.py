@@ -1,9 +1,9 @@
 """Random edits that gradients go through: what may happen to a photo before somebody classifies it.
 
 What is smooth (resizing, blur, cropping, turning) is differentiated; what is not is done by the
-real thing. Of codecs, the gradient is that of a smoothed JPEG (`cvpire.jpeg_gradient`); of the
-median and fewer levels, that of doing nothing (`cvpire.images.tensors.straight_through`). Images
-are (1, 3, H, W), sRGB in [0, 1].
+real thing. Of codecs, the gradient is that of a smoothed JPEG (`cvpire.edits.jpeg_gradient`); of
+the median and fewer levels, that of doing nothing (`cvpire.images.tensors.straight_through`).
+Images are (1, 3, H, W), sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 from torch import Tensor
 
+from cvpire.edits.jpeg_gradient import kept_by_jpeg
 from cvpire.images.encoders import encode_jpeg, encode_webp, fits_jpeg, fits_webp
 from cvpire.images.reading import read_written
 from cvpire.images.tensors import straight_through, to_image, to_photo
 from cvpire.images.views import RESIZED_SIDE
-from cvpire.jpeg_gradient import kept_by_jpeg
 
 _LEAST_SIDE = 16
 

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvpire.blotches import Blotch
-from cvpire.grades import Visibility, grade_difference
 from cvpire.images.encoders import fits_jpeg, on_white
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
-from cvpire.metrics import SSIM_MIN_SIDE, Difference, compare
+from cvpire.metrics.blotches import Blotch
+from cvpire.metrics.difference import SSIM_MIN_SIDE, Difference, compare
+from cvpire.metrics.grades import Visibility, grade_difference
 
 # Colours of half the width and height, as almost every posted JPEG has them.
 REFERENCES = (FileFormat("JPEG", 75), FileFormat("JPEG", 90))

@@ -1,8 +1,8 @@
 """How visible a change is, in a word, by fixed bounds of two yardsticks.
 
 FLIP's 99th percentile tells of many pixels that flicker, the blurred CIEDE2000 of one patch that
-has another colour (see `cvpire.flip` and `cvpire.blotches`). The worse of the two counts. Where
-FLIP is unavailable the other decides alone, and the result says so.
+has another colour (see `cvpire.metrics.flip` and `cvpire.metrics.blotches`). The worse of the two
+counts. Where FLIP is unavailable the other decides alone, and the result says so.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import math
 from enum import Enum
 from typing import NamedTuple
 
-from cvpire.flip import NO_FLIP
-from cvpire.metrics import Difference
+from cvpire.metrics.difference import Difference
+from cvpire.metrics.flip import NO_FLIP
 
 
 class Grade(Enum):
@@ -36,7 +36,7 @@ _MEANINGS = {
 
 
 class Yardstick(NamedTuple):
-    """A figure of `cvpire.metrics.Difference`, and what it says of a change.
+    """A figure of `cvpire.metrics.difference.Difference`, and what it says of a change.
 
     Attributes:
         figure: the figure's name there.

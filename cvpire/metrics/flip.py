@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.bands import spans, widened
+from cvpire.metrics.bands import spans, widened
 
 # Its filters reach so far around a pixel: the widest is that of blue and yellow, three standard
 # deviations of 3.02 pixels, rounded up (the package's `FLIP.h`; its edges and points reach 9).

@@ -2,8 +2,8 @@
 
 NIMA (Talebi and Milanfar 2018, doi:10.1109/TIP.2018.2831899), trained on AVA, gives 1 to 10 where
 its 218 MB of weights are on this machine. Where they are not, the embedded `beauty` gives 1 to 7
-(see `cvpire.beauty`). The two are never on one scale: a score always travels with its title. Any
-other no-reference metric of pyiqa is had by its name and its files.
+(see `cvpire.metrics.beauty`). The two are never on one scale: a score always travels with its
+title. Any other no-reference metric of pyiqa is had by its name and its files.
 
 pyiqa takes seconds to import and is licensed PolyForm Noncommercial: it is imported only when one
 of its metrics is asked for.
@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cvpire import data
 from cvpire.errors import CvpireError, SettingsError, WeightsError
 from cvpire.weights.store import (
     DownloadProgress,
@@ -100,7 +101,7 @@ def expect_metric(metric: str) -> None:
     """
     if metric in (AUTO, NIMA, BEAUTY):
         return
-    from cvpire.pyiqa_metrics import metric_names
+    from cvpire.metrics.pyiqa_metrics import metric_names
 
     if metric not in metric_names():
         raise SettingsError(
@@ -137,7 +138,7 @@ def load_scorer(
     metric = preferred_metric() if metric == AUTO else metric
     try:
         if metric == BEAUTY:
-            from cvpire.beauty import load_beauty
+            from cvpire.metrics.beauty import load_beauty
 
             return Scorer(TITLES[BEAUTY], load_beauty())
         return _load_pyiqa(metric, files, allow_download, progress)
@@ -163,7 +164,7 @@ def _load_pyiqa(
                 f"machine; `python -m cvpire weights download {NIMA}` fetches them"
             )
         named[_NIMA_FILE] = path
-    from cvpire.pyiqa_metrics import build_metric, metric_scale
+    from cvpire.metrics.pyiqa_metrics import build_metric, metric_scale
 
     stored = {path.name: path for path in weights_dir().glob("*") if path.is_file()}
     network = build_metric(metric, {**stored, **named})
