@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from cvpire import __version__
-from cvpire.attack import AttackStep
+from cvpire.attacks.base import AttackStep
 from cvpire.classifiers.registry import (
     CLASSIFIERS,
     Classifier,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cvpire.attack import SAFETY_MARGIN
+from cvpire.attacks.base import SAFETY_MARGIN
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.transparency import BACKGROUNDS, composite

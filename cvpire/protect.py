@@ -17,7 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.attack import SAFETY_MARGIN, AttackResult, StepCallback
+from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, StepCallback
+from cvpire.attacks.searches import Reader
+from cvpire.attacks.through_file import search_through
 from cvpire.classifiers.registry import Classifier
 from cvpire.color.variance import epsilon_map
 from cvpire.images.formats import PNG, FileFormat
@@ -26,9 +28,7 @@ from cvpire.judging import Attempt, make_report
 from cvpire.memory_errors import memory_errors
 from cvpire.report import Report
 from cvpire.runs import Run
-from cvpire.searches import Reader
 from cvpire.tasks import Task, make_task
-from cvpire.through_file import search_through
 
 
 @dataclass(frozen=True, eq=False)

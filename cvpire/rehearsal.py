@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import torch
 
+from cvpire.attacks.conditions import Condition
 from cvpire.classifiers.registry import Classifier, Prediction, classify, classify_sights
-from cvpire.conditions import Condition
 from cvpire.edits.posting import TRANSFORMATIONS, Transformation
 from cvpire.errors import OutOfMemoryError, PhotoError, SettingsError
 from cvpire.images.photo import Photo

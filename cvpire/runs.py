@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cvpire.attacks.conditions import Condition, GroupBelow, GroupOutOfTop, OutOfTop
+from cvpire.attacks.searches import Algorithm1, FaintChange, LeastChange, Search, is_ready
 from cvpire.classifiers.registry import Labels, find_spec
-from cvpire.conditions import Condition, GroupBelow, GroupOutOfTop, OutOfTop
 from cvpire.errors import SettingsError
-from cvpire.searches import Algorithm1, FaintChange, LeastChange, Search, is_ready
 
 ConditionMaker = Callable[[Tensor, Labels], Condition]
 

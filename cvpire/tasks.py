@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cvpire.attacks.conditions import Condition
 from cvpire.classifiers.registry import Classifier, classify_sights
 from cvpire.color.variance import threshold_map
-from cvpire.conditions import Condition
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image, to_photo

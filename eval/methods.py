@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvpire.algorithm1 import perturb
-from cvpire.conditions import Condition, OutOfTop
+from cvpire.attacks.algorithm1 import perturb
+from cvpire.attacks.conditions import Condition, OutOfTop
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image
 from cvpire.runs import RUNS, ConditionMaker

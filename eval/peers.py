@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cvpire.attack import SAFETY_MARGIN
+from cvpire.attacks.base import SAFETY_MARGIN
 from cvpire.classifiers.registry import Classifier, classify
 from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.errors import PhotoError, WeightsError

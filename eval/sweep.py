@@ -12,6 +12,7 @@ from itertools import groupby, product
 from pathlib import Path
 from typing import NamedTuple
 
+from cvpire.attacks.searches import Algorithm1
 from cvpire.classifiers.registry import Classifier, classify_sights, load_classifier
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
@@ -20,7 +21,6 @@ from cvpire.images.transparency import WHITE, composite
 from cvpire.protect import protect_batch
 from cvpire.report import Report
 from cvpire.runs import Run, find_run
-from cvpire.searches import Algorithm1
 from eval.averages import cell, known_least, known_mean, mean
 from eval.dataset import Item, load_dataset
 from eval.errors import EvaluationError

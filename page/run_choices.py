@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cvpire.attacks.searches import Algorithm1
 from cvpire.runs import RUNS, has_group_variant
-from cvpire.searches import Algorithm1
 
 
 class _Words(NamedTuple):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from cvpire.attack import AttackStep
+from cvpire.attacks.base import AttackStep
 from cvpire.classifiers.registry import CLASSIFIERS, find_spec
 from cvpire.classifiers.shared import shared_classifier
 from cvpire.errors import PhotoError

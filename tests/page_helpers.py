@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import app
-from cvpire.attack import AttackStep
+from cvpire.attacks.base import AttackStep
 
 
 def small_photo(folder: Path) -> Path:

@@ -9,10 +9,10 @@ import torch
 from conftest import textured_pixels
 from torch import Tensor, nn
 
-from cvpire.algorithm1 import perturb
-from cvpire.attack import AttackStep
+from cvpire.attacks.algorithm1 import perturb
+from cvpire.attacks.base import AttackStep
+from cvpire.attacks.conditions import OutOfTop
 from cvpire.color.variance import epsilon_map, threshold_map
-from cvpire.conditions import OutOfTop
 
 
 class TwoClasses(nn.Module):

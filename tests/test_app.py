@@ -23,7 +23,8 @@ from page_helpers import EndlessAttack, small_photo, wait_until
 from PIL import Image
 
 import app
-from cvpire.attack import AttackStep
+from cvpire.attacks.base import AttackStep
+from cvpire.attacks.searches import Algorithm1
 from cvpire.classifiers.registry import Prediction
 from cvpire.classifiers.registry import registry as classifiers
 from cvpire.color.heatmap import heatmap
@@ -35,7 +36,6 @@ from cvpire.metrics.aesthetics import AestheticsUnavailable
 from cvpire.metrics.difference import beauty, references
 from cvpire.protect import protect
 from cvpire.runs import RUNS
-from cvpire.searches import Algorithm1
 from cvpire.target import Target
 from page import handlers, render, work
 from page.jobs import Jobs, JobStopped

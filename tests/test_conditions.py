@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
+from cvpire.attacks.conditions import Condition, GroupBelow, GroupOutOfTop, InEach, OutOfTop
 from cvpire.classifiers.registry import find_spec
-from cvpire.conditions import Condition, GroupBelow, GroupOutOfTop, InEach, OutOfTop
 from cvpire.runs import RUNS
 
 LOGITS = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0]])

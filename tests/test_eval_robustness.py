@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from test_eval_table1 import fake_classifier
 
+from cvpire.attacks.searches import FaintChange
 from cvpire.classifiers.registry import classify
 from cvpire.edits.posting import TRANSFORMATIONS, Transformation
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.runs import RUNS
-from cvpire.searches import FaintChange
 from eval import judge, robustness
 from eval.damage import DAMAGES
 from eval.errors import EvaluationError

@@ -20,13 +20,13 @@ from conftest import mean_color_spec, textured_pixels
 from PIL import Image
 from torch import Tensor, nn
 
+from cvpire.attacks.searches import Algorithm1
 from cvpire.classifiers.registry import Classifier, classify
 from cvpire.images.encoders import on_white
 from cvpire.images.photo import encode_png
 from cvpire.images.reading import read_photo
 from cvpire.metrics.aesthetics import AestheticsUnavailable, Scorer
 from cvpire.runs import RUNS, Run
-from cvpire.searches import Algorithm1
 from eval import judge, protection, scores
 from eval.__main__ import main
 from eval.arguments import runs as runs_named

@@ -15,12 +15,12 @@ from PIL import Image
 from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
+from cvpire.attacks.searches import Algorithm1
 from cvpire.classifiers.registry import Classifier, classify
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.metrics.difference import ssim
 from cvpire.runs import RUNS
-from cvpire.searches import Algorithm1
 from eval import judge, transfer
 from eval.controls import CONTROLS, control_of
 from eval.errors import EvaluationError

@@ -14,18 +14,23 @@ import torch
 from conftest import textured_pixels
 from torch import Tensor
 
-from cvpire import faint_change
-from cvpire.attack import AttackResult, AttackStep
+from cvpire.attacks.base import AttackResult, AttackStep
+from cvpire.attacks.conditions import OutOfTop
+from cvpire.attacks.faint_change import search as faint_change
+from cvpire.attacks.faint_change.search import (
+    FaintSettings,
+    Surrogate,
+    find_faint_change,
+    most_steps,
+)
+from cvpire.attacks.faint_change.sensitivity import ContrastCost
 from cvpire.color.variance import epsilon_map, threshold_map
-from cvpire.conditions import OutOfTop
 from cvpire.edits.differentiable import random_edit
-from cvpire.faint_change import FaintSettings, Surrogate, find_faint_change, most_steps
 from cvpire.images.encoders import encode_jpeg
 from cvpire.images.reading import read_written
 from cvpire.images.tensors import straight_through, to_image, to_photo
 from cvpire.images.transparency import seen_images
 from cvpire.runs import RUNS
-from cvpire.sensitivity import ContrastCost
 
 PLAIN = FaintSettings("none", steps=4, views=1, reserve=0.0)
 QUICK = FaintSettings("posting", steps=8, margin=1.0, reserve=0.3)

@@ -9,12 +9,12 @@ import pytest
 import torch
 from conftest import textured_pixels
 
+from cvpire.attacks.through_file import through_file
 from cvpire.errors import PhotoError
 from cvpire.images.formats import BEST_QUALITY, KINDS, PNG, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image, to_photo
 from cvpire.images.transparency import sights, to_alpha
-from cvpire.through_file import through_file
 
 LOSSY = [kind for kind in KINDS if kind != "PNG"]
 

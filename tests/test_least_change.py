@@ -12,10 +12,10 @@ from conftest import textured_pixels
 from test_algorithm1 import TwoClasses, grid_images, levels
 from torch import Tensor
 
-from cvpire.attack import SAFETY_MARGIN, AttackResult, AttackStep, StepCallback
+from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, AttackStep, StepCallback
+from cvpire.attacks.conditions import OutOfTop
+from cvpire.attacks.least_change.search import find_least_change
 from cvpire.color.variance import epsilon_map, threshold_map
-from cvpire.conditions import OutOfTop
-from cvpire.least_change import find_least_change
 from cvpire.metrics.difference import delta_e_map, ssim
 
 LABEL = torch.ones(1, dtype=torch.int64)

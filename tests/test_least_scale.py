@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from cvpire.least_scale import least_scale
+from cvpire.attacks.faint_change.least_scale import least_scale
 
 Measure = Callable[[float], float]
 

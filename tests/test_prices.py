@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from cvpire.prices import Price
+from cvpire.attacks.least_change.multiplier import Price
 
 START, MARGIN = -2.0, 0.001
 

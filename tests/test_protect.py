@@ -12,8 +12,9 @@ import pytest
 import torch
 from conftest import needs_flip, textured_pixels
 
-from cvpire import searches as searches_module
-from cvpire.attack import AttackResult
+from cvpire.attacks import searches as searches_module
+from cvpire.attacks.base import AttackResult
+from cvpire.attacks.searches import Algorithm1, LeastChange
 from cvpire.classifiers.registry import Classifier, classify, find_spec
 from cvpire.color.variance import threshold_map
 from cvpire.errors import PhotoError
@@ -28,7 +29,6 @@ from cvpire.metrics.grades import grade_difference
 from cvpire.protect import protect, protect_batch
 from cvpire.report import Verdict
 from cvpire.runs import RUNS, Run, find_run, has_group_variant
-from cvpire.searches import Algorithm1, LeastChange
 
 STRONG = dataclasses.replace(RUNS["Top1-noL1"], magnitude=0.19, search=Algorithm1(0.0, 80, 2 / 255))
 MIN = RUNS["Top1-min"]

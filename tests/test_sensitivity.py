@@ -9,7 +9,7 @@ from conftest import textured_pixels
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from cvpire.sensitivity import ContrastCost, Planes
+from cvpire.attacks.faint_change.sensitivity import ContrastCost, Planes
 
 SIZE = 64
 WIDE = np.full((SIZE, SIZE), 200.0, np.float32)

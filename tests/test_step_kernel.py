@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cvpire.step_kernel import Table, choose_changes
+from cvpire.attacks.least_change.step_kernel import Table, choose_changes
 
 Array = NDArray[np.float32]
 Changes = NDArray[np.float64]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from cvpire.attacks.searches import Algorithm1, FaintChange
 from cvpire.classifiers.registry import Classifier, classify, classify_sights, load_classifier
 from cvpire.color.variance import threshold_map
 from cvpire.edits.posting import TRANSFORMATIONS
@@ -38,7 +39,6 @@ from cvpire.protect import protect, protect_batch
 from cvpire.rehearsal import Scene, rehearse
 from cvpire.report import Verdict
 from cvpire.runs import RUNS, Run
-from cvpire.searches import Algorithm1, FaintChange
 from eval.dataset import Item
 from eval.judge import judge_written
 from eval.originals import _judge

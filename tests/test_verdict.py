@@ -12,7 +12,7 @@ from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 from test_protect import FLAT, photo_that_jpeg_moves
 
 from cvpire import __main__ as command
-from cvpire.attack import AttackStep
+from cvpire.attacks.base import AttackStep
 from cvpire.classifiers.registry import Classifier, Labels, classify
 from cvpire.classifiers.registry import registry as classifiers
 from cvpire.errors import SettingsError

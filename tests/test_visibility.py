@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from cvpire import visibility
+from cvpire.attacks.least_change import visibility
+from cvpire.attacks.least_change.visibility import (
+    local_mean,
+    local_mean_adjoint,
+    measure_visibility,
+)
 from cvpire.metrics.difference import delta_e_map, ssim
-from cvpire.visibility import local_mean, local_mean_adjoint, measure_visibility
 
 SIDE = 96
 

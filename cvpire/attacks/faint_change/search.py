@@ -4,14 +4,14 @@ Each step looks at the photo as it would be written, through random edits (expec
 transformation, Athalye et al. 2018, doi:10.48550/arXiv.1707.07397), and adds the gradient to a
 running mean (dual averaging, Nesterov 2009, doi:10.1007/s10107-007-0149-x). The change tried next
 is the one that gains most by that mean for the contrast that is seen of it, in closed form
-(`cvpire.sensitivity`); its contrast follows what the last looks fell short of. In the end trials
-(`cvpire.edits.trials`), which are other edits, tell how faint the change may become: the least
-contrast that passes them by a reserve.
+(`cvpire.attacks.faint_change.sensitivity`); its contrast follows what the last looks fell short of.
+In the end trials (`cvpire.edits.trials`), which are other edits, tell how faint the change may
+become: the least contrast that passes them by a reserve.
 
 A large photo is searched at a smaller size, since a classifier sees it small, and the change found
 is enlarged. Every change is held within the bound, and is one of whole grey levels in the file.
 
-Images and bounds are those of `cvpire.attack`.
+Images and bounds are those of `cvpire.attacks.base`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvpire.attack import (
+from cvpire.attacks.base import (
     SAFETY_MARGIN,
     AttackResult,
     AttackStep,
@@ -36,7 +36,9 @@ from cvpire.attack import (
     check_inputs,
     in_levels,
 )
-from cvpire.conditions import Condition
+from cvpire.attacks.conditions import Condition
+from cvpire.attacks.faint_change.least_scale import least_scale
+from cvpire.attacks.faint_change.sensitivity import ContrastCost
 from cvpire.edits.differentiable import EDITS, random_edit, rounded
 from cvpire.edits.posting import Edit
 from cvpire.edits.trials import draw_trials, trial_size
@@ -44,8 +46,6 @@ from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image, to_photo
 from cvpire.images.transparency import BACKGROUNDS, composite_images, seen_images
 from cvpire.images.views import RESIZED_SIDE
-from cvpire.least_scale import least_scale
-from cvpire.sensitivity import ContrastCost
 
 # A larger photo is searched at about so many pixels.
 _WORK_PIXELS = 360_000
@@ -88,9 +88,9 @@ class FaintSettings:
         views: looks at the photo in a step.
         margin: slack, in logits, that each look is to have; one that has it counts no more.
         reserve: slack, in logits, that the trials are to be passed by.
-        masking: see `cvpire.sensitivity.ContrastCost`.
+        masking: see `cvpire.attacks.faint_change.sensitivity.ContrastCost`.
         contrast: None for the least that passes; else the visible contrast to spend, without
-            trials (see `cvpire.sensitivity.ContrastCost`).
+            trials (see `cvpire.attacks.faint_change.sensitivity.ContrastCost`).
     """
 
     edits: str
@@ -142,7 +142,7 @@ def find_faint_change(
         condition: what to reach, for these N images.
         settings: what to survive, and how hard to search.
         seed: of the edits.
-        differentiable: see `cvpire.least_change.find_least_change`.
+        differentiable: see `cvpire.attacks.least_change.search.find_least_change`.
         to_size: from images to those of the size that the model looks at, with their gradient;
             the model answers for both alike. Images of one size are looked at together, which takes
             a third less time. By default they stay as they are.

@@ -1,6 +1,7 @@
 """Algorithm 1 of the paper: the smallest push that meets a condition, inside a given bound.
 
-Images and bounds are those of `cvpire.attack`. Inside, changes are counted in grey levels (1/255).
+Images and bounds are those of `cvpire.attacks.base`. Inside, changes are counted in grey levels
+(1/255).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cvpire.attack import (
+from cvpire.attacks.base import (
     SAFETY_MARGIN,
     AttackResult,
     AttackStep,
@@ -20,7 +21,7 @@ from cvpire.attack import (
     check_inputs,
     in_levels,
 )
-from cvpire.conditions import Condition
+from cvpire.attacks.conditions import Condition
 from cvpire.errors import SettingsError
 
 # The paper's starting noise: uniform, up to this share of the bound.

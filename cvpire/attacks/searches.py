@@ -14,14 +14,19 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from cvpire.algorithm1 import perturb
-from cvpire.attack import AttackResult, StepCallback
+from cvpire.attacks.algorithm1 import perturb
+from cvpire.attacks.base import AttackResult, StepCallback
+from cvpire.attacks.conditions import Condition, InEach, OutOfTop
+from cvpire.attacks.faint_change.search import (
+    FaintSettings,
+    Surrogate,
+    find_faint_change,
+    most_steps,
+)
+from cvpire.attacks.least_change.search import find_least_change
 from cvpire.classifiers.registry import find_spec
 from cvpire.classifiers.shared import shared_classifier
-from cvpire.conditions import Condition, InEach, OutOfTop
-from cvpire.faint_change import FaintSettings, Surrogate, find_faint_change, most_steps
 from cvpire.images.transparency import BACKGROUNDS, seen_images
-from cvpire.least_change import find_least_change
 
 
 class Attacked(Protocol):
@@ -79,7 +84,7 @@ def _in_each(condition: Condition, alpha: Tensor | None) -> Condition:
 
 @dataclass(frozen=True)
 class Algorithm1:
-    """The paper's search: descends until the condition is met (see `cvpire.algorithm1`).
+    """The paper's search: descends until the condition is met (see `cvpire.attacks.algorithm1`).
 
     Attributes:
         l1_weight: of the L1 term, relative to the first gradient.
@@ -128,7 +133,7 @@ class Algorithm1:
 
 @dataclass(frozen=True)
 class LeastChange:
-    """Our search: the least visible change (see `cvpire.least_change`).
+    """Our search: the least visible change (see `cvpire.attacks.least_change.search`).
 
     Attributes:
         max_steps: the most steps until the first success.
@@ -175,7 +180,7 @@ class LeastChange:
 
 @dataclass(frozen=True)
 class FaintChange(FaintSettings):
-    """Our search for what the eye sees least (see `cvpire.faint_change`).
+    """Our search for what the eye sees least (see `cvpire.attacks.faint_change.search`).
 
     Attributes:
         besides: names of classifiers that are attacked as well, where their weights are at hand, so

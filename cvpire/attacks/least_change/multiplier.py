@@ -1,7 +1,7 @@
 """The price of a search for the least change: where the condition is about to be just met.
 
-A price is what a unit of visibility must gain (see `cvpire.least_change`). The lower it is, the
-more is changed, and the more slack is gained.
+A price is what a unit of visibility must gain (see `cvpire.attacks.least_change.search`). The lower
+it is, the more is changed, and the more slack is gained.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvpire.attack import AttackResult
+from cvpire.attacks.base import AttackResult
+from cvpire.attacks.searches import Reader
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import straight_through, to_image, to_photo
 from cvpire.images.transparency import BACKGROUNDS, composite, seen_images, to_alpha
-from cvpire.searches import Reader
 
 # Searches before a file that must fit a size is given up: each leaves a photo that needs a little
 # more room than the last, and so a lower quality.

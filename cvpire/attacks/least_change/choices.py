@@ -1,6 +1,6 @@
 """The choice of each pixel's change in one photo: the best of all whole grey levels, at a price.
 
-A price is what a unit of visibility must gain (see `cvpire.prices`).
+A price is what a unit of visibility must gain (see `cvpire.attacks.least_change.multiplier`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cvpire.visibility import Visibility
+from cvpire.attacks.least_change.visibility import Visibility
 
 # The first price is sought on about so many pixels, evenly spread, this many powers of e around the
 # ratio of the mean gain to the mean cost.
@@ -33,7 +33,7 @@ class Choices:
         self, visibility: Visibility, lower: Tensor, upper: Tensor, workers: Executor
     ) -> None:
         # Imported late: numba takes half a second, which a page's start need not wait for.
-        from cvpire.step_kernel import Table
+        from cvpire.attacks.least_change.step_kernel import Table
 
         color, structure = _row(visibility.color), _row(visibility.structure)
         limits = _row(lower), _row(upper)
@@ -42,13 +42,13 @@ class Choices:
 
     def choose(self, gain: Tensor, price: float, change: Tensor) -> float:
         """Fill `change` (3, H, W) with each pixel's best at the price, and return what it costs."""
-        from cvpire.step_kernel import choose_changes
+        from cvpire.attacks.least_change.step_kernel import choose_changes
 
         return choose_changes(_row(gain), self._table, price, _row(change), self._workers)
 
     def price_for(self, gain: Tensor, goal: float) -> float:
         """The price at which the changes gain the goal, were the gain of a level constant."""
-        from cvpire.step_kernel import choose_changes
+        from cvpire.attacks.least_change.step_kernel import choose_changes
 
         stride = max(1, gain[0].numel() // _SAMPLE_PIXELS)
         table = self._table.every(stride)

@@ -1,14 +1,14 @@
 """The least visible change that meets a condition: a search on the grid of the written file.
 
 At a *price*, what a unit of visibility must gain, each pixel's best change of whole grey levels
-follows at once from a gradient (`cvpire.choices`): most pixels do not move at all, and those
-that gain most for what is seen of them do. Two things are found together, with one pass through the
-network a step: the price at which the condition is just met (`cvpire.prices`), and the gradient
-that holds on the way there, a running mean of those at the changes tried (dual
-averaging, Nesterov 2009, doi:10.1007/s10107-007-0149-x). Nothing is ever rounded: what is looked at
-is what a reader of the file gets.
+follows at once from a gradient (`cvpire.attacks.least_change.choices`): most pixels do not move at
+all, and those that gain most for what is seen of them do. Two things are found together, with one
+pass through the network a step: the price at which the condition is just met
+(`cvpire.attacks.least_change.multiplier`), and the gradient that holds on the way there, a running
+mean of those at the changes tried (dual averaging, Nesterov 2009, doi:10.1007/s10107-007-0149-x).
+Nothing is ever rounded: what is looked at is what a reader of the file gets.
 
-Images and bounds are those of `cvpire.attack`.
+Images and bounds are those of `cvpire.attacks.base`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cvpire.attack import (
+from cvpire.attacks.base import (
     SAFETY_MARGIN,
     AttackResult,
     AttackStep,
@@ -31,10 +31,10 @@ from cvpire.attack import (
     check_inputs,
     in_levels,
 )
-from cvpire.choices import Choices
-from cvpire.conditions import Condition
-from cvpire.prices import Price
-from cvpire.visibility import measure_visibility
+from cvpire.attacks.conditions import Condition
+from cvpire.attacks.least_change.choices import Choices
+from cvpire.attacks.least_change.multiplier import Price
+from cvpire.attacks.least_change.visibility import measure_visibility
 
 # The most of the running gradient that a step keeps; until then it is the mean of all gradients.
 _MEMORY = 0.95
