@@ -38,11 +38,11 @@ from cvpire.images.views import VIEWS
 from cvpire.memory import keep_freed_memory
 from cvpire.metrics.aesthetics import NIMA_WEIGHTS
 from cvpire.outputs import Claims, Outputs, make_outputs
-from cvpire.protect import protect
+from cvpire.protection import protect
 from cvpire.rehearsal import Outcome, Scene, find_scene, find_scenes, rehearse
-from cvpire.report import Report
+from cvpire.reports.report import Report
+from cvpire.reports.target import Target
 from cvpire.runs import DEFAULT_RUN, RUNS, Run, find_run
-from cvpire.target import Target
 from cvpire.weights.store import (
     DownloadProgress,
     WeightsFile,

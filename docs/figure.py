@@ -104,7 +104,7 @@ def main() -> None:
     from cvpire.classifiers.registry import Prediction, load_classifier
     from cvpire.color.heatmap import heatmap
     from cvpire.images.photo import Photo
-    from cvpire.protect import protect
+    from cvpire.protection import protect
     from cvpire.runs import find_run
 
     classifier = load_classifier("scenes")

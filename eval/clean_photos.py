@@ -10,7 +10,7 @@ from pathlib import Path
 from cvpire.classifiers.registry import Classifier
 from cvpire.console import printable
 from cvpire.images.folder import others_phrase
-from cvpire.report import versions
+from cvpire.reports.report import versions
 from cvpire.runs import Run
 from eval.dataset import Dataset, load_dataset
 from eval.errors import EvaluationError

@@ -17,7 +17,7 @@ from cvpire.images.encoders import on_white
 from cvpire.images.photo import encode_png, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.metrics.difference import compare
-from cvpire.report import Verdict
+from cvpire.reports.report import Verdict
 from cvpire.runs import Run
 from cvpire.weights.store import file_sha256
 from eval.damage import DAMAGES, Damage, damaged

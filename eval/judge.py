@@ -11,7 +11,7 @@ from torch import Tensor
 from cvpire.classifiers.registry import Classifier, classify_sights, load_classifier
 from cvpire.errors import CvpireError
 from cvpire.images.reading import read_photo
-from cvpire.report import versions
+from cvpire.reports.report import versions
 from cvpire.runs import Run
 from cvpire.weights.store import file_sha256
 from eval.errors import EvaluationError

@@ -27,7 +27,7 @@ from cvpire.images.reading import read_photo
 from cvpire.images.tensors import to_image
 from cvpire.images.transparency import WHITE, composite
 from cvpire.metrics.difference import compare
-from cvpire.report import Verdict
+from cvpire.reports.report import Verdict
 from cvpire.runs import RUNS
 from cvpire.weights.store import file_sha256, weights_dir
 from eval.clean_photos import PhotoOptions, clean_photos

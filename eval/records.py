@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from cvpire.errors import PhotoError
 from cvpire.images.photo import write_bytes
 from cvpire.metrics.difference import Difference
-from cvpire.report import Verdict
+from cvpire.reports.report import Verdict
 from eval.errors import EvaluationError
 from eval.paper import ORIGINAL
 

@@ -18,8 +18,8 @@ from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo, read_written
 from cvpire.images.transparency import WHITE, composite
-from cvpire.protect import protect_batch
-from cvpire.report import Report
+from cvpire.protection import protect_batch
+from cvpire.reports.report import Report
 from cvpire.runs import Run, find_run
 from eval.averages import cell, known_least, known_mean, mean
 from eval.dataset import Item, load_dataset

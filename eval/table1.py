@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvpire.report import versions
+from cvpire.reports.report import versions
 from cvpire.runs import Run
 from eval.clean_photos import CleanPhotos, PhotoOptions, clean_photos
 from eval.damage import DAMAGES

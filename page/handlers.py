@@ -18,8 +18,8 @@ from cvpire.errors import SettingsError
 from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.photo import Photo, encode_png, preview
 from cvpire.metrics.aesthetics import AUTO, BEAUTY, NIMA
+from cvpire.reports.target import Target
 from cvpire.runs import find_run, has_group_variant
-from cvpire.target import Target
 from page import render
 from page.files import Holdings, keep_result
 from page.jobs import JobRefused, Jobs, JobStopped, Kind

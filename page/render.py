@@ -13,7 +13,7 @@ from cvpire.classifiers.registry import Prediction
 from cvpire.color.heatmap import heatmap
 from cvpire.metrics.difference import Difference
 from cvpire.rehearsal import Outcome as Rehearsed
-from cvpire.report import Report, Verdict
+from cvpire.reports.report import Report, Verdict
 from page.work import Aesthetics, Outcome
 
 # What stands in the verdict's place before the first job.

@@ -25,11 +25,11 @@ from cvpire.metrics.aesthetics import (
     preferred_metric,
     weights_files,
 )
-from cvpire.protect import Protected, protect
+from cvpire.protection import Protected, protect
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.rehearsal import Scene, find_scenes, rehearse
+from cvpire.reports.target import Target
 from cvpire.runs import find_run
-from cvpire.target import Target
 from cvpire.weights.store import DownloadProgress, FileState, file_sha256
 
 # A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels

@@ -34,9 +34,9 @@ from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_photo
 from cvpire.metrics.aesthetics import AestheticsUnavailable
 from cvpire.metrics.difference import beauty, references
-from cvpire.protect import protect
+from cvpire.protection import protect
+from cvpire.reports.target import Target
 from cvpire.runs import RUNS
-from cvpire.target import Target
 from page import handlers, render, work
 from page.jobs import Jobs, JobStopped
 from page.run_choices import run_choices, run_sentence

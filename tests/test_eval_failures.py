@@ -21,7 +21,7 @@ from test_eval_table1 import arguments, measure, options, records_of, set_up, ti
 from cvpire.classifiers.registry import Labels
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
-from cvpire.protect import protect_batch
+from cvpire.protection import protect_batch
 from cvpire.rehearsal import rehearse
 from cvpire.runs import RUNS
 from eval import judge, originals, protection, robustness, scores

@@ -15,7 +15,7 @@ from cvpire.attacks.searches import Algorithm1
 from cvpire.classifiers.registry import Classifier
 from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.reading import read_photo
-from cvpire.protect import protect
+from cvpire.protection import protect
 from cvpire.runs import RUNS
 
 RUN = dataclasses.replace(RUNS["Top1-noL1"], magnitude=0.19, search=Algorithm1(0.0, 80, 2 / 255))

@@ -16,7 +16,7 @@ from cvpire.images.encoders import LIMITS, check_fits, encode_avif
 from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo, read_written
-from cvpire.protect import protect
+from cvpire.protection import protect
 from cvpire.rehearsal import Scene, rehearse
 from cvpire.runs import RUNS
 

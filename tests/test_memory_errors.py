@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cvpire.classifiers.registry import Classifier, classify
 from cvpire.errors import OutOfMemoryError
 from cvpire.images.photo import Photo
-from cvpire.protect import protect
+from cvpire.protection import protect
 from cvpire.rehearsal import Scene, rehearse
 from cvpire.runs import RUNS
 

@@ -26,8 +26,8 @@ from cvpire.metrics.blotches import strongest_blotch
 from cvpire.metrics.difference import compare, ssim
 from cvpire.metrics.flip import NO_FLIP
 from cvpire.metrics.grades import grade_difference
-from cvpire.protect import protect, protect_batch
-from cvpire.report import Verdict
+from cvpire.protection import protect, protect_batch
+from cvpire.reports.report import Verdict
 from cvpire.runs import RUNS, Run, find_run, has_group_variant
 
 STRONG = dataclasses.replace(RUNS["Top1-noL1"], magnitude=0.19, search=Algorithm1(0.0, 80, 2 / 255))

@@ -18,11 +18,11 @@ from cvpire.classifiers.registry import Classifier, Labels, load_classifier
 from cvpire.edits.posting import TRANSFORMATIONS
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo, encode_png
-from cvpire.protect import protect
+from cvpire.protection import protect
 from cvpire.rehearsal import Scene, find_scene, find_scenes, rehearse
-from cvpire.report import Report, Verdict
+from cvpire.reports.report import Report, Verdict
+from cvpire.reports.target import Target
 from cvpire.runs import RUNS
-from cvpire.target import Target
 
 
 @pytest.fixture(scope="module")

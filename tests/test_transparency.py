@@ -35,9 +35,9 @@ from cvpire.images.transparency import to_alpha as alpha_of
 from cvpire.metrics.blotches import strongest_blotch
 from cvpire.metrics.difference import compare, ssim
 from cvpire.metrics.grades import grade_difference
-from cvpire.protect import protect, protect_batch
+from cvpire.protection import protect, protect_batch
 from cvpire.rehearsal import Scene, rehearse
-from cvpire.report import Verdict
+from cvpire.reports.report import Verdict
 from cvpire.runs import RUNS, Run
 from eval.dataset import Item
 from eval.judge import judge_written

@@ -19,8 +19,8 @@ from cvpire.errors import SettingsError
 from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
-from cvpire.protect import protect, protect_batch
-from cvpire.report import Verdict
+from cvpire.protection import protect, protect_batch
+from cvpire.reports.report import Verdict
 from cvpire.runs import RUNS, Run
 from eval import judge
 from eval.__main__ import main as evaluate

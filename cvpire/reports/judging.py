@@ -18,8 +18,8 @@ from cvpire.metrics.blotches import Blotch
 from cvpire.metrics.difference import Difference, compare_and_locate, count_over_bound, worst
 from cvpire.metrics.grades import grade_difference
 from cvpire.metrics.references import measure_references
-from cvpire.report import OnBackground, Report, Verdict, versions
-from cvpire.tasks import Task
+from cvpire.reports.report import OnBackground, Report, Verdict, versions
+from cvpire.task import Task
 
 # Reports keep the five highest classes: what the paper's conditions look at.
 TOP_K = 5

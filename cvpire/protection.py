@@ -24,11 +24,11 @@ from cvpire.classifiers.registry import Classifier
 from cvpire.color.variance import epsilon_map
 from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.photo import Photo
-from cvpire.judging import Attempt, make_report
 from cvpire.memory_errors import memory_errors
-from cvpire.report import Report
+from cvpire.reports.judging import Attempt, make_report
+from cvpire.reports.report import Report
 from cvpire.runs import Run
-from cvpire.tasks import Task, make_task
+from cvpire.task import Task, make_task
 
 
 @dataclass(frozen=True, eq=False)

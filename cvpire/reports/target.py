@@ -12,7 +12,7 @@ from cvpire.classifiers.registry import Classifier, find_spec
 from cvpire.errors import SettingsError
 from cvpire.images.photo import reason
 from cvpire.images.views import VIEWS
-from cvpire.report import Report
+from cvpire.reports.report import Report
 from cvpire.runs import Run, find_run
 
 # Reports have a few kilobytes.

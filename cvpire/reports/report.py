@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cvpire
 from cvpire import __version__
 from cvpire.classifiers.registry import Prediction
 from cvpire.images.transparency import BACKGROUNDS
@@ -261,7 +262,7 @@ def versions() -> dict[str, str]:
     if has_flip():
         packages["flip-evaluator"] = version("flip-evaluator")
     code = hashlib.sha256()
-    root = Path(__file__).parent
+    root = Path(cvpire.__file__).parent
     for path in sorted(root.rglob("*.py")):
         code.update(str(path.relative_to(root)).encode() + path.read_bytes())
     own = {"cvpire": __version__, "code": code.hexdigest()[:12]}
