@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from cvpire.classifiers.registry import CLASSIFIERS
-from cvpire.console import printable, say
+from cvpire.cli.console import printable, say
 from cvpire.errors import SettingsError
 from cvpire.images.formats import FileFormat
 from cvpire.images.views import VIEWS

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvpire.classifiers.registry import Classifier
-from cvpire.console import printable
+from cvpire.cli.console import printable
 from cvpire.images.folder import others_phrase
 from cvpire.reports.report import versions
 from cvpire.runs import Run

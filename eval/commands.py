@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cvpire.console import say
+from cvpire.cli.console import say
 from cvpire.images.formats import PNG
 from cvpire.images.names import fitting_stem
 from cvpire.metrics.aesthetics import AUTO

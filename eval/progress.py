@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, TextIO
 
-from cvpire.console import say
+from cvpire.cli.console import say
 
 
 class Progress(NamedTuple):

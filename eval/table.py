@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cvpire.console import printable
+from cvpire.cli.console import printable
 from cvpire.images.folder import others_sentence
 from eval.averages import cell, mean, plain
 from eval.damage import DAMAGES

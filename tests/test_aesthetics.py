@@ -11,6 +11,7 @@ import torch
 from conftest import textured_pixels
 from torch import nn
 
+from cvpire.metrics import aesthetics, pyiqa_metrics
 from cvpire.metrics.aesthetics import (
     BEAUTY,
     NIMA,
@@ -19,7 +20,6 @@ from cvpire.metrics.aesthetics import (
     load_scorer,
     preferred_metric,
 )
-from cvpire.metrics.difference import aesthetics, pyiqa_metrics
 
 # pyiqa's own name for the small metric whose file the tests make; its hash they put in.
 CNNIQA_FILE = "CNNIQA_koniq10k-e6f14c91.pth"

@@ -25,15 +25,15 @@ from PIL import Image
 import app
 from cvpire.attacks.base import AttackStep
 from cvpire.attacks.searches import Algorithm1
+from cvpire.classifiers import registry as classifiers
 from cvpire.classifiers.registry import Prediction
-from cvpire.classifiers.registry import registry as classifiers
 from cvpire.color.heatmap import heatmap
 from cvpire.errors import CvpireError
 from cvpire.images.formats import KINDS
 from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_photo
+from cvpire.metrics import beauty, references
 from cvpire.metrics.aesthetics import AestheticsUnavailable
-from cvpire.metrics.difference import beauty, references
 from cvpire.protection import protect
 from cvpire.reports.target import Target
 from cvpire.runs import RUNS

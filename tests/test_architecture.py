@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CORE = sorted(path for path in (ROOT / "cvpire").rglob("*.py") if path.name != "__main__.py")
+CLI = ROOT / "cvpire" / "cli"
+CORE = sorted(
+    path
+    for path in (ROOT / "cvpire").rglob("*.py")
+    if path.name != "__main__.py" and CLI not in path.parents
+)
 
 
 def module_name(path: Path) -> str:

@@ -17,9 +17,10 @@ import torch
 from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 from PIL import Image
 
-from cvpire import __main__ as command
-from cvpire.classifiers.registry import registry as classifiers
-from cvpire.console import printable, say
+from cvpire.classifiers import registry as classifiers
+from cvpire.cli import main as command
+from cvpire.cli import protect as cli_protect
+from cvpire.cli.console import printable, say
 from cvpire.images.folder import list_folder, others_sentence
 from cvpire.images.names import fitting_stem, normal
 from cvpire.images.photo import Photo, encode_png, write_bytes
@@ -177,7 +178,7 @@ def test_no_exception_of_one_photo_ends_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, second, third = photos(tmp_path, "a.png", "b.png", "c.png")
-    real, calls = getattr(command, place), []
+    real, calls = getattr(cli_protect, place), []
 
     def fail_second(*words: Any, **settings: Any) -> Any:
         calls.append(1)
@@ -185,7 +186,7 @@ def test_no_exception_of_one_photo_ends_the_others(
             raise error
         return real(*words, **settings)
 
-    monkeypatch.setattr(command, place, fail_second)
+    monkeypatch.setattr(cli_protect, place, fail_second)
     done = run(first, second, third)
     assert done.code == 1
     assert done.lines[1].startswith(f"b.png: {sentence}")
@@ -202,15 +203,15 @@ def test_no_exception_of_one_photo_ends_the_others(
 def test_a_fault_of_the_program_is_shown_as_one(tmp_path: Path, is_debug: bool) -> None:
     """In a process of its own, since logging and the switch belong to the process."""
     code = (
-        "import sys; from cvpire import __main__ as m\n"
+        "import sys; from cvpire.cli import main as m, weights\n"
         "def broken(*_, **__): raise {error}('planted')\n"
-        "m.{place} = broken\n"
+        "weights.{place} = broken\n"
         "sys.exit(m.main(['weights', 'list']))"
     )
     for error, place in (
         ("TypeError", "_weights_files"),
         ("ValueError", "find_weights"),
-        ("ZeroDivisionError", "_weights_parser"),
+        ("ZeroDivisionError", "_parser"),
     ):
         done = subprocess.run(
             [sys.executable, "-c", code.format(error=error, place=place)],

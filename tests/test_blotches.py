@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.filters import gaussian
 
+from cvpire.metrics import blotches
 from cvpire.metrics.blotches import strongest_blotch
-from cvpire.metrics.difference import blotches
 
 
 def blurred_map(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:

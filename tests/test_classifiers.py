@@ -14,6 +14,7 @@ import pytest
 import torch
 from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 
+from cvpire.classifiers import registry as classifiers
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
 from cvpire.classifiers.networks.resnet import resnet50
 from cvpire.classifiers.registry import (
@@ -25,7 +26,6 @@ from cvpire.classifiers.registry import (
     find_spec,
     load_classifier,
 )
-from cvpire.classifiers.registry import registry as classifiers
 from cvpire.classifiers.shared import shared_classifier
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.images.photo import Photo

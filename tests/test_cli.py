@@ -14,9 +14,11 @@ import pytest
 import torch
 from conftest import MeanColorNetwork, mean_color_spec, needs_flip, textured_pixels
 
-from cvpire import __main__ as command
+from cvpire.classifiers import registry as classifiers
 from cvpire.classifiers.registry import EmbeddedWeights, PackagedWeights
-from cvpire.classifiers.registry import registry as classifiers
+from cvpire.cli import main as command
+from cvpire.cli import protect as cli_protect
+from cvpire.cli import weights as cli_weights
 from cvpire.errors import WeightsError
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo, encode_png
@@ -225,7 +227,7 @@ def test_interrupted(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "protect", interrupt)
+    monkeypatch.setattr(cli_protect, "protect", interrupt)
     assert run(source, "-o", source.parent / "out") == 130
     assert not files(source.parent / "out")
 
@@ -281,7 +283,7 @@ def test_weights_that_have_no_address_say_so(
         "in-a-package": replace(mean_color_spec("in-a-package"), weights=packaged),
         "damaged": replace(mean_color_spec("damaged"), weights=EmbeddedWeights("none", "0" * 64)),
     }
-    monkeypatch.setattr(command, "CLASSIFIERS", specs)
+    monkeypatch.setattr(cli_weights, "CLASSIFIERS", specs)
     monkeypatch.delenv("CVPIRE_WEIGHTS_MIRRORS", raising=False)
     assert command.main(["weights", "download", name]) == code
     printed = capsys.readouterr()
@@ -301,8 +303,8 @@ def test_one_host_that_is_down_does_not_stop_the_next(
         name: WeightsFile(f"{name}.pth", ("http://127.0.0.1:9/",), "0" * 64, 1)
         for name in ("first", "second")
     }
-    monkeypatch.setattr(command, "_weights_files", lambda: both)
-    monkeypatch.setattr(command, "download_weights", download)
+    monkeypatch.setattr(cli_weights, "_weights_files", lambda: both)
+    monkeypatch.setattr(cli_weights, "download_weights", download)
     assert command.main(["weights", "download"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["first: its host is down", f"second: {tmp_path / 'second.pth'}"]

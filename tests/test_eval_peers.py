@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cvpire.color.variance import threshold_map
 from cvpire.images.reading import read_photo
-from cvpire.metrics.difference import pyiqa_metrics
+from cvpire.metrics import pyiqa_metrics
 from eval import judge, peers
 from eval.damage import DAMAGES, Damage, damaged
 from eval.errors import EvaluationError

@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 
-from cvpire.classifiers.registry import registry as classifiers
+from cvpire.classifiers import registry as classifiers
 from cvpire.images.photo import Photo, encode_png
 from eval.__main__ import main
 

@@ -10,10 +10,11 @@ from skimage import data
 from torch import nn
 
 from cvpire.attacks.conditions import OutOfTop
+from cvpire.classifiers import fast_gradients
 from cvpire.classifiers.fast_gradients import fold_batch_norm
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
 from cvpire.classifiers.networks.resnet import resnet50
-from cvpire.classifiers.registry import fast_gradients, load_classifier
+from cvpire.classifiers.registry import load_classifier
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 

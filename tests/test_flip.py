@@ -9,7 +9,7 @@ import pytest
 from conftest import textured_pixels
 from numpy.typing import NDArray
 
-from cvpire.metrics.difference import flip
+from cvpire.metrics import flip
 from cvpire.metrics.flip import RADIUS, flip_map, has_flip
 
 package = pytest.importorskip("flip_evaluator", reason="there is none for Linux on Arm")

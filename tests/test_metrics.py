@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from cvpire.metrics import difference as metrics
 from cvpire.metrics.difference import Difference, compare, delta_e_map, ssim, worst
-from cvpire.metrics.difference import difference as metrics
 
 
 def wang_ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:

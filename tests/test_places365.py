@@ -6,8 +6,8 @@ import csv
 from collections import Counter
 from pathlib import Path
 
+from cvpire.classifiers import places365
 from cvpire.classifiers.places365 import read_scenes
-from cvpire.classifiers.registry import places365
 
 GROUPS = {
     "home",

@@ -10,7 +10,7 @@ from conftest import textured_pixels
 
 from cvpire.errors import WeightsError
 from cvpire.images.tensors import to_image
-from cvpire.metrics.difference import pyiqa_metrics
+from cvpire.metrics import pyiqa_metrics
 from cvpire.metrics.pyiqa_metrics import build_metric, metric_names
 
 LINEAR, BACKBONE = "LPIPS_v0.1_alex-df73285e.pth", "alexnet-owt-7be5be79.pth"

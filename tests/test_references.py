@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvpire.images.photo import Photo
+from cvpire.metrics import references
 from cvpire.metrics.blotches import Blotch
-from cvpire.metrics.difference import compare, references, ssim
+from cvpire.metrics.difference import compare, ssim
 from cvpire.metrics.grades import grade_difference
 from cvpire.metrics.references import measure_references
 

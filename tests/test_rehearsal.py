@@ -13,8 +13,8 @@ import pytest
 import torch
 from conftest import mean_color_spec, textured_pixels
 
-from cvpire.__main__ import main
 from cvpire.classifiers.registry import Classifier, Labels, load_classifier
+from cvpire.cli.main import main
 from cvpire.edits.posting import TRANSFORMATIONS
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo, encode_png

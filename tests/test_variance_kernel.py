@@ -13,7 +13,8 @@ from conftest import textured_pixels
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from cvpire.color.ciede2000 import SAME_COLOR, variance_kernel
+from cvpire.color import variance_kernel
+from cvpire.color.ciede2000 import SAME_COLOR
 from cvpire.color.variance import color_variance
 from cvpire.color.variance_kernel import Plane, squared_differences
 

@@ -11,10 +11,10 @@ import torch
 from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 from test_protect import FLAT, photo_that_jpeg_moves
 
-from cvpire import __main__ as command
 from cvpire.attacks.base import AttackStep
+from cvpire.classifiers import registry as classifiers
 from cvpire.classifiers.registry import Classifier, Labels, classify
-from cvpire.classifiers.registry import registry as classifiers
+from cvpire.cli import main as command
 from cvpire.errors import SettingsError
 from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.photo import Photo

@@ -18,16 +18,16 @@ from pathlib import Path
 import pytest
 
 from cvpire.errors import WeightsError
+from cvpire.weights import fetch
+from cvpire.weights import store as weights
 from cvpire.weights.store import (
     DownloadProgress,
     WeightsFile,
     download_weights,
-    fetch,
     find_weights,
     import_weights,
     weights_dir,
 )
-from cvpire.weights.store import store as weights
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 NAME = "net.pth.tar"

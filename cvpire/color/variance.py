@@ -121,7 +121,7 @@ def _measure_compiled(
     image: Tensor, weights: Tensor, counts: tuple[Tensor, Tensor], found: Tensor
 ) -> None:
     """Write the variance (H, W) of an image (3, H, W), float32 on the CPU."""
-    from cvpire.color.ciede2000 import variance_kernel
+    from cvpire.color import variance_kernel
 
     height, width = image.shape[-2:]
     radius = len(weights) - 1

@@ -1,0 +1,119 @@
+"""`cvpire rehearse FILE`: what a protected photo survives, a line for each thing that happens."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from cvpire.classifiers.registry import (
+    CLASSIFIERS,
+    load_classifier,
+)
+from cvpire.cli.terminal import Parser, add_group, advance, progress_bar, tell
+from cvpire.errors import SettingsError
+from cvpire.images.reading import read_photo
+from cvpire.images.views import VIEWS
+from cvpire.rehearsal import Outcome, Scene, find_scene, find_scenes, rehearse
+from cvpire.reports.target import Target
+from cvpire.runs import DEFAULT_RUN, find_run
+from cvpire.weights.store import (
+    file_sha256,
+)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m cvpire rehearse",
+        description="Try on a protected photo what may happen to it: codecs, sizes, edits.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--original",
+        type=Path,
+        metavar="FILE",
+        help="the photo before: tells the class, and is tried beside it as a control",
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="JSON",
+        help="that was written with the file: tells run, class, classifier and view",
+    )
+    parser.add_argument(
+        "--label", metavar="CLASS", help="the class, by name or index, without report and original"
+    )
+    parser.add_argument(
+        "--run", metavar="NAME", help=f"that made it and judges it (default: {DEFAULT_RUN})"
+    )
+    add_group(parser, "it was made to hide the whole kind of place, and is judged by that")
+    parser.add_argument("--classifier", metavar="NAME", help="it was made against (default: auto)")
+    parser.add_argument("--view", choices=VIEWS, help="it was made for (default: resize)")
+    return parser
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the subcommand and return its exit code."""
+    options = _parser().parse_args(arguments)
+    target = None if options.report is None else _read_target(options)
+    name, view = (
+        (options.classifier or "auto", options.view or "resize")
+        if target is None
+        else (target.classifier, target.view)
+    )
+    classifier = load_classifier(name, view=view)
+    if target is None:
+        run = find_run(options.run or DEFAULT_RUN, group=options.group)
+    else:
+        run = target.find_run(classifier)
+    run.check(classifier.labels)
+    photo = read_photo(options.file)
+    if target is not None:
+        target.check_file(file_sha256(options.file), options.file.name)
+    original = None if options.original is None else read_photo(options.original)
+    if target is None:
+        attacked = find_scene(classifier, original, options.label, run=run)
+    else:
+        attacked = Scene(
+            classifier, target.label_position, is_attacked=True, make_condition=run.condition
+        )
+    others = [
+        load_classifier(spec.name, view=view)
+        for spec in CLASSIFIERS.values()
+        if spec.is_ready and spec.name != classifier.spec.name
+    ]
+    scenes = find_scenes(attacked, others, original)
+    with progress_bar("trial") as bar:
+        outcomes = rehearse(
+            photo, original, scenes, on_outcome=lambda done, total: advance(bar, done, total)
+        )
+    for scene in scenes:
+        name = scene.classifier.spec.name
+        mine = [outcome for outcome in outcomes if outcome.classifier == name]
+        lost = sum(outcome.protected.is_lost for outcome in mine)
+        who = f"{name}{'' if scene.is_attacked else ', not attacked'}: {scene.label}"
+        by = f" (run {run.name})" if scene.is_attacked else ""
+        tell(f"{who}: {scene.words}{by} in {lost} of {len(mine)}.")
+        for outcome in mine:
+            tell(f"  {_outcome(outcome)}")
+    return 0 if all(o.protected.is_lost for o in outcomes if o.is_attacked) else 1
+
+
+def _read_target(options: argparse.Namespace) -> Target:
+    for name in ("label", "run", "group", "classifier", "view"):
+        if getattr(options, name) not in (None, False):
+            raise SettingsError(f"--report tells the {name} already: leave out --{name}.")
+    return Target.read(options.report)
+
+
+def _outcome(outcome: Outcome) -> str:
+    done = outcome.transformation.title if outcome.transformation else "the file as it is"
+    sight, control = outcome.protected, outcome.control
+    first = sight.top[0]
+    state = "not recognised" if sight.is_lost else f"RECOGNISED, {sight.probability:.1%}"
+    where = f" on {sight.background}" if sight.background else ""
+    line = f"{done}: {state}{where}; first {first.name} {first.probability:.1%}"
+    if control is None:
+        return line
+    alone = "not recognised either" if control.is_lost else f"recognised, {control.probability:.1%}"
+    return f"{line}; the original so: {alone}"

@@ -1,0 +1,43 @@
+"""What all subcommands share on the terminal: lines, complaints, progress, and their parser."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from cvpire.cli.console import printable, say
+
+
+class Parser(argparse.ArgumentParser):
+    """Whatever a word on the command line holds, the message about it is plain text."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
+def add_group(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--group", action="store_true", help=f"{what} (the run's -group variant)")
+
+
+def tell(text: str) -> None:
+    say(printable(text), sys.stdout)
+
+
+def complain(text: str) -> None:
+    say(f"cvpire: {printable(text)}", sys.stderr)
+
+
+def progress_bar(unit: str, *, unit_scale: bool = False) -> tqdm[NoReturn]:
+    """A bar with the time left, for `advance`; none where standard error is no terminal."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return tqdm(unit=unit, unit_scale=unit_scale, leave=False, disable=not is_terminal)
+
+
+def advance(bar: tqdm[NoReturn], done: int, total: int | None, words: str = "") -> None:
+    """Show how much is done, and of how much as far as is known."""
+    bar.total = total
+    bar.set_description_str(words, refresh=False)
+    bar.update(done - bar.n)
