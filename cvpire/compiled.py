@@ -32,8 +32,9 @@ def compiled(*, fastmath: bool | set[str] = False) -> Callable[[_Function], _Fun
         # A loop that calls another carries it within itself. Otherwise the one that is loaded first
         # counts, its own copy or the other's, and they round differently: the process that compiles
         # would make other bytes than all later ones.
-        options = {"nogil": True, "forceinline": True, "error_model": "numpy"}
-        loop: Any = numba.njit(fastmath=fastmath, **options)(function)
+        loop: Any = numba.njit(
+            nogil=True, forceinline=True, error_model="numpy", fastmath=fastmath
+        )(function)
         with suppress(RuntimeError):  # no folder can be written to: compiled in each process
             loop._cache = _CarefulCache(function)  # type: ignore[no-untyped-call]
         return cast(_Function, loop)
