@@ -226,7 +226,7 @@ RUNS: Mapping[str, Run] = _registry(
         "the eye sees least.",
         condition=_TOP5,
         magnitude=_FAINT_MAGNITUDE,
-        search=FaintChange(edits="none", steps=20, views=1, reserve=0.0, masking=0.0),
+        search=FaintChange(edits="none", steps=20, reserve=0.0, masking=0.0),
     ),
     Run(
         name="Balanced",
@@ -234,7 +234,7 @@ RUNS: Mapping[str, Run] = _registry(
         "smaller sizes and screenshots.",
         condition=_TOP5,
         magnitude=_FAINT_MAGNITUDE,
-        search=FaintChange(edits="codecs and sizes", steps=28, views=2, reserve=0.1, masking=0.15),
+        search=FaintChange(edits="codecs and sizes", steps=28, reserve=0.1, masking=0.15),
     ),
     Run(
         name="Posting",
@@ -242,21 +242,21 @@ RUNS: Mapping[str, Run] = _registry(
         "after codecs, smaller sizes and edits.",
         condition=_TOP5,
         magnitude=_FAINT_MAGNITUDE,
-        search=FaintChange(edits="posting", steps=36),
+        search=FaintChange(edits="posting", steps=54),
     ),
     Run(
         name="Robust",
         summary="As Posting, with more in reserve.",
         condition=_TOP5,
         magnitude=_FAINT_MAGNITUDE,
-        search=FaintChange(edits="posting", steps=40, margin=3.0, reserve=1.0),
+        search=FaintChange(edits="posting", steps=40, views=3, margin=3.0, reserve=1.0),
     ),
     Run(
         name="Robust-strong",
         summary="As Posting, with much more in reserve; the change can be seen.",
         condition=_TOP5,
         magnitude=_FAINT_MAGNITUDE,
-        search=FaintChange(edits="posting", steps=40, margin=5.0, reserve=2.5),
+        search=FaintChange(edits="posting", steps=40, views=3, margin=5.0, reserve=2.5),
     ),
     Run(
         name="Transfer",
