@@ -14,7 +14,8 @@ from typing import Any
 
 import gradio as gr
 
-from cvpire.classifiers.registry import CLASSIFIERS, ClassifierSpec, find_spec
+from cvpire.classifiers.classifier import ClassifierSpec
+from cvpire.classifiers.registry import CLASSIFIERS, find_spec
 from cvpire.errors import CvpireError
 from cvpire.images.formats import KINDS
 from cvpire.images.views import MAX_NATIVE_PIXELS
@@ -23,14 +24,7 @@ from cvpire.metrics.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferre
 from cvpire.runs import DEFAULT_RUN
 from page import handlers, render
 from page.blocks import Page
-from page.components import (
-    RawCheckbox,
-    RawDropdown,
-    RawImage,
-    RawNumber,
-    RawRadio,
-    RawSlider,
-)
+from page.components import RawCheckbox, RawDropdown, RawImage, RawNumber, RawRadio, RawSlider
 from page.run_choices import run_choices, run_sentence
 from page.settings import ServerSettings
 from page.style import CSS, THEME

@@ -7,6 +7,20 @@ and is shown as one (`internal_error`), never as the user's mistake.
 
 from __future__ import annotations
 
+import errno
+
+_REASONS = {
+    errno.ENOENT: "there is no such file or folder, check the path",
+    errno.ENOTDIR: "there is no such file or folder, check the path",
+    errno.EISDIR: "a folder is at that path, choose a file's path",
+    errno.EACCES: "permission was denied, choose another place or change its permissions",
+    errno.EPERM: "permission was denied, choose another place or change its permissions",
+    errno.EROFS: "that disk can only be read, choose another place",
+    errno.ENOSPC: "the disk is full, free some space and try again",
+    errno.EDQUOT: "the disk is full, free some space and try again",
+    errno.ENAMETOOLONG: "its name or path is too long, give it a shorter one",
+}
+
 
 class CvpireError(Exception):
     """Something outside the program went wrong; the message is for its user.
@@ -62,3 +76,9 @@ def internal_error(error: BaseException) -> str:
         f"Internal error, {what.rstrip('.')}. This is a fault of CV-PIRE, not of your photo: "
         "please report it."
     )
+
+
+def reason(error: OSError) -> str:
+    """What went wrong and what to do, without the path, which may tell more than a user wants."""
+    other = f"the system says '{error.strerror or error}', try another place"
+    return _REASONS.get(error.errno or 0, other)

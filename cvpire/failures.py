@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 import os
 
-from cvpire.errors import CvpireError, internal_error
-from cvpire.images.photo import reason
-from cvpire.memory_errors import whose_memory
+from cvpire.errors import CvpireError, internal_error, reason
+from cvpire.memory import whose_memory
 
 DEBUG_VARIABLE = "CVPIRE_DEBUG"
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, StepCallback
 from cvpire.attacks.searches import Reader
 from cvpire.attacks.through_file import search_through
-from cvpire.classifiers.registry import Classifier
+from cvpire.classifiers.classifier import Classifier
 from cvpire.color.variance import epsilon_map
 from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.photo import Photo
-from cvpire.memory_errors import memory_errors
+from cvpire.memory import memory_errors
 from cvpire.reports.judging import Attempt, make_report
 from cvpire.reports.report import Report
 from cvpire.runs import Run

@@ -15,13 +15,14 @@ from typing import NamedTuple
 import torch
 
 from cvpire.attacks.conditions import Condition
-from cvpire.classifiers.registry import Classifier, Prediction, classify, classify_sights
+from cvpire.classifiers.classifier import Classifier, Prediction, classify, classify_sights
 from cvpire.edits.posting import TRANSFORMATIONS, Transformation
 from cvpire.errors import OutOfMemoryError, PhotoError, SettingsError
+from cvpire.goals import OUT_OF_FIRST_FIVE, ConditionMaker
 from cvpire.images.photo import Photo
 from cvpire.images.transparency import BACKGROUNDS
-from cvpire.memory_errors import memory_errors
-from cvpire.runs import OUT_OF_FIRST_FIVE, ConditionMaker, Run
+from cvpire.memory import memory_errors
+from cvpire.runs import Run
 
 # Classes that a sight keeps.
 TOP_K = 5

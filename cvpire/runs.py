@@ -6,19 +6,17 @@ chosen by measurement, as the README says under "How the runs were set".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from cvpire.attacks.conditions import Condition, GroupBelow, GroupOutOfTop, OutOfTop
 from cvpire.attacks.searches import Algorithm1, FaintChange, LeastChange, Search, is_ready
-from cvpire.classifiers.registry import Labels, find_spec
+from cvpire.classifiers.labels import Labels
+from cvpire.classifiers.registry import find_spec
 from cvpire.errors import SettingsError
-
-ConditionMaker = Callable[[Tensor, Labels], Condition]
+from cvpire.goals import TOP1, TOP1_50, TOP5, ConditionMaker, group_out_of_top
 
 
 @dataclass(frozen=True)
@@ -83,49 +81,9 @@ class Run:
             name=f"{self.name}-group",
             summary="No scene of its kind (such as home or worship) is among the first five; "
             f"otherwise as {self.name}.",
-            condition=_group_out_of_top(5),
+            condition=group_out_of_top(5),
         )
 
-
-def _out_of_top(k: int, share: float = 1.0) -> ConditionMaker:
-    def make(labels: Tensor, classes: Labels) -> Condition:
-        _expect_classes(classes, k)
-        return OutOfTop(labels, k, share)
-
-    return make
-
-
-def _expect_classes(classes: Labels, k: int) -> None:
-    if len(classes.names) <= k:
-        raise SettingsError(
-            f"the classifier has {len(classes.names)} classes, and {k} others are to be above one: "
-            "choose a run on the first guess, or another classifier."
-        )
-
-
-def _group_out_of_top(k: int, below: float = 1.0) -> ConditionMaker:
-    """No class of the group among the first k, and less than this share of probability for all."""
-
-    def make(labels: Tensor, classes: Labels) -> Condition:
-        _expect_classes(classes, k)
-        if not classes.groups:
-            raise SettingsError(
-                f"the classes of {classes.taxonomy} have no groups: choose a run without groups, "
-                "or a classifier of Places365's scenes."
-            )
-        names = sorted(set(classes.groups))
-        groups = torch.tensor([names.index(group) for group in classes.groups])
-        condition = GroupOutOfTop(labels, groups, k)
-        return condition if below >= 1.0 else condition & GroupBelow(labels, groups, below)
-
-    return make
-
-
-_TOP1, _TOP1_50, _TOP5 = _out_of_top(1), _out_of_top(1, share=0.5), _out_of_top(5)
-
-# By what a classifier is judged where no run is known, or where a run asks for groups of classes
-# and its own have none.
-OUT_OF_FIRST_FIVE: ConditionMaker = _TOP5
 
 # Wide, since the search itself seeks what is seen least: within a narrow bound a third of a smooth
 # photo's pixels could not move by a single level, and the others would have to move further.
@@ -150,42 +108,42 @@ RUNS: Mapping[str, Run] = _registry(
     Run(
         name="Top1-L1",
         summary="The scene is no longer the first guess; moves the pixels that count most.",
-        condition=_TOP1,
+        condition=TOP1,
         magnitude=64 / 255,
         search=Algorithm1(l1_weight=4.0, max_steps=1000, learning_rate=0.03 / 255),
     ),
     Run(
         name="Top1-L1-50",
         summary="The scene is at most half as probable as the classifier's first guess.",
-        condition=_TOP1_50,
+        condition=TOP1_50,
         magnitude=64 / 255,
         search=Algorithm1(l1_weight=3.0, max_steps=1000, learning_rate=0.03 / 255),
     ),
     Run(
         name="Top1-noL1",
         summary="The scene is no longer the first guess; holds no pixel back within its bound.",
-        condition=_TOP1,
+        condition=TOP1,
         magnitude=32 / 255,
         search=Algorithm1(l1_weight=0.0, max_steps=1000, learning_rate=0.25 / 255),
     ),
     Run(
         name="Top5-L1",
         summary="The scene is not among the first five; moves the pixels that count most.",
-        condition=_TOP5,
+        condition=TOP5,
         magnitude=64 / 255,
         search=Algorithm1(l1_weight=2.0, max_steps=1000, learning_rate=0.05 / 255),
     ),
     Run(
         name="Top5-noL1",
         summary="The scene is not among the first five; holds no pixel back within its bound.",
-        condition=_TOP5,
+        condition=TOP5,
         magnitude=64 / 255,
         search=Algorithm1(l1_weight=0.0, max_steps=1000, learning_rate=0.25 / 255),
     ),
     Run(
         name="Top1-min",
         summary="The scene is no longer the first guess, by the least visible change.",
-        condition=_TOP1,
+        condition=TOP1,
         magnitude=_LEAST_CHANGE_MAGNITUDE,
         search=LeastChange(max_steps=100, refinements=10),
     ),
@@ -193,14 +151,14 @@ RUNS: Mapping[str, Run] = _registry(
         name="Top1-50-min",
         summary="The scene is at most half as probable as the first guess, by the least visible "
         "change.",
-        condition=_TOP1_50,
+        condition=TOP1_50,
         magnitude=_LEAST_CHANGE_MAGNITUDE,
         search=LeastChange(max_steps=100, refinements=10),
     ),
     Run(
         name="Top5-min",
         summary="The scene is not among the first five, by the least visible change.",
-        condition=_TOP5,
+        condition=TOP5,
         magnitude=_LEAST_CHANGE_MAGNITUDE,
         search=LeastChange(max_steps=100, refinements=30),
     ),
@@ -208,7 +166,7 @@ RUNS: Mapping[str, Run] = _registry(
         name="Group-min",
         summary="No scene of its kind (such as home or worship) is among the first five, by the "
         "least visible change.",
-        condition=_group_out_of_top(5),
+        condition=group_out_of_top(5),
         magnitude=_LEAST_CHANGE_MAGNITUDE,
         search=LeastChange(max_steps=100, refinements=30),
     ),
@@ -216,7 +174,7 @@ RUNS: Mapping[str, Run] = _registry(
         name="Group-10-min",
         summary="No scene of its kind is among the first five, and all of them together have less "
         "than 10% of the probability.",
-        condition=_group_out_of_top(5, below=0.1),
+        condition=group_out_of_top(5, below=0.1),
         magnitude=_LEAST_CHANGE_MAGNITUDE,
         search=LeastChange(max_steps=100, refinements=30),
     ),
@@ -224,7 +182,7 @@ RUNS: Mapping[str, Run] = _registry(
         name="Invisible",
         summary="The scene is not among the first five, in the file as it is, by the change that "
         "the eye sees least.",
-        condition=_TOP5,
+        condition=TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(edits="none", steps=20, reserve=0.0, masking=0.0),
     ),
@@ -232,7 +190,7 @@ RUNS: Mapping[str, Run] = _registry(
         name="Balanced",
         summary="The scene is not among the first five, and is made to stay out after codecs, "
         "smaller sizes and screenshots.",
-        condition=_TOP5,
+        condition=TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(edits="codecs and sizes", steps=28, reserve=0.1, masking=0.15),
     ),
@@ -240,21 +198,21 @@ RUNS: Mapping[str, Run] = _registry(
         name="Posting",
         summary="Survives posting: the scene is not among the first five, and is made to stay out "
         "after codecs, smaller sizes and edits.",
-        condition=_TOP5,
+        condition=TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(edits="posting", steps=54),
     ),
     Run(
         name="Robust",
         summary="As Posting, with more in reserve.",
-        condition=_TOP5,
+        condition=TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(edits="posting", steps=40, views=3, margin=3.0, reserve=1.0),
     ),
     Run(
         name="Robust-strong",
         summary="As Posting, with much more in reserve; the change can be seen.",
-        condition=_TOP5,
+        condition=TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(edits="posting", steps=40, views=3, margin=5.0, reserve=2.5),
     ),
@@ -262,7 +220,7 @@ RUNS: Mapping[str, Run] = _registry(
         name="Transfer",
         summary="A strong change, against several classifiers at once, in the hope that others "
         "fail too; it can be seen.",
-        condition=_TOP5,
+        condition=TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(
             edits="posting",

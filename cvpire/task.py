@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvpire.attacks.conditions import Condition
-from cvpire.classifiers.registry import Classifier, classify_sights
+from cvpire.classifiers.classifier import Classifier, classify_sights
 from cvpire.color.variance import threshold_map
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo

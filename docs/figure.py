@@ -101,7 +101,8 @@ def main() -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    from cvpire.classifiers.registry import Prediction, load_classifier
+    from cvpire.classifiers.classifier import Prediction
+    from cvpire.classifiers.registry import load_classifier
     from cvpire.color.heatmap import heatmap
     from cvpire.images.photo import Photo
     from cvpire.protection import protect

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvpire.classifiers.registry import Classifier
+from cvpire.classifiers.classifier import Classifier
 from cvpire.cli.console import printable
 from cvpire.images.folder import others_phrase
 from cvpire.reports.report import versions

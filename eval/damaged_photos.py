@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from cvpire.classifiers.registry import Classifier, classify
+from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.errors import PhotoError
 from cvpire.images.encoders import on_white
 from cvpire.images.photo import encode_png, write_bytes

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cvpire.classifiers.registry import Labels
+from cvpire.classifiers.labels import Labels
 from cvpire.images.folder import list_folder, others_sentence
 from cvpire.images.names import normal
 from cvpire.images.suffixes import PHOTO_SUFFIXES

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from cvpire.classifiers.registry import Classifier, classify_sights, load_classifier
+from cvpire.classifiers.classifier import Classifier, classify_sights
+from cvpire.classifiers.registry import load_classifier
 from cvpire.errors import CvpireError
 from cvpire.images.reading import read_photo
 from cvpire.reports.report import versions

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from cvpire.attacks.algorithm1 import perturb
 from cvpire.attacks.conditions import Condition, OutOfTop
+from cvpire.goals import ConditionMaker
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image
-from cvpire.runs import RUNS, ConditionMaker
+from cvpire.runs import RUNS
 from eval.damage import DAMAGES, Damage, damaged
 from eval.passes import CountedClassifier
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cvpire.classifiers.registry import Classifier, classify_sights
+from cvpire.classifiers.classifier import Classifier, classify_sights
 from cvpire.images.reading import read_photo
 from cvpire.weights.store import file_sha256
 from eval.dataset import Dataset, Item

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from cvpire.errors import PhotoError
 from cvpire.images.photo import write_bytes
-from cvpire.locks import try_lock
 from eval.errors import EvaluationError
 
 # What a killed `cvpire.images.photo.write_bytes` leaves behind.
@@ -38,8 +39,7 @@ class Measured:
 def sole_user(out: Path, folders: Sequence[str]) -> Iterator[None]:
     """Make a folder with folders inside, and keep other evaluations out of it.
 
-    The system frees the lock even when the process is killed. The lock's file stays: a second
-    process would lock the one that was removed, a third the next one.
+    The system frees the lock even when the process is killed.
 
     Args:
         out: the folder.
@@ -50,15 +50,15 @@ def sole_user(out: Path, folders: Sequence[str]) -> Iterator[None]:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = (out / ".lock").open("ab")
+        lock = FileLock(out / ".lock").acquire(blocking=False)
+    except Timeout:
+        raise EvaluationError(
+            f"Another evaluation is writing to {out}: wait for it or choose another --out."
+        ) from None
     except OSError as error:
         raise _unwritable(out, error) from error
     with lock:
         try:
-            if not try_lock(lock.fileno()):
-                raise EvaluationError(
-                    f"Another evaluation is writing to {out}: wait for it or choose another --out."
-                )
             for folder in (out, *(out / name for name in folders)):
                 folder.mkdir(exist_ok=True)
                 for path in folder.iterdir():

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from cvpire.classifiers.registry import Classifier
+from cvpire.classifiers.classifier import Classifier
 
 
 class CountedClassifier(nn.Module):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cvpire.attacks.base import SAFETY_MARGIN
-from cvpire.classifiers.registry import Classifier, classify
+from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.errors import PhotoError, WeightsError
 from cvpire.images.photo import Photo, encode_png, write_bytes

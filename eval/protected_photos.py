@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cvpire.classifiers.registry import Classifier
+from cvpire.classifiers.classifier import Classifier
 from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo

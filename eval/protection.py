@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from cvpire.classifiers.registry import Classifier
+from cvpire.classifiers.classifier import Classifier
 from cvpire.errors import PhotoError
 from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.names import fitting_stem

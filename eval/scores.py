@@ -20,7 +20,7 @@ from cvpire.metrics.aesthetics import (
     expect_metric,
     load_scorer,
 )
-from cvpire.weights.store import DownloadProgress
+from cvpire.weights.download import DownloadProgress
 from eval.errors import EvaluationError
 from eval.failures import photo_failure
 from eval.progress import Progress, ProgressCallback

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cvpire.attacks.searches import Algorithm1
-from cvpire.classifiers.registry import Classifier, classify_sights, load_classifier
+from cvpire.classifiers.classifier import Classifier, classify_sights
+from cvpire.classifiers.registry import load_classifier
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo, read_written

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from cvpire.classifiers.registry import Classifier, classify
+from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.images.photo import Photo
 from cvpire.images.transparency import WHITE, composite
 from eval.controls import CONTROLS, control_of

@@ -9,7 +9,7 @@ from html import escape
 
 import numpy as np
 
-from cvpire.classifiers.registry import Prediction
+from cvpire.classifiers.classifier import Prediction
 from cvpire.color.heatmap import heatmap
 from cvpire.metrics.difference import Difference
 from cvpire.rehearsal import Outcome as Rehearsed

@@ -30,7 +30,8 @@ from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.rehearsal import Scene, find_scenes, rehearse
 from cvpire.reports.target import Target
 from cvpire.runs import find_run
-from cvpire.weights.store import DownloadProgress, FileState, file_sha256
+from cvpire.weights.download import DownloadProgress
+from cvpire.weights.store import FileState, file_sha256
 
 # A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels
 # need some 9 GB, which leaves room on a machine with 16 GB, and few cameras make more.

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cvpire.classifiers.registry import Classifier, ClassifierSpec, Labels
+from cvpire.classifiers.classifier import Classifier, ClassifierSpec
+from cvpire.classifiers.labels import Labels
 from cvpire.metrics.flip import has_flip
 
 SHARED = Path(__file__).parents[1].parent / "shared"

@@ -26,7 +26,7 @@ import app
 from cvpire.attacks.base import AttackStep
 from cvpire.attacks.searches import Algorithm1
 from cvpire.classifiers import registry as classifiers
-from cvpire.classifiers.registry import Prediction
+from cvpire.classifiers.classifier import Classifier, Prediction
 from cvpire.color.heatmap import heatmap
 from cvpire.errors import CvpireError
 from cvpire.images.formats import KINDS
@@ -288,7 +288,7 @@ def test_a_browser_can_tell_the_rehearsal_nothing(demo: gr.Blocks) -> None:
 
 
 def test_a_rehearsal_of_what_is_gone_or_changed_gets_a_sentence(
-    mean_color_classifier: classifiers.Classifier, photo: Path, tmp_path: Path
+    mean_color_classifier: Classifier, photo: Path, tmp_path: Path
 ) -> None:
     protected = tmp_path / "protected.png"
     protected.write_bytes(encode_png(Photo(textured_pixels())))

@@ -15,18 +15,12 @@ import torch
 from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 
 from cvpire.classifiers import registry as classifiers
+from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
 from cvpire.classifiers.networks.resnet import resnet50
-from cvpire.classifiers.registry import (
-    CLASSIFIERS,
-    Classifier,
-    DownloadedWeights,
-    PackagedWeights,
-    classify,
-    find_spec,
-    load_classifier,
-)
+from cvpire.classifiers.registry import CLASSIFIERS, find_spec, load_classifier
 from cvpire.classifiers.shared import shared_classifier
+from cvpire.classifiers.sources import DownloadedWeights, PackagedWeights
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
@@ -121,7 +115,7 @@ def test_the_embedded_weights_name_the_scene_and_its_group() -> None:
 def test_damaged_embedded_weights_say_where_to_get_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classifiers, "_DATA", tmp_path)
+    monkeypatch.setattr("cvpire.data.FOLDER", tmp_path)
     for content in (None, b"cut"):
         if content is not None:
             (tmp_path / "scenes.safetensors").write_bytes(content)

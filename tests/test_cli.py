@@ -15,7 +15,7 @@ import torch
 from conftest import MeanColorNetwork, mean_color_spec, needs_flip, textured_pixels
 
 from cvpire.classifiers import registry as classifiers
-from cvpire.classifiers.registry import EmbeddedWeights, PackagedWeights
+from cvpire.classifiers.sources import EmbeddedWeights, PackagedWeights
 from cvpire.cli import main as command
 from cvpire.cli import protect as cli_protect
 from cvpire.cli import weights as cli_weights

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from cvpire.attacks.conditions import Condition, GroupBelow, GroupOutOfTop, InEach, OutOfTop
+from cvpire.attacks.conditions import Condition, InEach, OutOfTop
+from cvpire.attacks.group_conditions import GroupBelow, GroupOutOfTop
 from cvpire.classifiers.registry import find_spec
 from cvpire.runs import RUNS
 

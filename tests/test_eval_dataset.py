@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cvpire.classifiers.registry import Labels
+from cvpire.classifiers.labels import Labels
 from eval.dataset import Dataset, load_dataset
 from eval.errors import EvaluationError
 

@@ -18,7 +18,7 @@ from eval_helpers import protected_options
 from PIL import Image
 from test_eval_table1 import arguments, measure, options, records_of, set_up, timeless
 
-from cvpire.classifiers.registry import Labels
+from cvpire.classifiers.labels import Labels
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.protection import protect_batch

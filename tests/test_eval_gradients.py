@@ -9,7 +9,7 @@ import torch
 from conftest import mean_color_spec
 from torch import Tensor
 
-from cvpire.classifiers.registry import Classifier
+from cvpire.classifiers.classifier import Classifier
 from eval import gradients
 from eval.gradients import LoopRow, StepRow, gradients_table, time_loop, time_steps
 from eval.progress import Progress

@@ -17,7 +17,7 @@ from PIL import Image
 from test_eval_table1 import fake_classifier
 
 from cvpire.attacks.searches import FaintChange
-from cvpire.classifiers.registry import classify
+from cvpire.classifiers.classifier import classify
 from cvpire.edits.posting import TRANSFORMATIONS, Transformation
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo

@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cvpire.attacks.searches import Algorithm1
-from cvpire.classifiers.registry import Classifier, classify
+from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.images.encoders import on_white
 from cvpire.images.photo import encode_png
 from cvpire.images.reading import read_photo

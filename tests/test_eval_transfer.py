@@ -16,7 +16,7 @@ from test_eval_table1 import fake_classifier
 from torch import Tensor, nn
 
 from cvpire.attacks.searches import Algorithm1
-from cvpire.classifiers.registry import Classifier, classify
+from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.metrics.difference import ssim

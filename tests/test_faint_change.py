@@ -17,13 +17,11 @@ from torch import Tensor
 from cvpire.attacks.base import AttackResult, AttackStep
 from cvpire.attacks.conditions import OutOfTop
 from cvpire.attacks.faint_change import search as faint_change
-from cvpire.attacks.faint_change.search import (
-    FaintSettings,
-    Surrogate,
-    find_faint_change,
-    most_steps,
-)
+from cvpire.attacks.faint_change.looks import logits_of
+from cvpire.attacks.faint_change.search import Surrogate, find_faint_change
 from cvpire.attacks.faint_change.sensitivity import ContrastCost
+from cvpire.attacks.faint_change.settings import FaintSettings, most_steps
+from cvpire.attacks.faint_change.sights import Sights
 from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.edits.differentiable import random_edit
 from cvpire.images.encoders import encode_jpeg
@@ -161,7 +159,7 @@ def test_a_given_contrast_is_spent_without_trials() -> None:
     images = image()
     settings = replace(QUICK, steps=12, contrast=3.0)
     wide = torch.ones_like(images[:, :1])
-    sights = faint_change._Sights(images, wide, None, None)
+    sights = Sights(images, wide, None, None)
     model = red_or_not(images)
     search = faint_change._Search(sights, model, lambda views: views, LABEL_0, [], settings, seed=0)
     assert not search.run(model, lambda: False)
@@ -179,7 +177,7 @@ def test_images_of_one_size_are_looked_at_together_and_answered_in_their_order()
 
     sizes = [(20, 30), (40, 30), (20, 30), (40, 30), (20, 30)]
     images = [torch.full((1, 3, *size), float(at)) for at, size in enumerate(sizes)]
-    assert faint_change._logits(model, images)[:, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert logits_of(model, images)[:, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert calls == [(3, 3, 20, 30), (2, 3, 40, 30)]
 
 
@@ -193,7 +191,7 @@ def test_no_more_pixels_are_looked_at_together_than_a_network_has_memory_for(
         together.append(len(images))
         return images.mean(dim=(2, 3))
 
-    faint_change._logits(model, 5 * [torch.zeros(1, 3, side, side)])
+    logits_of(model, 5 * [torch.zeros(1, 3, side, side)])
     assert sum(together) == 5
     assert max(together) == most
 

@@ -12,7 +12,7 @@ from conftest import textured_pixels
 from PIL import Image, ImageCms
 
 from cvpire.attacks.searches import Algorithm1
-from cvpire.classifiers.registry import Classifier
+from cvpire.classifiers.classifier import Classifier
 from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.reading import read_photo
 from cvpire.protection import protect

@@ -9,7 +9,7 @@ import pytest
 from conftest import textured_pixels
 from PIL import Image
 
-from cvpire.classifiers.registry import Classifier
+from cvpire.classifiers.classifier import Classifier
 from cvpire.edits.posting import TRANSFORMATIONS
 from cvpire.errors import PhotoError
 from cvpire.images.encoders import LIMITS, check_fits, encode_avif

@@ -10,7 +10,7 @@ import torch
 from conftest import mean_color_spec, textured_pixels
 from torch import Tensor, nn
 
-from cvpire.classifiers.registry import Classifier, classify
+from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.errors import OutOfMemoryError
 from cvpire.images.photo import Photo
 from cvpire.protection import protect

@@ -15,7 +15,8 @@ from conftest import needs_flip, textured_pixels
 from cvpire.attacks import searches as searches_module
 from cvpire.attacks.base import AttackResult
 from cvpire.attacks.searches import Algorithm1, LeastChange
-from cvpire.classifiers.registry import Classifier, classify, find_spec
+from cvpire.classifiers.classifier import Classifier, classify
+from cvpire.classifiers.registry import find_spec
 from cvpire.color.variance import threshold_map
 from cvpire.errors import PhotoError
 from cvpire.images import reading as photo_module

@@ -13,7 +13,9 @@ import pytest
 import torch
 from conftest import mean_color_spec, textured_pixels
 
-from cvpire.classifiers.registry import Classifier, Labels, load_classifier
+from cvpire.classifiers.classifier import Classifier
+from cvpire.classifiers.labels import Labels
+from cvpire.classifiers.registry import load_classifier
 from cvpire.cli.main import main
 from cvpire.edits.posting import TRANSFORMATIONS
 from cvpire.errors import SettingsError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cvpire.classifiers.registry import PackagedWeights
+from cvpire.classifiers.sources import PackagedWeights
 from cvpire.errors import WeightsError
 from cvpire.images.reading import read_photo
 from training.helpers import HELPERS, Helper

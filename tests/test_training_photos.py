@@ -11,7 +11,7 @@ import torch
 from conftest import textured_pixels
 from PIL import Image
 
-from cvpire.classifiers.registry import Labels
+from cvpire.classifiers.labels import Labels
 from eval.errors import EvaluationError
 from training.photos import LabelledPhotos, find_photos, read_squares
 

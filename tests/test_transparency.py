@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cvpire.attacks.searches import Algorithm1, FaintChange
-from cvpire.classifiers.registry import Classifier, classify, classify_sights, load_classifier
+from cvpire.classifiers.classifier import Classifier, classify, classify_sights
+from cvpire.classifiers.registry import load_classifier
 from cvpire.color.variance import threshold_map
 from cvpire.edits.posting import TRANSFORMATIONS
 from cvpire.images.formats import KINDS, PNG, FileFormat

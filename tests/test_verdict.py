@@ -13,7 +13,8 @@ from test_protect import FLAT, photo_that_jpeg_moves
 
 from cvpire.attacks.base import AttackStep
 from cvpire.classifiers import registry as classifiers
-from cvpire.classifiers.registry import Classifier, Labels, classify
+from cvpire.classifiers.classifier import Classifier, classify
+from cvpire.classifiers.labels import Labels
 from cvpire.cli import main as command
 from cvpire.errors import SettingsError
 from cvpire.images.formats import PNG, FileFormat

@@ -20,14 +20,8 @@ import pytest
 from cvpire.errors import WeightsError
 from cvpire.weights import fetch
 from cvpire.weights import store as weights
-from cvpire.weights.store import (
-    DownloadProgress,
-    WeightsFile,
-    download_weights,
-    find_weights,
-    import_weights,
-    weights_dir,
-)
+from cvpire.weights.download import DownloadProgress, download_weights
+from cvpire.weights.store import WeightsFile, find_weights, import_weights, weights_dir
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 NAME = "net.pth.tar"
@@ -433,7 +427,11 @@ def test_a_callback_that_raises_cancels_and_the_part_stays(host: Host, home: Pat
 def test_a_killed_process_leaves_a_part_to_resume(host: Host, home: Path) -> None:
     url = host.plan(stall(BODY[:HALF]), serve())
     wanted = weights_file(url)
-    script = f"from cvpire.weights.store import WeightsFile, download_weights as d; d({wanted!r})"
+    script = (
+        "from cvpire.weights.store import WeightsFile\n"
+        "from cvpire.weights.download import download_weights\n"
+        f"download_weights({wanted!r})"
+    )
     part = home / f"{NAME}.part"
     with subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[1]) as process:
         deadline = time.monotonic() + 120

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.classifiers.registry import CLASSIFIERS, Classifier, classify, load_classifier
+from cvpire.classifiers.classifier import Classifier, classify
+from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
 from cvpire.errors import CvpireError, PhotoError
 from cvpire.images.views import VIEWS
 from eval.dataset import listing

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite
-from cvpire.classifiers.registry import PackagedWeights
+from cvpire.classifiers.sources import PackagedWeights
 from cvpire.errors import WeightsError
 from cvpire.weights.checkpoints import load_strictly, read_state_dict
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvpire.classifiers.registry import Labels
+from cvpire.classifiers.labels import Labels
 from cvpire.errors import PhotoError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo

@@ -23,8 +23,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
-from cvpire.classifiers.registry import CLASSIFIERS, Classifier, load_network
+from cvpire.classifiers.registry import CLASSIFIERS, load_network
 from cvpire.errors import CvpireError
 from cvpire.images.photo import write_bytes
 from cvpire.memory import keep_freed_memory

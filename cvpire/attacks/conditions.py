@@ -111,9 +111,11 @@ class OutOfTop(Condition):
     def words(self) -> str:
         if self.share == 1.0:
             is_one = self.k == 1
-            return "no longer the first guess" if is_one else f"out of the first {_number(self.k)}"
+            return (
+                "no longer the first guess" if is_one else f"out of the first {number_word(self.k)}"
+            )
         share = "half" if self.share == 0.5 else f"{self.share:.0%}"
-        rival = "the first guess" if self.k == 1 else f"the {_number(self.k)} classes above it"
+        rival = "the first guess" if self.k == 1 else f"the {number_word(self.k)} classes above it"
         return f"at most {share} as probable as {rival}"
 
     def slack(self, logits: Tensor) -> Tensor:
@@ -132,7 +134,7 @@ class OutOfTop(Condition):
         self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
     ) -> Tensor:
         own, others = self._split(logits)
-        return _shortfall(own + margin - math.log(self.share), others, self.k, breadth, softness)
+        return shortfall_of(own + margin - math.log(self.share), others, self.k, breadth, softness)
 
     def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """The label's logit (N,), and the logits (N, classes) with the label's at -infinity."""
@@ -143,110 +145,12 @@ class OutOfTop(Condition):
         return OutOfTop(self.labels[images], self.k, self.share)
 
 
-@dataclass(frozen=True, eq=False)
-class GroupOutOfTop(Condition):
-    """No class of the label's group is among the k most probable: not only another room, but no
-    room of a home.
-
-    Attributes:
-        labels: (N,) int64.
-        groups: (classes,) int64, a number for each class's group.
-        k: how many of the highest classes must be of other groups.
-
-    The loss is the log-probability of the whole group.
-    """
-
-    labels: Tensor
-    groups: Tensor
-    k: int = 1
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"expected k of 1 or more, got {self.k}")
-
-    def __repr__(self) -> str:
-        return f"GroupOutOfTop(k={self.k})"
-
-    @property
-    def words(self) -> str:
-        if self.k == 1:
-            return "the first guess no scene of its kind"
-        return f"no scene of its kind among the first {_number(self.k)}"
-
-    def slack(self, logits: Tensor) -> Tensor:
-        own, others = _split_group(logits, self.labels, self.groups)
-        rival = others.topk(self.k, dim=1).values[:, -1]
-        is_finite = logits.isfinite().all(dim=1)
-        return torch.where(is_finite, rival - own.amax(dim=1), -math.inf)
-
-    def loss(self, logits: Tensor) -> Tensor:
-        return -F.softplus(-_group_log_odds(logits, self.labels, self.groups))
-
-    def shortfall(
-        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
-    ) -> Tensor:
-        own, others = _split_group(logits, self.labels, self.groups)
-        return _shortfall(own.amax(dim=1) + margin, others, self.k, breadth, softness)
-
-    def select(self, images: Tensor) -> GroupOutOfTop:
-        return GroupOutOfTop(self.labels[images], self.groups, self.k)
-
-
-@dataclass(frozen=True, eq=False)
-class GroupBelow(Condition):
-    """The classes of the label's group have, together, less than a share of the probability.
-
-    Attributes:
-        labels: (N,) int64.
-        groups: (classes,) int64, a number for each class's group.
-        share: in (0, 1).
-
-    The loss is the log-probability of the whole group.
-    """
-
-    labels: Tensor
-    groups: Tensor
-    share: float
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.share < 1.0:
-            raise ValueError(f"expected a share in (0, 1), got {self.share}")
-
-    def __repr__(self) -> str:
-        return f"GroupBelow(share={self.share:g})"
-
-    @property
-    def words(self) -> str:
-        return f"all scenes of its kind together below {self.share:.0%}"
-
-    def slack(self, logits: Tensor) -> Tensor:
-        is_finite = logits.isfinite().all(dim=1)
-        return torch.where(is_finite, -self._excess(logits), -math.inf)
-
-    def loss(self, logits: Tensor) -> Tensor:
-        return -F.softplus(-_group_log_odds(logits, self.labels, self.groups))
-
-    def shortfall(
-        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
-    ) -> Tensor:
-        # All others count together already: there is no rival to choose.
-        return _above_border(self._excess(logits) + margin, softness)
-
-    def _excess(self, logits: Tensor) -> Tensor:
-        """By how much the log-odds of the group exceed those of the share."""
-        border = math.log(self.share) - math.log1p(-self.share)
-        return _group_log_odds(logits, self.labels, self.groups) - border
-
-    def select(self, images: Tensor) -> GroupBelow:
-        return GroupBelow(self.labels[images], self.groups, self.share)
-
-
-def _number(count: int) -> str:
+def number_word(count: int) -> str:
     """Small numbers in words."""
     return "five" if count == 5 else f"{count}"
 
 
-def _shortfall(own: Tensor, others: Tensor, k: int, breadth: float, softness: float) -> Tensor:
+def shortfall_of(own: Tensor, others: Tensor, k: int, breadth: float, softness: float) -> Tensor:
     """How far the k highest others are below `own`, (N,): each counts, the more, the further it is.
 
     Args:
@@ -259,10 +163,10 @@ def _shortfall(own: Tensor, others: Tensor, k: int, breadth: float, softness: fl
     rivals = others.topk(k, dim=1).values
     if breadth > 0.0:
         rivals = _broad_rivals(own, others, rivals, breadth)
-    return _above_border(own[:, None] - rivals, softness).sum(dim=1)
+    return above_border(own[:, None] - rivals, softness).sum(dim=1)
 
 
-def _above_border(distance: Tensor, softness: float) -> Tensor:
+def above_border(distance: Tensor, softness: float) -> Tensor:
     """0 at the border, then the distance, and a little below 0 on its other side."""
     return softness * (F.softplus(distance / softness) - math.log(2.0))
 
@@ -281,19 +185,6 @@ def _broad_rivals(own: Tensor, others: Tensor, rivals: Tensor, breadth: float) -
         soft.append(scale * (ordered[:, rank:] / scale[:, None]).logsumexp(dim=1))
     maxima = torch.stack(soft, dim=1)
     return rivals.detach() + (maxima - maxima.detach())
-
-
-def _group_log_odds(logits: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
-    """(N,): the log-odds of all classes of the labels' groups together."""
-    own, others = _split_group(logits, labels, groups)
-    return own.logsumexp(dim=1) - others.logsumexp(dim=1)
-
-
-def _split_group(logits: Tensor, labels: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
-    """The logits (N, classes) of the labels' groups, and of the others, the rest at -infinity."""
-    groups = groups.to(logits.device)
-    is_own = groups[labels.to(logits.device)][:, None] == groups[None]
-    return logits.masked_fill(~is_own, -math.inf), logits.masked_fill(is_own, -math.inf)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import NamedTuple
 
-from cvpire.classifiers.registry import Classifier, ClassifierSpec, find_spec, load_classifier
+from cvpire.classifiers.classifier import Classifier, ClassifierSpec
+from cvpire.classifiers.registry import find_spec, load_classifier
 from cvpire.errors import SettingsError
 from cvpire.images.views import VIEWS
 from cvpire.weights.store import FileState, file_state

@@ -14,11 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cvpire import __version__
-from cvpire.classifiers.registry import (
-    CLASSIFIERS,
-    Classifier,
-    load_classifier,
-)
+from cvpire.classifiers.classifier import Classifier
+from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
 from cvpire.cli.outputs import Claims, Outputs, make_outputs
 from cvpire.cli.terminal import Parser, add_group, advance, complain, progress_bar, tell
 from cvpire.errors import PhotoError, SettingsError

@@ -6,10 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cvpire.classifiers.registry import (
-    CLASSIFIERS,
-    load_classifier,
-)
+from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
 from cvpire.cli.terminal import Parser, add_group, advance, progress_bar, tell
 from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
@@ -17,9 +14,7 @@ from cvpire.images.views import VIEWS
 from cvpire.rehearsal import Outcome, Scene, find_scene, find_scenes, rehearse
 from cvpire.reports.target import Target
 from cvpire.runs import DEFAULT_RUN, find_run
-from cvpire.weights.store import (
-    file_sha256,
-)
+from cvpire.weights.store import file_sha256
 
 
 def _parser() -> argparse.ArgumentParser:

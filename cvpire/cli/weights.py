@@ -10,21 +10,13 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from cvpire.classifiers.registry import (
-    CLASSIFIERS,
-    DownloadedWeights,
-    WeightsSource,
-)
+from cvpire.classifiers.registry import CLASSIFIERS
+from cvpire.classifiers.sources import DownloadedWeights, WeightsSource
 from cvpire.cli.terminal import Parser, advance, progress_bar, tell
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.metrics.aesthetics import NIMA_WEIGHTS
-from cvpire.weights.store import (
-    DownloadProgress,
-    WeightsFile,
-    download_weights,
-    find_weights,
-    import_weights,
-)
+from cvpire.weights.download import DownloadProgress, download_weights
+from cvpire.weights.store import WeightsFile, find_weights, import_weights
 
 
 def _parser() -> argparse.ArgumentParser:

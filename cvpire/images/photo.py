@@ -7,7 +7,6 @@ Its transparency, if any, is kept beside it: uint8, shape (H, W), 0 clear to 255
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import secrets
@@ -19,19 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvpire.errors import PhotoError
-
-_REASONS = {
-    errno.ENOENT: "there is no such file or folder, check the path",
-    errno.ENOTDIR: "there is no such file or folder, check the path",
-    errno.EISDIR: "a folder is at that path, choose a file's path",
-    errno.EACCES: "permission was denied, choose another place or change its permissions",
-    errno.EPERM: "permission was denied, choose another place or change its permissions",
-    errno.EROFS: "that disk can only be read, choose another place",
-    errno.ENOSPC: "the disk is full, free some space and try again",
-    errno.EDQUOT: "the disk is full, free some space and try again",
-    errno.ENAMETOOLONG: "its name or path is too long, give it a shorter one",
-}
+from cvpire.errors import PhotoError, reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +130,3 @@ def _to_image(photo: Photo) -> Image.Image:
     if photo.alpha is None:
         return Image.fromarray(photo.pixels)
     return Image.fromarray(np.dstack([photo.pixels, photo.alpha]))
-
-
-def reason(error: OSError) -> str:
-    """What went wrong and what to do, without the path, which may tell more than a user wants."""
-    other = f"the system says '{error.strerror or error}', try another place"
-    return _REASONS.get(error.errno or 0, other)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
-from cvpire.errors import OutOfMemoryError, PhotoError
+from cvpire.errors import OutOfMemoryError, PhotoError, reason
 from cvpire.images.decoding.bmp import decode_bmp
 from cvpire.images.decoding.color_encoding import encoded_to_srgb, is_srgb
 from cvpire.images.decoding.decoded import Decoded
@@ -39,7 +39,7 @@ from cvpire.images.decoding.profiles import (
 from cvpire.images.decoding.tiff.decoding import decode_tiff
 from cvpire.images.decoding.webp import decode_webp
 from cvpire.images.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, damaged
-from cvpire.images.photo import Photo, reason
+from cvpire.images.photo import Photo
 
 Decoder = Callable[[str, bytes, int], Decoded]
 """From a file's name, content and largest number of pixels to what it holds."""

@@ -22,15 +22,8 @@ from torch import nn
 
 from cvpire import data
 from cvpire.errors import CvpireError, SettingsError, WeightsError
-from cvpire.weights.store import (
-    DownloadProgress,
-    FileState,
-    WeightsFile,
-    download_weights,
-    file_state,
-    find_weights,
-    weights_dir,
-)
+from cvpire.weights.download import DownloadProgress, download_weights
+from cvpire.weights.store import FileState, WeightsFile, file_state, find_weights, weights_dir
 
 AUTO = "auto"
 NIMA = "nima"

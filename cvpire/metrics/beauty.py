@@ -16,8 +16,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
-from cvpire.classifiers.registry import Classifier, EmbeddedWeights, load_classifier
+from cvpire.classifiers.registry import load_classifier
+from cvpire.classifiers.sources import EmbeddedWeights
 from cvpire.errors import WeightsError
 from cvpire.images.views import resize
 from cvpire.weights.checkpoints import load_strictly, read_state_dict

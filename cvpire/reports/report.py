@@ -14,7 +14,7 @@ from typing import Any
 
 import cvpire
 from cvpire import __version__
-from cvpire.classifiers.registry import Prediction
+from cvpire.classifiers.classifier import Prediction
 from cvpire.images.transparency import BACKGROUNDS
 from cvpire.metrics.blotches import Blotch
 from cvpire.metrics.difference import Difference

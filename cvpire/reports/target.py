@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from cvpire.classifiers.registry import Classifier, find_spec
-from cvpire.errors import SettingsError
-from cvpire.images.photo import reason
+from cvpire.classifiers.classifier import Classifier
+from cvpire.classifiers.registry import find_spec
+from cvpire.errors import SettingsError, reason
 from cvpire.images.views import VIEWS
 from cvpire.reports.report import Report
 from cvpire.runs import Run, find_run

@@ -20,90 +20,38 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from cvpire.attacks.base import (
-    SAFETY_MARGIN,
-    AttackResult,
-    AttackStep,
-    StepCallback,
-    check_inputs,
-    in_levels,
-)
+from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, AttackStep, StepCallback, check_inputs
 from cvpire.attacks.conditions import Condition
 from cvpire.attacks.faint_change.least_scale import least_scale
+from cvpire.attacks.faint_change.looks import TOGETHER, logits_of
+from cvpire.attacks.faint_change.pace import Pace
 from cvpire.attacks.faint_change.sensitivity import ContrastCost
-from cvpire.edits.differentiable import EDITS, random_edit, rounded
+from cvpire.attacks.faint_change.settings import (
+    LOOK_PRECISION,
+    MOST_LOOKS,
+    MOST_TRIALS,
+    TRIAL_PRECISION,
+    FaintSettings,
+    most_steps,
+)
+from cvpire.attacks.faint_change.sights import Sights
+from cvpire.edits.differentiable import random_edit
 from cvpire.edits.posting import Edit
 from cvpire.edits.trials import draw_trials, trial_size
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image, to_photo
-from cvpire.images.transparency import BACKGROUNDS, composite_images, seen_images
-from cvpire.images.views import RESIZED_SIDE
-
-# A larger photo is searched at about so many pixels.
-_WORK_PIXELS = 360_000
 
 # The most of the running gradient that a step keeps; until then it is the mean of all gradients.
 _MEMORY = 0.95
 
-# The contrast follows slack by the mean of the last looks less their deviation, of which each step
-# keeps so much, and changes by no more than this factor a step.
-_KEPT, _MOST_FACTOR = 0.7, 1.2
-
-# The first change has a contrast within these limits.
-_FIRST_CONTRASTS = (0.2, 2.0)
-
-# A look that gained less than this share of the mean gain says nothing of what more would gain.
-_LEAST_SHARE = 0.25
-
-# So many images of the size that classifiers see are looked at together. More take no less time
-# each, and larger ones no more memory than these (a network holds 100 times its input).
-_TOGETHER = 4
-_PIXELS_TOGETHER = _TOGETHER * RESIZED_SIDE**2
-
 # How often a look at a photo that is searched small is that of a reader without antialiasing.
 _ALIASED = 0.1
-
-# Calls of the trials, and how near to the least contrast they go.
-_MOST_TRIALS, _TRIAL_PRECISION = 6, 1.05
-
-# Of a change that is only looked at as it is, which takes next to no time.
-_MOST_LOOKS, _LOOK_PRECISION = 16, 1.005
-
-
-@dataclass(frozen=True)
-class FaintSettings:
-    """What a change is to survive, and how hard to search.
-
-    Attributes:
-        edits: that it is to survive, one of `cvpire.edits.differentiable.EDITS`.
-        steps: of the search.
-        views: looks at the photo in a step. Three in each made no change fainter.
-        margin: slack, in logits, that each look is to have; one that has it counts no more.
-        reserve: slack, in logits, that the trials are to be passed by.
-        masking: see `cvpire.attacks.faint_change.sensitivity.ContrastCost`.
-        contrast: None for the least that passes; else the visible contrast to spend, without
-            trials (see `cvpire.attacks.faint_change.sensitivity.ContrastCost`).
-    """
-
-    edits: str
-    steps: int
-    views: int = 1
-    margin: float = 1.5
-    reserve: float = 0.15
-    masking: float = 0.25
-    contrast: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.edits not in EDITS:
-            raise ValueError(f"expected edits of {', '.join(EDITS)}, got {self.edits!r}")
 
 
 class Surrogate(NamedTuple):
@@ -172,7 +120,7 @@ def find_faint_change(
         one = slice(row, row + 1)
         present = condition.select(torch.tensor([row], device=images.device))
         opacity = None if alpha is None else alpha.expand(len(images), -1, -1, -1)[one]
-        sights = _Sights(images[one], epsilon_map[one], opacity, read)
+        sights = Sights(images[one], epsilon_map[one], opacity, read)
         every = row * sights.count + torch.arange(sights.count, device=images.device)
         beside = [Surrogate(s.differentiable, s.condition.select(every)) for s in surrogates]
         search = _Search(sights, model, to_size, present, beside, settings, seed)
@@ -194,101 +142,6 @@ def find_faint_change(
     return AttackResult(result, success, steps, stopped)
 
 
-def most_steps(settings: FaintSettings) -> int:
-    """The most steps that a search takes, calls of the trials included."""
-    if settings.contrast is not None:
-        return settings.steps
-    return settings.steps + (_MOST_LOOKS if settings.edits == "none" else _MOST_TRIALS)
-
-
-class _Sights:
-    """What is seen of one image as it changes, at the size that is searched at.
-
-    A sight is the image itself or, where it has transparency, the image on a background. Changes
-    are those that are *seen*, (1, 3, h, w) in [0, 1] units: a clear pixel must change by more.
-
-    Attributes:
-        clean: (1, 3, h, w) in [0, 1] each, without a change.
-        bound: (1, 1, h, w) in [0, 1], the most that is seen of a change.
-        count: of the sights.
-        scale: the width that is searched at, as a share of the image's.
-    """
-
-    def __init__(
-        self,
-        image: Tensor,
-        epsilon_map: Tensor,
-        alpha: Tensor | None,
-        read: Callable[[Tensor], Tensor] | None,
-    ) -> None:
-        self._image, self._epsilon_map, self._alpha, self._read = image, epsilon_map, alpha, read
-        clean, bound = [image], epsilon_map
-        if alpha is not None:
-            clean = [composite_images(image, alpha, background) for background in BACKGROUNDS]
-            bound = epsilon_map * alpha
-        self.clean, self.bound = [_shrink(sight) for sight in clean], _shrink(bound)
-        self.count = len(clean)
-        self.scale = self.bound.shape[-1] / image.shape[-1]
-        self._aliased: list[Tensor] | None = None
-        self._is_full_size = self.bound.shape[-2:] == image.shape[-2:]
-
-    def held(self, change: Tensor) -> Tensor:
-        """The change within its bound, at the size that is searched at."""
-        return torch.maximum(torch.minimum(change, self.bound), -self.bound)
-
-    def written(self, change: Tensor) -> Tensor:
-        """(1, 3, H, W): the changed image, by whole grey levels within its bound."""
-        changed = self._image.clone()
-        limit = in_levels(self._epsilon_map[0, 0])
-        most = limit.floor()
-        # A channel at a time, to hold little at once.
-        for channel, plane in enumerate(changed[0]):
-            wanted = self._full_size(change[:, channel : channel + 1])[0, 0] * 255.0
-            wanted = torch.maximum(torch.minimum(wanted, limit), -limit).round_()
-            wanted = torch.maximum(torch.minimum(wanted, most), -most)
-            plane.mul_(255.0).round_().add_(wanted).clamp_(0.0, 255.0).div_(255.0)
-        return changed
-
-    def _full_size(self, change: Tensor) -> Tensor:
-        """(1, C, H, W): what the image must change by, for so much to be seen."""
-        if not self._is_full_size:
-            size = self._image.shape[-2:]
-            change = F.interpolate(change, size, mode="bicubic", align_corners=False)
-        if self._alpha is None:
-            return change
-        return torch.where(self._alpha > 0.0, change / self._alpha.clamp_min(1.0 / 255.0), 0.0)
-
-    def aliased(self, change: Tensor) -> list[Tensor]:
-        """What a reader without antialiasing gets of the full sights, each so changed.
-
-        It takes a few pixels and passes over the others, which no smaller sight tells of.
-        """
-        size = (RESIZED_SIDE, RESIZED_SIDE)
-        if self._aliased is None:
-            mixed = [self._image]
-            if self._alpha is not None:
-                mixed = [composite_images(self._image, self._alpha, b) for b in BACKGROUNDS]
-            self._aliased = [F.interpolate(sight, size, mode="bilinear") for sight in mixed]
-        read = F.interpolate(change, size, mode="bilinear")
-        return [(sight + read).clamp(0.0, 1.0) for sight in self._aliased]
-
-    def of_file(self, changed: Tensor) -> Tensor:
-        """(sights, 3, H, W): all that is seen of the file of a changed image (1, 3, H, W)."""
-        return seen_images(changed, self._alpha) if self._read is None else self._read(changed)
-
-    def changed(self, change: Tensor) -> list[Tensor]:
-        """The sights, (1, 3, h, w) each, of the image so changed, with the change's gradient.
-
-        At a smaller size the file's rounding averages out, and its codec's blocks are too large.
-        """
-        if not self._is_full_size:
-            return [(sight + change).clamp(0.0, 1.0) for sight in self.clean]
-        image = (self._image + self._full_size(change)).clamp(0.0, 1.0)
-        if self._read is None and self._alpha is None:
-            return [rounded(image)]
-        return list(self.of_file(image).chunk(self.count))
-
-
 class _Search:
     """The search on one image, at the size it is searched at.
 
@@ -302,7 +155,7 @@ class _Search:
 
     def __init__(
         self,
-        sights: _Sights,
+        sights: Sights,
         model: Callable[[Tensor], Tensor],
         to_size: Callable[[Tensor], Tensor],
         condition: Condition,
@@ -323,7 +176,7 @@ class _Search:
         )
         self._gain = np.zeros((3, *sights.bound.shape[-2:]), np.float32)
         self._direction = torch.zeros_like(sights.clean[0])
-        self._pace: _Pace | None = None
+        self._pace: Pace | None = None
         self.best = torch.zeros_like(sights.clean[0])
         self.is_met = False
         self.slack = -math.inf
@@ -362,7 +215,7 @@ class _Search:
                 for _ in range(settings.views)
                 for view in self._edited(seen, change, settings.edits)
             ]
-            logits = _logits(differentiable, [self._to_size(view) for view in views])
+            logits = logits_of(differentiable, [self._to_size(view) for view in views])
             condition = self._condition.select(torch.zeros(len(logits), dtype=torch.int64))
             shortfalls = [condition.shortfall(logits, margin=settings.margin)]
             for other in self._surrogates:
@@ -384,7 +237,7 @@ class _Search:
         best = self._cost.best_change(self._gain)
         self._direction = torch.from_numpy(best)[None].to(gradient) / 255.0
         if self._pace is None:
-            self._pace = _Pace(float(slack.mean()), settings)
+            self._pace = Pace(float(slack.mean()), settings)
             gained = float((self._gain * best).sum()) / 255.0
             contrast = self._pace.first(float(shortfall.detach()), gained)
         else:
@@ -421,8 +274,8 @@ class _Search:
             surplus,
             contrast,
             min(self._pace.start - self._settings.reserve, -SAFETY_MARGIN),
-            precision=_LOOK_PRECISION if is_plain else _TRIAL_PRECISION,
-            most=_MOST_LOOKS if is_plain else _MOST_TRIALS,
+            precision=LOOK_PRECISION if is_plain else TRIAL_PRECISION,
+            most=MOST_LOOKS if is_plain else MOST_TRIALS,
         )
         self._keep(fallback if found is None else found)
         return is_stopped
@@ -453,83 +306,13 @@ class _Search:
         # A few at a time, to hold few images at once.
         with ThreadPoolExecutor(torch.get_num_threads()) as workers:
             return min(
-                self._least_slack(*workers.map(seen_after, tries[at : at + _TOGETHER]))
-                for at in range(0, len(tries), _TOGETHER)
+                self._least_slack(*workers.map(seen_after, tries[at : at + TOGETHER]))
+                for at in range(0, len(tries), TOGETHER)
             )
 
     def _least_slack(self, *images: Tensor) -> float:
         """The least, by the model, among images (n, 3, H, W) of any sizes."""
         with torch.no_grad():
-            logits = _logits(self._model, images)
+            logits = logits_of(self._model, images)
         condition = self._condition.select(torch.zeros(len(logits), dtype=torch.int64))
         return float(condition.slack(logits).min())
-
-
-def _logits(model: Callable[[Tensor], Tensor], images: Sequence[Tensor]) -> Tensor:
-    """The logits of images (n, 3, H, W) of any sizes, in their order.
-
-    Those of one size are given to the model together, as many as `_PIXELS_TOGETHER` allow.
-    """
-    alike: dict[torch.Size, list[int]] = {}
-    for place, image in enumerate(images):
-        alike.setdefault(image.shape, []).append(place)
-    logits: dict[int, Tensor] = {}
-    for shape, places in alike.items():
-        most = max(1, _PIXELS_TOGETHER // (shape[0] * shape[-2] * shape[-1]))
-        for at in range(0, len(places), most):
-            few = places[at : at + most]
-            found = model(torch.cat([images[place] for place in few]))
-            logits.update(zip(few, found.chunk(len(few)), strict=True))
-    return torch.cat([logits[place] for place in range(len(images))])
-
-
-class _Pace:
-    """How strong the next change is to be: slack grows about linearly with contrast.
-
-    Args:
-        start: mean slack of the clean photo, under edits.
-        settings: of the search.
-    """
-
-    def __init__(self, start: float, settings: FaintSettings) -> None:
-        self.start = start
-        self._settings = settings
-        self._mean: float | None = None
-        self._variance = 0.0
-
-    def first(self, shortfall: float, gained: float) -> float:
-        """The first contrast, by what a contrast of 1 gains of the shortfall."""
-        if self._settings.contrast is not None:
-            return self._settings.contrast / 4.0
-        least, most = _FIRST_CONTRASTS
-        return min(max(0.3 * shortfall / gained, least), most) if gained > 0.0 else least
-
-    def next(self, contrast: float, slack: Tensor) -> float:
-        """The contrast after one of which the looks had this slack."""
-        if self._settings.contrast is not None:
-            return min(contrast * _MOST_FACTOR, self._settings.contrast)
-        rates = ((slack - self.start) / contrast).double()
-        rates = rates[rates.isfinite()]
-        if len(rates) == 0:
-            return contrast
-        mean = float(rates.mean())
-        variance = float(rates.var()) if len(rates) > 1 else 0.0
-        if self._mean is None:
-            self._mean, self._variance = mean, variance
-        self._mean = _KEPT * self._mean + (1.0 - _KEPT) * mean
-        self._variance = _KEPT * self._variance + (1.0 - _KEPT) * variance
-        rate = max(self._mean - self._variance**0.5, _LEAST_SHARE * self._mean)
-        factor = math.inf
-        if rate > 0.0:
-            factor = max(self._settings.reserve - self.start, SAFETY_MARGIN) / (rate * contrast)
-        return contrast * min(max(factor, 1.0 / _MOST_FACTOR), _MOST_FACTOR)
-
-
-def _shrink(images: Tensor) -> Tensor:
-    """(1, C, H, W) at the size that is searched at: the same for small photos."""
-    height, width = images.shape[-2:]
-    scale = math.sqrt(_WORK_PIXELS / (height * width))
-    if scale >= 1.0:
-        return images
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    return F.interpolate(images, size, mode="bilinear", antialias=True)

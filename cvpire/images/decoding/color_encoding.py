@@ -13,18 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Values = NDArray[np.floating]
-ToLinear = Callable[[Values], Values]
+from cvpire.images.decoding.transfer import (
+    BT709_TRANSFERS,
+    HDR_TRANSFERS,
+    REFERENCE_WHITE,
+    TRANSFERS,
+    Hdr,
+    ToLinear,
+    Values,
+)
+
 XY = tuple[float, float]
 
-# cd/m2: diffuse white in HDR, and the peak of content that states none.
-REFERENCE_WHITE = 203.0
 DEFAULT_PEAK = 1000.0
 
 _D65: XY = (0.3127, 0.3290)
@@ -32,13 +37,6 @@ _ILLUMINANT_C: XY = (0.310, 0.316)
 
 # Rows that are converted at a time hold about so many pixels.
 _BAND_PIXELS = 1 << 19
-
-
-class Hdr(Enum):
-    """The systems of BT.2100."""
-
-    PQ = "PQ"
-    HLG = "HLG"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,47 +65,9 @@ class ColorEncoding:
 # --- transfer functions -------------------------------------------------------------------------
 
 
-def gamma(exponent: float) -> ToLinear:
-    """The transfer function of a pure power."""
-    return lambda values: np.maximum(values, 0.0) ** exponent
-
-
-def table(values: Values) -> ToLinear:
-    """The transfer function of a table: linear light at evenly spaced samples from 0 to 1."""
-    at = np.linspace(0.0, 1.0, len(values))
-    return lambda encoded: np.interp(encoded, at, values)
-
-
-def srgb_to_linear(values: Values) -> Values:
-    """sRGB's own (IEC 61966-2-1)."""
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-
 def _from_linear(linear: Values) -> Values:
     linear = np.clip(linear, 0.0, 1.0)
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1.0 / 2.4) - 0.055)
-
-
-def _smpte240(values: Values) -> Values:
-    return np.where(values < 0.0913, values / 4.0, ((values + 0.1115) / 1.1115) ** (1.0 / 0.45))
-
-
-def _smpte428(values: Values) -> Values:
-    return np.maximum(values, 0.0) ** 2.6 * (52.37 / 48.0)
-
-
-def _pq(values: Values) -> Values:
-    """SMPTE ST 2084, relative to diffuse white."""
-    power = np.maximum(values, 0.0) ** (32.0 / 2523.0)
-    light = np.maximum(power - 0.8359375, 0.0) / (18.8515625 - 18.6875 * power)
-    nits: Values = 10_000.0 * light ** (16384.0 / 2610.0)
-    return nits / REFERENCE_WHITE
-
-
-def _hlg(values: Values) -> Values:
-    """ARIB STD-B67 to scene light."""
-    a, b, c = 0.17883277, 0.28466892, 0.55991073
-    return np.where(values <= 0.5, values**2 / 3.0, (np.exp((values - c) / a) + b) / 12.0)
 
 
 # --- code points --------------------------------------------------------------------------------
@@ -126,27 +86,12 @@ _PRIMARIES: dict[int, tuple[str, XY, XY, XY, XY]] = {
     12: ("Display P3", (0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
     22: ("EBU 3213", (0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
 }
-_BT709_TRANSFERS = (1, 6, 11, 14, 15)
-# H.273, table 3. Absent: reserved, unspecified and logarithmic ones.
-_TRANSFERS: dict[int, ToLinear] = {
-    # BT.709 is a camera's curve; its displays have that of BT.1886.
-    **dict.fromkeys(_BT709_TRANSFERS, gamma(2.4)),
-    4: gamma(2.2),
-    5: gamma(2.8),
-    7: _smpte240,
-    8: gamma(1.0),
-    13: srgb_to_linear,
-    16: _pq,
-    17: _smpte428,
-    18: _hlg,
-}
 _UNSPECIFIED = 2
 # Unspecified, logarithmic, and BT.1361's.
 _OTHER_TRANSFERS = (_UNSPECIFIED, 9, 10, 12)
-_HDR_TRANSFERS = {16: Hdr.PQ, 18: Hdr.HLG}
 _SRGB_TRANSFER = 13
 _TRANSFER_NAMES = {
-    **dict.fromkeys(_BT709_TRANSFERS, "gamma 2.4"),
+    **dict.fromkeys(BT709_TRANSFERS, "gamma 2.4"),
     4: "gamma 2.2",
     5: "gamma 2.8",
     7: "SMPTE 240M",
@@ -162,7 +107,7 @@ def is_primaries(code: int) -> bool:
 
 def is_transfer(code: int) -> bool:
     """Whether H.273 gives this code point of TransferCharacteristics a meaning."""
-    return code in _TRANSFERS or code in _OTHER_TRANSFERS
+    return code in TRANSFERS or code in _OTHER_TRANSFERS
 
 
 def from_cicp(
@@ -182,17 +127,17 @@ def from_cicp(
         if 0 in (primaries, transfer):  # reserved: the file says nothing that makes sense
             return None
         primaries = primaries if primaries in _PRIMARIES else 1
-        is_known = transfer in _TRANSFERS and transfer not in _BT709_TRANSFERS
+        is_known = transfer in TRANSFERS and transfer not in BT709_TRANSFERS
         transfer = transfer if is_known else _SRGB_TRANSFER
-    if primaries not in _PRIMARIES or transfer not in _TRANSFERS:
+    if primaries not in _PRIMARIES or transfer not in TRANSFERS:
         return None
     name, red, green, blue, white = _PRIMARIES[primaries]
-    hdr = _HDR_TRANSFERS.get(transfer)
+    hdr = HDR_TRANSFERS.get(transfer)
     if hdr is not None:
         name = f"HDR ({hdr.value}, {name})"
     elif transfer != _SRGB_TRANSFER:
         name = f"{name} ({_TRANSFER_NAMES[transfer]})"
-    return ColorEncoding(name, red, green, blue, white, _TRANSFERS[transfer], hdr, peak)
+    return ColorEncoding(name, red, green, blue, white, TRANSFERS[transfer], hdr, peak)
 
 
 def srgb_primaries(name: str, to_linear: ToLinear) -> ColorEncoding:

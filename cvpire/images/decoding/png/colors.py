@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 
-from cvpire.images.decoding import color_encoding
+from cvpire.images.decoding import color_encoding, transfer
 from cvpire.images.decoding.color_encoding import ColorEncoding
 
 # A colour profile unpacks to no more; the largest in use, of presses, have some 3 MB.
@@ -69,7 +69,7 @@ def _by_gamma(extras: Mapping[bytes, bytes]) -> ColorEncoding | None:
     value = int.from_bytes(content, "big") / 100_000
     if len(content) != 4 or not 0.0 < value <= 100.0:
         return None
-    to_linear = color_encoding.gamma(1.0 / value)
+    to_linear = transfer.gamma(1.0 / value)
     name = f"gamma {1.0 / value:.3g}"
     if len(chromaticities) != 32:
         is_usual = abs(value / _USUAL_GAMMA - 1.0) <= _GAMMA_TOLERANCE

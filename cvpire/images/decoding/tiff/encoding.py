@@ -10,16 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.decoding.color_encoding import (
-    XY,
-    ColorEncoding,
-    Values,
-    is_possible,
-    srgb_to_linear,
-    table,
-)
+from cvpire.images.decoding.color_encoding import XY, ColorEncoding, is_possible
 from cvpire.images.decoding.tiff.ranges import bands
 from cvpire.images.decoding.tiff.tags import DamagedError, Directory
+from cvpire.images.decoding.transfer import Values, srgb_to_linear, table
 
 NAME = "TIFF's colour tags"
 IGNORED = "Its colour tags are damaged and were ignored."

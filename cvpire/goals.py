@@ -1,0 +1,57 @@
+"""What a run is to reach: a condition, made for the labels of photos and a classifier's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from cvpire.attacks.conditions import Condition, OutOfTop
+from cvpire.attacks.group_conditions import GroupBelow, GroupOutOfTop
+from cvpire.classifiers.labels import Labels
+from cvpire.errors import SettingsError
+
+ConditionMaker = Callable[[Tensor, Labels], Condition]
+
+
+def out_of_top(k: int, share: float = 1.0) -> ConditionMaker:
+    def make(labels: Tensor, classes: Labels) -> Condition:
+        _expect_classes(classes, k)
+        return OutOfTop(labels, k, share)
+
+    return make
+
+
+def _expect_classes(classes: Labels, k: int) -> None:
+    if len(classes.names) <= k:
+        raise SettingsError(
+            f"the classifier has {len(classes.names)} classes, and {k} others are to be above one: "
+            "choose a run on the first guess, or another classifier."
+        )
+
+
+def group_out_of_top(k: int, below: float = 1.0) -> ConditionMaker:
+    """No class of the group among the first k, and less than this share of probability for all."""
+
+    def make(labels: Tensor, classes: Labels) -> Condition:
+        _expect_classes(classes, k)
+        if not classes.groups:
+            raise SettingsError(
+                f"the classes of {classes.taxonomy} have no groups: choose a run without groups, "
+                "or a classifier of Places365's scenes."
+            )
+        names = sorted(set(classes.groups))
+        groups = torch.tensor([names.index(group) for group in classes.groups])
+        condition = GroupOutOfTop(labels, groups, k)
+        return condition if below >= 1.0 else condition & GroupBelow(labels, groups, below)
+
+    return make
+
+
+TOP1, TOP1_50, TOP5 = out_of_top(1), out_of_top(1, share=0.5), out_of_top(5)
+
+
+# By what a classifier is judged where no run is known, or where a run asks for groups of classes
+# and its own have none.
+OUT_OF_FIRST_FIVE: ConditionMaker = TOP5
