@@ -3,7 +3,7 @@
 # The Python that makes .venv. Empty: the first of python3.11, python3.12, python3.13 and python3
 # that runs and has one of these versions.
 PYTHON ?=
-# Arguments for pytest: make test PYTEST_ARGS="tests/test_color.py -x"
+# Arguments for pytest: make test PYTEST_ARGS="tests/color/test_ciede2000.py -x"
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help

@@ -1,7 +1,7 @@
 """A fuzz of `read_photo`: files damaged at random, read in child processes with limits.
 
 `python tests/fuzz.py` reads 2,000 files made of each good file; `make fuzz` calls it, and
-`tests/test_fuzz.py` a slice of it. What is looked for: a crash, an exception other than
+`tests/images/test_fuzz.py` a slice of it. What is looked for: a crash, an exception other than
 `PhotoError`, more than 10 s, more than 1 GB, a line on standard error. A finding names the good
 file and the number from which its damage is made again.
 """

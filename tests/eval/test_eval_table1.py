@@ -38,7 +38,7 @@ from eval.records import Record, RecordStore
 from eval.table1 import Table1Options, measure_table1
 
 CLASSES = 60
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 PAPER_RUNS = ["Top1-L1", "Top1-L1-50", "Top1-noL1", "Top5-L1", "Top5-noL1"]
 
 

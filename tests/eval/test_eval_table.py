@@ -15,7 +15,7 @@ from eval.paper import PAPER_TABLE1
 from eval.records import Record, Score
 from eval.table import Summary, make_rows, markdown, to_csv
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 SUMMARY = Summary(
     folder="photos",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cvpire.color.variance import color_variance, epsilon_map, threshold_map
 from eval.ways import by_double_loop
 
-REFERENCE = Path(__file__).parent / "data" / "color_variance.npz"
+REFERENCE = Path(__file__).parents[1] / "data" / "color_variance.npz"
 
 
 def as_images(*photos: NDArray[np.uint8]) -> torch.Tensor:

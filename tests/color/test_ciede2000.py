@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cvpire.color.ciede2000 import ciede2000, small_change_terms, srgb_to_lab
 
-PAIRS = Path(__file__).parent / "data" / "ciede2000_sharma_pairs.csv"
+PAIRS = Path(__file__).parents[1] / "data" / "ciede2000_sharma_pairs.csv"
 
 
 def as_image(colors: Tensor) -> Tensor:

@@ -806,7 +806,7 @@ def test_decoders_print_nothing(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     assert done.stderr == ""
     assert json.loads(done.stdout)[str(tmp_path / "long.png")] == 30

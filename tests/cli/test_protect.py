@@ -316,7 +316,7 @@ def test_as_a_command() -> None:
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     assert done.stdout.startswith("cvpire ")
 

@@ -8,7 +8,6 @@ from typing import NoReturn
 import numpy as np
 import pytest
 from PIL import Image
-from test_threshold import REFERENCE
 
 from eval.errors import EvaluationError
 from eval.speed import (
@@ -24,6 +23,8 @@ from eval.speed import (
     speed_table,
 )
 from eval.ways import WAYS, Way
+
+REFERENCE = Path(__file__).parents[2] / "data" / "color_variance.npz"
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)

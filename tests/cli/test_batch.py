@@ -27,7 +27,7 @@ from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.images.suffixes import PHOTO_SUFFIXES, is_photo_name
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GOOD = encode_png(Photo(textured_pixels(48, 48)))
 FLAT = encode_png(Photo(np.full((20, 20, 3), 7, np.uint8)))
 

@@ -433,7 +433,7 @@ def test_a_killed_process_leaves_a_part_to_resume(host: Host, home: Path) -> Non
         f"download_weights({wanted!r})"
     )
     part = home / f"{NAME}.part"
-    with subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[1]) as process:
+    with subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2]) as process:
         deadline = time.monotonic() + 120
         while not part.exists() or part.stat().st_size < HALF:
             assert time.monotonic() < deadline and process.poll() is None

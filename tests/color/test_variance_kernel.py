@@ -20,7 +20,7 @@ from cvpire.color.variance_kernel import Plane, squared_differences
 
 Colors = NDArray[np.float64]
 
-PAIRS = Path(__file__).parent / "data" / "ciede2000_sharma_pairs.csv"
+PAIRS = Path(__file__).parents[1] / "data" / "ciede2000_sharma_pairs.csv"
 TOLERANCE = 1e-4
 
 
