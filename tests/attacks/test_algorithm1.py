@@ -6,36 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import textured_pixels
+from attack_helpers import TwoClasses, grid_images, levels
 from torch import Tensor, nn
 
 from cvpire.attacks.algorithm1 import perturb
 from cvpire.attacks.base import AttackStep
 from cvpire.attacks.conditions import OutOfTop
 from cvpire.color.variance import epsilon_map, threshold_map
-
-
-class TwoClasses(nn.Module):
-    """logits = (0, w . x - b): the label is 1 while w . x > b, and the best change is along -w."""
-
-    def __init__(self, weight: Tensor, offset: Tensor) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(weight)
-        self.offset = offset
-
-    def forward(self, images: Tensor) -> Tensor:
-        score = (images * self.weight).sum(dim=(1, 2, 3)) - self.offset[: len(images)]
-        return torch.stack((torch.zeros_like(score), score), dim=1)
-
-
-def grid_images(count: int = 3, height: int = 24, width: int = 20) -> Tensor:
-    photos = [torch.from_numpy(textured_pixels(height, width, seed)) for seed in range(count)]
-    return torch.stack(photos).permute(0, 3, 1, 2).float() / 255.0
-
-
-def levels(images: Tensor) -> Tensor:
-    return (images * 255.0).round()
-
 
 SETTINGS: dict[str, Any] = {"learning_rate": 0.25 / 255, "l1_weight": 0.0, "max_steps": 60}
 

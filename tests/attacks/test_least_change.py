@@ -8,45 +8,20 @@ from typing import Any
 
 import pytest
 import torch
+from attack_helpers import TwoClasses, grid_images, levels
 from conftest import textured_pixels
-from test_algorithm1 import TwoClasses, grid_images, levels
+from least_change_helpers import LABEL, linear_model, search_one, visibility
 from torch import Tensor
 
-from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, AttackStep, StepCallback
+from cvpire.attacks.base import SAFETY_MARGIN, AttackStep, StepCallback
 from cvpire.attacks.conditions import OutOfTop
 from cvpire.attacks.least_change.search import find_least_change
 from cvpire.color.variance import epsilon_map, threshold_map
-from cvpire.metrics.difference import delta_e_map, ssim
-
-LABEL = torch.ones(1, dtype=torch.int64)
-
-
-def linear_model(images: Tensor, distance: float, seed: int = 7) -> TwoClasses:
-    """A model that `distance` of score separates from each image's other class."""
-    weight = torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(seed))
-    score = (images * weight).sum(dim=(1, 2, 3))
-    return TwoClasses(weight, score - distance)
+from cvpire.metrics.difference import delta_e_map
 
 
 def stop_at(last: int) -> StepCallback:
     return lambda step: step.step == last
-
-
-def biased(model: TwoClasses, error: float) -> Callable[[Tensor], Tensor]:
-    return lambda pixels: model(pixels) + torch.tensor([0.0, error])
-
-
-def search_one(model: Callable[[Tensor], Tensor], **options: Any) -> AttackResult:
-    """The search on one image within a bound of three levels."""
-    images, bound = grid_images(1, 40, 36), torch.full((1, 1, 40, 36), 3 / 255)
-    return find_least_change(model, images, bound, OutOfTop(LABEL), max_steps=20, **options)
-
-
-def visibility(original: Tensor, changed: Tensor) -> float:
-    first, second = (
-        levels(images[0]).permute(1, 2, 0).to(torch.uint8).numpy() for images in (original, changed)
-    )
-    return float(delta_e_map(first, second).mean()) / 0.026 + (1.0 - ssim(first, second)) / 1.5e-4
 
 
 def test_a_linear_goal_is_met_by_next_to_the_least_visible_change() -> None:
@@ -213,69 +188,6 @@ def test_images_do_not_depend_on_their_batch() -> None:
         one = slice(index, index + 1)
         alone = find_least_change(model, images[one], bound[one], OutOfTop(labels[one]), **settings)
         assert torch.equal(alone.images[0], together.images[index])
-
-
-def test_the_model_decides_and_not_its_fast_form() -> None:
-    """Gradients of a form whose logits are off by more than the margin."""
-    model = linear_model(grid_images(1, 40, 36), 0.8)
-    for error in (-0.05, 0.05):
-        result = search_one(model, refinements=20, differentiable=biased(model, error))
-        slack = float(OutOfTop(LABEL).slack(model(result.images).detach()))
-        assert bool(result.success[0])
-        assert SAFETY_MARGIN < slack < 0.03
-
-
-@pytest.mark.parametrize("honest", [3, 6, 9])
-def test_a_fast_form_that_turns_wrong_is_found_out(honest: int) -> None:
-    """It is believed after it proved right, and then calls everything a success."""
-    model = linear_model(grid_images(1, 40, 36), 0.8)
-    calls = 0
-
-    def turning(pixels: Tensor) -> Tensor:
-        nonlocal calls
-        calls += 1
-        logits: Tensor = model(pixels)
-        return logits - torch.tensor([0.0, 0.5 if calls > honest else 0.0])
-
-    result = search_one(model, refinements=8, differentiable=turning)
-    assert bool(result.success[0])
-    assert float(OutOfTop(LABEL).slack(model(result.images).detach())) > SAFETY_MARGIN
-
-
-def test_where_the_fast_form_is_wrong_only_at_the_border_little_is_lost() -> None:
-    """The cheapest change it is believed about fails in the end, those before it do not."""
-    model = linear_model(grid_images(1, 40, 36), 0.8)
-
-    def blind_at_the_border(pixels: Tensor) -> Tensor:
-        logits: Tensor = model(pixels)
-        slack = OutOfTop(LABEL).slack(logits.detach())
-        return logits + torch.stack((0.0 * slack, -0.1 * (slack.abs() < 0.05)), dim=1)
-
-    images = grid_images(1, 40, 36)
-    honest = search_one(model, refinements=20)
-    result = search_one(model, refinements=20, differentiable=blind_at_the_border)
-    assert bool(result.success[0])
-    assert float(OutOfTop(LABEL).slack(model(result.images).detach())) > SAFETY_MARGIN
-    least, found = (visibility(images, found.images) for found in (honest, result))
-    assert least < found < 1.25 * least
-
-
-def test_a_fast_form_that_is_right_spares_the_model() -> None:
-    model = linear_model(grid_images(1, 40, 36), 0.8)
-    asked = 0
-
-    def counted(pixels: Tensor) -> Tensor:
-        nonlocal asked
-        asked += 1
-        logits: Tensor = model(pixels)
-        return logits
-
-    result = search_one(counted, refinements=20, differentiable=model)
-    assert bool(result.success[0])
-    assert int(result.steps[0]) > 15
-    assert asked <= 5
-    # What it finds is what the model would have, asked each time.
-    assert torch.equal(result.images, search_one(model, refinements=20).images)
 
 
 @pytest.mark.parametrize(

@@ -5,56 +5,37 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import textured_pixels
+from faint_change_helpers import (
+    LABEL_0,
+    PLAIN,
+    QUICK,
+    Model,
+    bound,
+    find,
+    image,
+    is_met,
+    red_or_not,
+)
 from torch import Tensor
 
-from cvpire.attacks.base import AttackResult, AttackStep
-from cvpire.attacks.conditions import OutOfTop
+from cvpire.attacks.base import AttackStep
 from cvpire.attacks.faint_change import search as faint_change
-from cvpire.attacks.faint_change.looks import logits_of
-from cvpire.attacks.faint_change.search import Surrogate, find_faint_change
+from cvpire.attacks.faint_change.search import Surrogate
 from cvpire.attacks.faint_change.sensitivity import ContrastCost
 from cvpire.attacks.faint_change.settings import FaintSettings, most_steps
 from cvpire.attacks.faint_change.sights import Sights
-from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.edits.differentiable import random_edit
 from cvpire.images.encoders import encode_jpeg
 from cvpire.images.reading import read_written
 from cvpire.images.tensors import straight_through, to_image, to_photo
 from cvpire.images.transparency import seen_images
 from cvpire.runs import RUNS
-
-PLAIN = FaintSettings("none", steps=4, views=1, reserve=0.0)
-QUICK = FaintSettings("posting", steps=8, margin=1.0, reserve=0.3)
-LABEL_0 = OutOfTop(torch.tensor([0]))
-
-Model = Callable[[Tensor], Tensor]
-
-
-def image(height: int = 48, width: int = 64, seed: int = 1) -> Tensor:
-    pixels = torch.from_numpy(textured_pixels(height, width, seed=seed).copy())
-    return pixels.permute(2, 0, 1)[None].float() / 255.0
-
-
-def bound(images: Tensor, levels: float = 48.0) -> Tensor:
-    return epsilon_map(threshold_map(images), levels / 255.0)
-
-
-def red_or_not(images: Tensor) -> Model:
-    """Class 0 as long as the photo is as red as it was: changes fine and coarse alike count."""
-    start = float(images[:, 0].mean()) - 0.004
-
-    def logits(views: Tensor) -> Tensor:
-        red = 400.0 * (views[:, 0].mean(dim=(-2, -1)) - start)
-        return torch.stack((red, torch.zeros_like(red)), dim=1)
-
-    return logits
 
 
 def pale_or_not(images: Tensor) -> Model:
@@ -66,19 +47,6 @@ def pale_or_not(images: Tensor) -> Model:
         return torch.stack((pale, torch.zeros_like(pale)), dim=1)
 
     return logits
-
-
-def find(
-    model: Model, images: Tensor, settings: FaintSettings = QUICK, **options: object
-) -> AttackResult:
-    """The search within the usual bound, by seed 0 unless another is given."""
-    given: dict[str, object] = {"seed": 0, **options}
-    condition = OutOfTop(torch.zeros(len(images), dtype=torch.int64))
-    return find_faint_change(model, images, bound(images), condition, settings, **given)  # type: ignore[arg-type]
-
-
-def is_met(model: Model, images: Tensor) -> bool:
-    return bool(LABEL_0.is_met(model(images)).all())
 
 
 def contrast(images: Tensor, changed: Tensor) -> float:
@@ -166,62 +134,6 @@ def test_a_given_contrast_is_spent_without_trials() -> None:
     assert search.step == settings.steps == most_steps(settings)
     cost = ContrastCost([(255.0 * images[0]).numpy()], (255.0 * wide[0, 0]).numpy())
     assert cost.contrast((255.0 * search.best[0]).numpy()) == pytest.approx(3.0, rel=1e-3)
-
-
-def test_images_of_one_size_are_looked_at_together_and_answered_in_their_order() -> None:
-    calls: list[tuple[int, ...]] = []
-
-    def model(images: Tensor) -> Tensor:
-        calls.append(tuple(images.shape))
-        return images.mean(dim=(2, 3))
-
-    sizes = [(20, 30), (40, 30), (20, 30), (40, 30), (20, 30)]
-    images = [torch.full((1, 3, *size), float(at)) for at, size in enumerate(sizes)]
-    assert logits_of(model, images)[:, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
-    assert calls == [(3, 3, 20, 30), (2, 3, 40, 30)]
-
-
-@pytest.mark.parametrize(("side", "most"), [(256, 4), (512, 1), (1024, 1)])
-def test_no_more_pixels_are_looked_at_together_than_a_network_has_memory_for(
-    side: int, most: int
-) -> None:
-    together: list[int] = []
-
-    def model(images: Tensor) -> Tensor:
-        together.append(len(images))
-        return images.mean(dim=(2, 3))
-
-    logits_of(model, 5 * [torch.zeros(1, 3, side, side)])
-    assert sum(together) == 5
-    assert max(together) == most
-
-
-def test_a_large_photo_is_searched_small_and_changed_in_full() -> None:
-    images = image(900, 1200)
-    seen: list[int] = []
-    model = red_or_not(images)
-
-    def watched(views: Tensor) -> Tensor:
-        seen.append(views.shape[-2] * views.shape[-1])
-        return model(views)
-
-    result = find(model, images, replace(PLAIN, steps=2), differentiable=watched)
-    assert seen and max(seen) <= 365_000
-    assert bool(result.success[0]) and is_met(model, result.images)
-    assert result.images.shape == images.shape
-    assert bool(((result.images - images).abs() <= bound(images) + 1e-6).all())
-
-
-def test_images_of_a_batch_are_each_searched_alone() -> None:
-    images = torch.cat((image(seed=1), image(seed=2)))
-    model = red_or_not(images[:1])
-    both = find(model, images, PLAIN)
-    for row in range(2):
-        one = slice(row, row + 1)
-        alone = find(model, images[one], PLAIN)
-        assert torch.equal(both.images[one], alone.images)
-        assert torch.equal(both.steps[one], alone.steps)
-        assert torch.equal(both.success[one], alone.success)
 
 
 def test_what_is_seen_of_transparency_meets_it_on_each_background() -> None:
@@ -343,11 +255,3 @@ def test_edits_that_nobody_knows_are_refused() -> None:
         ValueError, match="expected edits of none, codecs and sizes, posting, got 'rain'"
     ):
         FaintSettings("rain", steps=1)
-
-
-def test_images_and_bounds_of_another_kind_are_refused() -> None:
-    images = image()
-    with pytest.raises(ValueError, match="expected"):
-        find_faint_change(
-            red_or_not(images), images, bound(images)[..., 1:], LABEL_0, QUICK, seed=0
-        )
