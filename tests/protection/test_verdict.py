@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
-from test_protection import FLAT, photo_that_jpeg_moves
+from protection_helpers import FLAT, photo_that_jpeg_moves
 
 from cvpire.attacks.base import AttackStep
 from cvpire.classifiers import registry as classifiers
