@@ -1,104 +1,34 @@
-"""Downloads and imports, against a host on the loopback interface that misbehaves as told."""
+"""Downloads, against a host on the loopback interface that misbehaves as told."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import os
-import re
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import download_helpers
 import pytest
+from download_helpers import (
+    BODY,
+    HALF,
+    NAME,
+    Behaviour,
+    Handler,
+    Host,
+    names,
+    no_wait,
+    put,
+    serve,
+    stall,
+    status,
+    weights_file,
+)
 
 from cvpire.errors import WeightsError
-from cvpire.weights import fetch
-from cvpire.weights import store as weights
 from cvpire.weights.download import DownloadProgress, download_weights
-from cvpire.weights.store import WeightsFile, find_weights, import_weights, weights_dir
+from cvpire.weights.store import find_weights
 
-BODY = bytes(range(256)) * 4096  # 1 MiB
-NAME = "net.pth.tar"
-HALF = len(BODY) // 2
-
-Behaviour = Callable[["Handler"], None]
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Host
-
-    def do_GET(self) -> None:
-        self.server.requests.append((self.path, self.headers.get("Range")))
-        self.server.agents.append(self.headers["User-Agent"])
-        plan = self.server.plans.get(self.path, [status(404)])
-        try:
-            (plan.pop(0) if len(plan) > 1 else plan[0])(self)
-        except OSError:  # the client hung up
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def send(self, code: int, body: bytes, **headers: object) -> None:
-        self.send_response(code)
-        for key, value in headers.items():
-            self.send_header(key.replace("_", "-"), str(value))
-        self.end_headers()
-        self.wfile.write(body)
-        self.server.sent += len(body)
-
-
-class Host(ThreadingHTTPServer):
-    """What each path answers (the last behaviour for ever), what was asked, and bytes sent."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.plans: dict[str, list[Behaviour]] = {}
-        self.requests: list[tuple[str, str | None]] = []
-        self.agents: list[str] = []
-        self.sent = 0
-        self.closing = threading.Event()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        pass
-
-    def url(self, path: str = f"/{NAME}") -> str:
-        return f"http://127.0.0.1:{self.server_port}{path}"
-
-    def plan(self, *behaviours: Behaviour, path: str = f"/{NAME}") -> str:
-        self.plans[path] = list(behaviours)
-        return self.url(path)
-
-
-def serve(body: bytes = BODY, *, cut: int | None = None, ranges: bool = True) -> Behaviour:
-    """Send the body or the range asked for, hanging up after `cut` bytes."""
-
-    def behave(handler: Handler) -> None:
-        asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range") or "")
-        if asked is None or not ranges:
-            handler.send(200, body[:cut], Content_Length=len(body))
-            return
-        start = int(asked[1])
-        if start >= len(body):
-            handler.send(416, b"", Content_Range=f"bytes */{len(body)}")
-            return
-        rest = body[start:]
-        said = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        handler.send(206, rest[:cut], Content_Length=len(rest), Content_Range=said)
-
-    return behave
-
-
-def status(code: int, **headers: object) -> Behaviour:
-    return lambda handler: handler.send(code, b"no", **headers)
+home = download_helpers.home
+host = download_helpers.host
 
 
 def shifted(handler: Handler) -> None:
@@ -119,119 +49,6 @@ def endless(handler: Handler) -> None:
     while not handler.server.closing.is_set():
         handler.wfile.write(bytes(1 << 16))
         handler.server.sent += 1 << 16
-
-
-def stall(body: bytes) -> Behaviour:
-    """Send a piece of the file, then nothing."""
-
-    def behave(handler: Handler) -> None:
-        handler.send(200, body, Content_Length=len(BODY))
-        handler.server.closing.wait(20)
-
-    return behave
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("CVPIRE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("CVPIRE_WEIGHTS_MIRRORS", raising=False)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(weights, "_known_sha256", {})
-    return tmp_path / "home" / "weights"
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with Host() as host:
-        thread = threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield host
-        host.closing.set()
-        host.shutdown()
-        thread.join()
-
-
-def weights_file(*urls: str, body: bytes = BODY) -> WeightsFile:
-    return WeightsFile(NAME, urls, hashlib.sha256(body).hexdigest(), len(body))
-
-
-def put(path: Path, body: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(body)
-    return path
-
-
-def no_wait(seconds: float) -> None:
-    pass
-
-
-def names(folder: Path) -> set[str]:
-    """What lies in the folder, but for the lock, which stays."""
-    return {path.name for path in folder.iterdir()} - {f"{NAME}.lock"}
-
-
-# ---- where ----
-
-
-def test_weights_dir_follows_the_environment_and_creates_nothing(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert weights_dir() == home
-    monkeypatch.delenv("CVPIRE_HOME")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert weights_dir() == tmp_path / "cache" / "cvpire" / "weights"
-    monkeypatch.setenv("HOME", str(tmp_path / "me"))
-    for unusable in ("", "relative"):
-        monkeypatch.setenv("XDG_CACHE_HOME", unusable)
-        assert weights_dir() == tmp_path / "me" / ".cache" / "cvpire" / "weights"
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("filename", "sha256", "size"),
-    [
-        ("a/b", "0" * 64, 1),
-        ("..", "0" * 64, 1),
-        ("", "0" * 64, 1),
-        ("a", "A" * 64, 1),
-        ("a", "0" * 7, 1),
-        ("a", "0" * 64, 0),
-    ],
-)
-def test_a_weights_file_is_checked_at_the_door(filename: str, sha256: str, size: int) -> None:
-    with pytest.raises(ValueError, match="expected"):
-        WeightsFile(filename, (), sha256, size)
-
-
-def test_find_hashes_once_and_notices_a_change(
-    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    hashed: list[Path] = []
-    hashing = weights.file_sha256
-
-    def counting(path: Path) -> str:
-        hashed.append(path)
-        return hashing(path)
-
-    monkeypatch.setattr(weights, "file_sha256", counting)
-    wanted = weights_file()
-    assert find_weights(wanted) is None
-    assert caplog.text == ""  # nothing is wrong yet
-    path = put(home / NAME, BODY)
-    assert find_weights(wanted) == find_weights(wanted) == path
-    assert len(hashed) == 1
-    assert find_weights(weights_file(body=b"other")) is None
-
-    put(path, b"x" + BODY[1:])
-    later = path.stat().st_mtime_ns + 1_000_000
-    os.utime(path, ns=(later, later))
-    caplog.clear()
-    with caplog.at_level(logging.WARNING):
-        assert find_weights(wanted) is None
-    assert str(path) in caplog.text
-
-
-# ---- download ----
 
 
 def test_download_reports_each_piece_and_is_found(host: Host, home: Path) -> None:
@@ -389,151 +206,3 @@ def test_the_last_error_says_why_and_what_to_do(host: Host) -> None:
     assert "python -m cvpire weights import FILE" in message
     asked = [path for path, _ in host.requests]
     assert asked == ["/404", "/403", "/410", "/poor", "/poor", "/poor"]
-
-
-def test_no_redirection_leaves_http(host: Host, home: Path, tmp_path: Path) -> None:
-    secret = put(tmp_path / "secret", BODY)
-    url = host.plan(status(302, Location=secret.as_uri()))
-    with pytest.raises(WeightsError, match="not allowed"):
-        download_weights(weights_file(url), wait=no_wait)
-    with pytest.raises(WeightsError, match="http or https"):
-        download_weights(weights_file(secret.as_uri()))
-    ftp = host.plan(status(302, Location=f"ftp://127.0.0.1:{host.server_port}/x"))
-    with pytest.raises(WeightsError, match="unknown url type: ftp"):
-        download_weights(weights_file(ftp), wait=no_wait)
-    moved = host.plan(status(302, Location=host.plan(serve())), path="/moved")
-    assert download_weights(weights_file(moved)).read_bytes() == BODY
-
-
-class CancelError(OSError):
-    """An OSError, so that one taken for trouble with the disk or the net would show."""
-
-
-def test_a_callback_that_raises_cancels_and_the_part_stays(host: Host, home: Path) -> None:
-    def cancel(step: DownloadProgress) -> None:
-        if step.received > 100_000:
-            raise CancelError
-
-    wanted = weights_file(host.plan(serve()))
-    with pytest.raises(CancelError):
-        download_weights(wanted, progress=cancel)
-    kept = (home / f"{NAME}.part").stat().st_size
-    assert kept > 100_000
-    assert len(host.requests) == 1
-    assert download_weights(wanted).read_bytes() == BODY
-    assert host.requests[1][1] == f"bytes={kept}-"
-
-
-def test_a_killed_process_leaves_a_part_to_resume(host: Host, home: Path) -> None:
-    url = host.plan(stall(BODY[:HALF]), serve())
-    wanted = weights_file(url)
-    script = (
-        "from cvpire.weights.store import WeightsFile\n"
-        "from cvpire.weights.download import download_weights\n"
-        f"download_weights({wanted!r})"
-    )
-    part = home / f"{NAME}.part"
-    with subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2]) as process:
-        deadline = time.monotonic() + 120
-        while not part.exists() or part.stat().st_size < HALF:
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    assert not (home / NAME).exists()
-    assert download_weights(wanted).read_bytes() == BODY
-    assert host.requests[1][1] == f"bytes={HALF}-"
-    assert host.sent == len(BODY)
-
-
-def test_two_at_once_download_once(host: Host) -> None:
-    go = threading.Event()
-
-    def slow(handler: Handler) -> None:
-        handler.send(200, BODY[:HALF], Content_Length=len(BODY))
-        go.wait(10)
-        handler.wfile.write(BODY[HALF:])
-
-    wanted = weights_file(host.plan(slow))
-    first = threading.Thread(target=download_weights, args=(wanted,))
-    first.start()
-    while not host.requests:
-        time.sleep(0.005)
-    steps: list[DownloadProgress] = []
-
-    def waiting(step: DownloadProgress) -> None:
-        steps.append(step)
-        go.set()
-
-    path = download_weights(wanted, progress=waiting)
-    first.join()
-    assert path.read_bytes() == BODY
-    assert len(host.requests) == 1
-    assert {step.attempt for step in steps} == {0}
-
-
-def test_trouble_with_the_disk_is_not_taken_for_a_bad_host(host: Host, home: Path) -> None:
-    url = host.plan(serve())
-    put(home.parent, b"a file where the folder should be")
-    with pytest.raises(WeightsError, match="set CVPIRE_HOME"):
-        download_weights(weights_file(url))
-    assert host.requests == []
-    home.parent.unlink()
-    home.mkdir(parents=True)
-    (home / f"{NAME}.part").symlink_to("/dev/full")
-    with pytest.raises(WeightsError, match=r"No space left.*set CVPIRE_HOME"):
-        download_weights(weights_file(url))
-    assert len(host.requests) == 1
-
-
-def test_no_attempt_is_no_download() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        download_weights(weights_file(), attempts=0)
-
-
-def test_pieces_are_smaller_than_the_body() -> None:
-    assert len(BODY) > 4 * fetch.CHUNK_BYTES
-
-
-# ---- import ----
-
-
-def test_import_copies_the_right_file(home: Path, tmp_path: Path) -> None:
-    brought = put(tmp_path / "Downloads" / "other name", BODY)
-    path = import_weights(brought, weights_file())
-    assert path == home / NAME == find_weights(weights_file())
-    assert brought.read_bytes() == path.read_bytes() == BODY
-    assert import_weights(path, weights_file()) == path
-    assert names(home) == {NAME}
-
-
-@pytest.mark.parametrize("body", [BODY[:-1], b"", BODY * 2])
-def test_import_refuses_a_wrong_file(home: Path, tmp_path: Path, body: bytes) -> None:
-    put(home / NAME, BODY)
-    brought = put(tmp_path / "brought", body)
-    with pytest.raises(WeightsError, match=r"expected .*brought"):
-        import_weights(brought, weights_file("http://example.org/net"))
-    assert names(home) == {NAME}
-    assert (home / NAME).read_bytes() == BODY
-
-
-def test_import_needs_a_file(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "nothing"):
-        with pytest.raises(WeightsError, match="none at"):
-            import_weights(path, weights_file())
-
-
-def test_a_file_of_the_same_size_and_time_is_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "weights"
-    path.write_bytes(b"first")
-    status = path.stat()
-    assert weights.has_sha256(path, hashlib.sha256(b"first").hexdigest())
-    for content, how in ((b"other", "in place"), (b"third", "by another file")):
-        if how == "in place":
-            path.write_bytes(content)
-        else:
-            (tmp_path / "new").write_bytes(content)
-            (tmp_path / "new").replace(path)
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        assert path.stat().st_mtime_ns == status.st_mtime_ns
-        assert not weights.has_sha256(path, hashlib.sha256(b"first").hexdigest())
-        assert weights.has_sha256(path, hashlib.sha256(content).hexdigest())
