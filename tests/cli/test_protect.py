@@ -6,50 +6,21 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import protect_helpers
 import pytest
-import torch
-from conftest import MeanColorNetwork, mean_color_spec, needs_flip, textured_pixels
+from conftest import needs_flip, textured_pixels
+from protect_helpers import files, run
 
-from cvpire.classifiers import registry as classifiers
-from cvpire.classifiers.sources import EmbeddedWeights, PackagedWeights
 from cvpire.cli import main as command
 from cvpire.cli import protect as cli_protect
-from cvpire.cli import weights as cli_weights
-from cvpire.errors import WeightsError
-from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_photo
-from cvpire.weights.store import WeightsFile
 
-REAL_CLASSIFIERS = classifiers.CLASSIFIERS
-
-
-@pytest.fixture(autouse=True)
-def only_a_small_classifier(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    weights = tmp_path / "mean-color.pth"
-    torch.save(MeanColorNetwork().state_dict(), weights)
-    spec = mean_color_spec(weights=weights)
-    monkeypatch.setattr(classifiers, "CLASSIFIERS", {spec.name: spec})
-    monkeypatch.setenv("CVPIRE_HOME", str(tmp_path / "home"))
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "photo.png"
-    path.write_bytes(encode_png(Photo(textured_pixels())))
-    return path
-
-
-def run(*arguments: object) -> int:
-    return command.main([*map(str, arguments), "--classifier", "mean-color", "--view", "native"])
-
-
-def files(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+only_a_small_classifier = protect_helpers.only_a_small_classifier
+source = protect_helpers.source
 
 
 def test_a_photo_is_protected(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,84 +203,6 @@ def test_interrupted(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not files(source.parent / "out")
 
 
-def test_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["weights", "list"]) == 0
-    assert "nima: NIMA_InceptionV2_ava-b0c77c00.pth, 218 MB: not on this machine" in (
-        capsys.readouterr().out
-    )
-    wrong = tmp_path / "NIMA_InceptionV2_ava-b0c77c00.pth"
-    wrong.write_bytes(b"something else")
-    assert command.main(["weights", "import", str(wrong)]) == 2
-    assert "sha256" in capsys.readouterr().err
-    assert command.main(["weights", "import", str(tmp_path / "other.bin")]) == 2
-    assert "--name" in capsys.readouterr().err
-    assert command.main(["weights", "download", "vgg"]) == 2
-    assert "the known ones" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("name", "code", "line"),
-    [
-        (
-            "squeezenet-places365",
-            1,
-            "squeezenet-places365: No address of squeezenet_places365.safetensors is known, so it "
-            "cannot be downloaded: set CVPIRE_WEIGHTS_MIRRORS to the base url of a mirror, or "
-            "fetch it by other means and run `python -m cvpire weights import FILE`.",
-        ),
-        ("scenes", 0, "scenes: nothing to download, it comes along in "),
-        (
-            "in-a-package",
-            1,
-            "in-a-package: There is nothing to download. Run `pip install nobody`.",
-        ),
-        (
-            "damaged",
-            1,
-            "damaged: There is nothing to download. The file cvpire/data/none is ",
-        ),
-    ],
-)
-def test_weights_that_have_no_address_say_so(
-    name: str,
-    code: int,
-    line: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    packaged = PackagedWeights("nobody_s_package", "weights.pth", "0" * 64, "nobody")
-    specs = {
-        **REAL_CLASSIFIERS,
-        "in-a-package": replace(mean_color_spec("in-a-package"), weights=packaged),
-        "damaged": replace(mean_color_spec("damaged"), weights=EmbeddedWeights("none", "0" * 64)),
-    }
-    monkeypatch.setattr(cli_weights, "CLASSIFIERS", specs)
-    monkeypatch.delenv("CVPIRE_WEIGHTS_MIRRORS", raising=False)
-    assert command.main(["weights", "download", name]) == code
-    printed = capsys.readouterr()
-    assert printed.out.startswith(line)
-    assert printed.out.count("\n") == 1 and printed.err == ""
-
-
-def test_one_host_that_is_down_does_not_stop_the_next(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    def download(weights: WeightsFile, **_: object) -> Path:
-        if weights.filename.startswith("first"):
-            raise WeightsError("its host is down")
-        return tmp_path / weights.filename
-
-    both = {
-        name: WeightsFile(f"{name}.pth", ("http://127.0.0.1:9/",), "0" * 64, 1)
-        for name in ("first", "second")
-    }
-    monkeypatch.setattr(cli_weights, "_weights_files", lambda: both)
-    monkeypatch.setattr(cli_weights, "download_weights", download)
-    assert command.main(["weights", "download"]) == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == ["first: its host is down", f"second: {tmp_path / 'second.pth'}"]
-
-
 def test_as_a_command() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cvpire", "--version"],
@@ -319,50 +212,6 @@ def test_as_a_command() -> None:
         cwd=Path(__file__).parents[2],
     )
     assert done.stdout.startswith("cvpire ")
-
-
-def test_a_lossy_file_of_a_size_under_a_neutral_name(
-    source: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = source.parent / "out"
-    room = len(FileFormat("JPEG", 60).encode(read_photo(source)))
-    common = (source, "-o", out, "--run", "Top1-noL1", "--format", "jpeg", "--neutral-names")
-    assert run(*common, "--max-bytes", room, "--report") == 0
-    line = capsys.readouterr().out
-    assert line.startswith("photo.png: Protected: ")
-    assert re.search(r"[\d,]+ bytes as JPEG \d+: .*photo-1\.jpg", line)
-    assert files(out) == {"photo-1.jpg", "photo-1.json"}
-    data = (out / "photo-1.jpg").read_bytes()
-    assert len(data) <= room and data[:3] == b"\xff\xd8\xff"
-    assert json.loads((out / "photo-1.json").read_text())["file_bytes"] == len(data)
-    assert run(*common, "--quality", 80, "--overwrite") == 0
-    assert "as JPEG 80" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--quality", 80), "PNG loses nothing: it has neither quality nor size to choose"),
-        (("--format", "webp", "--quality", 0), "expected a quality of 1 to 100, got 0"),
-        (("--format", "jpeg", "--max-bytes", -1), "expected a size of 1 byte or more"),
-    ],
-)
-def test_formats_that_cannot_be_are_refused_at_once(
-    source: Path, capsys: pytest.CaptureFixture[str], options: tuple[object, ...], message: str
-) -> None:
-    out = source.parent / "out"
-    assert run(source, "-o", out, *options) == 2
-    assert message in capsys.readouterr().err
-    assert not out.exists()
-
-
-def test_a_size_that_nothing_fits_is_the_photos_own_error(
-    source: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = source.parent / "out"
-    assert run(source, "-o", out, "--format", "webp", "--max-bytes", 20) == 1
-    assert "does not fit into 20 bytes as WebP" in capsys.readouterr().out
-    assert files(out) == set()
 
 
 def test_a_reader_who_left_gets_no_traceback() -> None:
