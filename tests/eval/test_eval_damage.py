@@ -12,7 +12,7 @@ from conftest import textured_pixels
 from eval_helpers import protected_options, table_rows
 from PIL import Image
 from scipy.ndimage import gaussian_filter
-from test_eval_table1 import fake_classifier
+from table1_helpers import fake_classifier
 
 from cvpire.errors import PhotoError
 from cvpire.images.photo import Photo

@@ -16,7 +16,7 @@ import pytest
 from conftest import textured_pixels
 from eval_helpers import protected_options
 from PIL import Image
-from test_eval_table1 import arguments, measure, options, records_of, set_up, timeless
+from table1_helpers import arguments, measure, options, records_of, set_up, timeless
 
 from cvpire.classifiers.labels import Labels
 from cvpire.images.photo import Photo

@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import textured_pixels
 from eval_helpers import shrink_photos, table_rows, three_photos, without_looks
-from test_eval_table1 import fake_classifier
+from table1_helpers import fake_classifier
 from torch import Tensor, nn
 
 from cvpire.color.variance import threshold_map

@@ -14,7 +14,7 @@ from eval_helpers import protected_options, shrink_photos, table_rows, without_l
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from PIL import Image
-from test_eval_table1 import fake_classifier
+from table1_helpers import fake_classifier
 
 from cvpire.attacks.searches import FaintChange
 from cvpire.classifiers.classifier import classify

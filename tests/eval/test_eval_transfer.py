@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from conftest import mean_color_spec, textured_pixels
 from eval_helpers import protected_options
 from PIL import Image
-from test_eval_table1 import fake_classifier
+from table1_helpers import fake_classifier
 from torch import Tensor, nn
 
 from cvpire.attacks.searches import Algorithm1
