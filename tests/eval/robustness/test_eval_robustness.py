@@ -1,24 +1,24 @@
-"""The evaluation of what survives: what is asked, kept and counted."""
+"""The evaluation of what survives: what is asked and counted."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from eval_helpers import protected_options, shrink_photos, table_rows, without_looks
+import robustness_helpers
+from eval_helpers import shrink_photos, table_rows
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from PIL import Image
+from robustness_helpers import FEW, RUN, measure, rows
 from table1_helpers import fake_classifier
 
-from cvpire.attacks.searches import FaintChange
 from cvpire.classifiers.classifier import classify
-from cvpire.edits.posting import TRANSFORMATIONS, Transformation
+from cvpire.edits.posting import TRANSFORMATIONS
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
@@ -27,22 +27,13 @@ from eval import judge, robustness
 from eval.damage import DAMAGES
 from eval.errors import EvaluationError
 from eval.frontier import draw_frontier
-from eval.output import Measured
-from eval.progress import Progress
 from eval.records import RecordStore
-from eval.robustness import RobustnessOptions, measure_robustness
+from eval.robustness import RobustnessOptions
 from eval.robustness_rows import RobustnessRow
 from eval.seen import Seen
 from eval.yardsticks import JOD, SSIMULACRA2
 
-FEW = {name: TRANSFORMATIONS[name] for name in ("jpeg-75", "resize-720", "half")} | {
-    "black": Transformation("black", "all black", lambda p: Photo(np.zeros_like(p.pixels)))
-}
-
-RUN = replace(
-    RUNS["Posting"],
-    search=FaintChange(edits="posting", steps=4, views=1, margin=0.5),
-)
+options = robustness_helpers.options
 
 
 @pytest.fixture(autouse=True)
@@ -50,22 +41,6 @@ def _small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "load_classifier", fake_classifier)
     some = {name: FEW[name] for name in ("jpeg-75", "half")}
     monkeypatch.setattr(robustness, "EDITS", {"all": FEW, "codecs": some})
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> RobustnessOptions:
-    return RobustnessOptions(**vars(protected_options(tmp_path, RUN)))
-
-
-def measure(
-    options: RobustnessOptions, progress: Callable[[Progress], None] | None = None
-) -> Measured:
-    return measure_robustness(options, progress or (lambda step: None))
-
-
-def rows(text: str) -> dict[str, list[str]]:
-    lines = [line for line in text.splitlines() if line.startswith("| ")]
-    return {row[1]: row[2:-1] for row in ([c.strip() for c in line.split("|")] for line in lines)}
 
 
 def test_each_file_is_tried_beside_its_original(options: RobustnessOptions) -> None:
@@ -133,32 +108,6 @@ def test_a_yardstick_that_a_row_lacks_has_no_panel(
     assert shown[4:] == [shown[0], shown[3]]
 
 
-def test_what_was_finished_before_a_kill_is_kept(options: RobustnessOptions) -> None:
-    class Killed(BaseException):
-        pass
-
-    def kill(step: Progress) -> None:
-        if step.stage == "Rehearsing" and step.done == 2:
-            raise Killed
-
-    with pytest.raises(Killed):
-        measure(options, kill)
-    lines = set((options.out / "records.jsonl").read_text().splitlines())
-    measure(options)
-    after = (options.out / "records.jsonl").read_text().splitlines()
-    written = 3 + len(DAMAGES) * 3
-    assert len(after) == 3 + written
-    # What people see is added to each record of a written file.
-    kept = {without_looks(line) for line in lines} & {without_looks(line) for line in after}
-    assert len(kept) == 3 + written - 1
-
-
-def test_other_settings_are_refused_in_the_same_folder(options: RobustnessOptions) -> None:
-    measure(options)
-    with pytest.raises(EvaluationError, match="seed was 0 and is 1 now"):
-        measure(replace(options, seed=1))
-
-
 def test_lossy_files_are_judged_as_their_readers_get_them(options: RobustnessOptions) -> None:
     text = measure(replace(options, file_format=FileFormat("JPEG", 75))).markdown
     assert "files JPEG 75" in text
@@ -167,19 +116,6 @@ def test_lossy_files_are_judged_as_their_readers_get_them(options: RobustnessOpt
     assert float(similarity) < 1.0, "the codec's own loss counts"
     with pytest.raises(EvaluationError, match="file_format was JPEG 75 and is PNG now"):
         measure(options)
-
-
-def test_what_cannot_be_read_is_said(options: RobustnessOptions) -> None:
-    (options.images / "cut.png").write_bytes((options.images / "0.png").read_bytes()[:200])
-    result = measure(options)
-    assert list(result.unreadable) == ["cut.png"]
-    assert rows(result.markdown)["all black"][0] == "3"
-
-
-def test_the_images_are_never_written_over(options: RobustnessOptions) -> None:
-    images = options.images.rename(options.images.with_name("Posting"))
-    with pytest.raises(EvaluationError, match="written over the images"):
-        measure(replace(options, images=images, out=images.parent))
 
 
 TOP1 = replace(RUN, name="Posting-top1", condition=RUNS["Top1-min"].condition)
@@ -210,26 +146,6 @@ def test_each_run_is_judged_by_its_own_condition(options: RobustnessOptions) -> 
 def test_one_condition_has_one_control(options: RobustnessOptions) -> None:
     text = measure(replace(options, runs=(RUN, replace(RUN, name="Same")))).markdown
     assert rows(text)["after"][1:] == ["control", "Posting", "Same"]
-
-
-@pytest.mark.parametrize(
-    "older",
-    [
-        {"as written": [True, False]},  # as it was kept before it knew its judge
-        {"condition": "OutOfTop(k=1)", "label": 0, "words": "", "kept": {}},
-        {"condition": "OutOfTop(k=5)", "label": -1, "words": "", "kept": {}},
-    ],
-    ids=["unknown", "another condition", "another class"],
-)
-def test_answers_of_another_judge_do_not_count(
-    options: RobustnessOptions, older: dict[str, object]
-) -> None:
-    first = measure(options).markdown
-    store = RecordStore(options.out / "records.jsonl")
-    record = store.find("Posting", "0.png")
-    assert record is not None and record.report is not None
-    store.append(replace(record, report={**record.report, "rehearsal": older}))
-    assert measure(options).markdown == first
 
 
 def test_codecs_and_sizes_are_a_share_of_their_own(options: RobustnessOptions) -> None:
