@@ -1,0 +1,52 @@
+"""What the tests of the page's API share: the page, a client of it, and a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio_client import Client, handle_file
+from page_helpers import small_photo
+
+import app
+from page import handlers
+
+# On small photos, their own pixels cost a tenth of the 256x256 that the page takes by default.
+SETTINGS = ("Top1-L1", "lite0-imagenet", "native", "", "PNG", 90, None)
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[gr.Blocks]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Seconds between two looks whether a visitor is still there; gradio's own 15 are long.
+        patch.setattr("gradio.utils.get_heartbeat_rate", lambda: 0.2)
+        yield from _launched()
+
+
+def _launched() -> Iterator[gr.Blocks]:
+    page = app.build_page()
+    page.launch(
+        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, inbrowser=False, **app.LAUNCH
+    )
+    yield page
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def client(demo: gr.Blocks) -> Iterator[Client]:
+    client = Client(str(demo.local_url), verbose=False)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return small_photo(tmp_path)
+
+
+def run(client: Client, path: Path, *settings: Any) -> handlers.Results:
+    answer = client.predict(handle_file(str(path)), *(settings or SETTINGS), api_name="/protect")
+    return handlers.Results(*answer)

@@ -1,0 +1,64 @@
+"""What the page writes and draws: names, escaped texts and the heatmap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import app
+from cvpire.classifiers import registry as classifiers
+from cvpire.classifiers.classifier import Prediction
+from cvpire.color.heatmap import heatmap
+from cvpire.metrics import beauty
+from page import render
+
+
+def test_names_that_two_classes_share_are_told_apart() -> None:
+    both = [Prediction("crane", 134, 0.4), Prediction("crane", 517, 0.3)]
+    assert render.top5(both) == {"crane (134)": 0.4, "crane (517)": 0.3}
+
+
+def test_a_scene_stands_with_its_group() -> None:
+    predictions = [
+        Prediction("hospital room", 179, 0.6, "health", is_sensitive=True),
+        Prediction("office", 244, 0.3, "work"),
+    ]
+    assert render.top5(predictions) == {
+        "hospital room (health, sensitive)": 0.6,
+        "office (work)": 0.3,
+    }
+
+
+def test_texts_from_a_photo_are_escaped() -> None:
+    html = render._banner("good", "✓", "Protected", "x", ["profile '<img src=//evil>'"])
+    assert "<img" not in html and "&lt;img" in html
+
+
+def test_heatmap_runs_from_black_to_yellow() -> None:
+    picture = heatmap(np.array([[0.0, 1.0]], np.float32))
+    assert picture.shape == (1, 2, 3) and picture.dtype == np.uint8
+    # matplotlib's inferno, first and last colour.
+    assert picture[0].tolist() == [[0, 0, 3], [252, 254, 164]]
+    lightness = heatmap(np.linspace(0, 1, 256, dtype=np.float32)[None])[0].sum(axis=1, dtype=int)
+    assert (np.diff(lightness) > -3).all()
+
+
+@pytest.mark.parametrize("bad", [np.full((2, 2), np.nan), np.full((2, 2), 1.5), np.zeros(3)])
+def test_heatmap_refuses_what_is_no_map(bad: Any) -> None:
+    with pytest.raises(ValueError, match="expected a map"):
+        heatmap(bad.astype(np.float32))
+
+
+def test_building_the_page_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(classifiers, "read_state_dict", refuse)
+    monkeypatch.setattr(beauty, "read_state_dict", refuse)
+    monkeypatch.setattr(torch, "load", refuse)
+    app.build_page()
+    assert Path(app.find_examples()[0]).name == "tower.jpg"
