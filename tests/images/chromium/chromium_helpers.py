@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from image_files import (
-    P3,
-    matrix_profile,
-)
+from image_files import P3, matrix_profile
 from numpy.typing import NDArray
 
 from cvpire.images.reading import read_photo

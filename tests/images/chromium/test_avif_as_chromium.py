@@ -9,11 +9,7 @@ import imagecodecs
 import numpy as np
 import pytest
 from chromium_helpers import CLEAR, P3_PROFILE, RAMP, Show, expect_same
-from image_files import (
-    oriented_exif,
-    save,
-    with_nclx,
-)
+from image_files import oriented_exif, save, with_nclx
 from numpy.typing import NDArray
 
 show = chromium_helpers.show

@@ -6,11 +6,7 @@ import chromium_helpers
 import numpy as np
 import pytest
 from chromium_helpers import CLEAR, P3_PROFILE, RAMP, Show, expect_same
-from image_files import (
-    bmp,
-    grey_profile,
-    save,
-)
+from image_files import bmp, grey_profile, save
 from PIL import Image
 
 show = chromium_helpers.show

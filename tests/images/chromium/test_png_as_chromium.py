@@ -6,16 +6,7 @@ import chromium_helpers
 import numpy as np
 import pytest
 from chromium_helpers import CLEAR, P3_PROFILE, RAMP, Show, expect_same
-from image_files import (
-    chrm,
-    chunk,
-    cicp,
-    cmyk_profile,
-    gama,
-    grey_profile,
-    png_of,
-    save,
-)
+from image_files import chrm, chunk, cicp, cmyk_profile, gama, grey_profile, png_of, save
 from PIL import Image
 
 from cvpire.images.reading import read_photo

@@ -7,12 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from image_files import (
-    SRGB,
-    chunk,
-    matrix_profile,
-    srgb_encode,
-)
+from image_files import SRGB, chunk, matrix_profile, srgb_encode
 
 from cvpire.errors import PhotoError
 from cvpire.images.reading import read_photo

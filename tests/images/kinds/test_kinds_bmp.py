@@ -6,9 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from image_files import (
-    bmp,
-)
+from image_files import bmp
 from kinds_helpers import refusal
 
 from cvpire.images.reading import read_photo

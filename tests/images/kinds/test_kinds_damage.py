@@ -8,12 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from image_files import (
-    SRGB,
-    chunk,
-    icc,
-    png_of,
-)
+from image_files import SRGB, chunk, icc, png_of
 from kinds_helpers import END_IS_MISSING, LINEAR, RAMP, iccp, refusal
 from numpy.typing import NDArray
 

@@ -7,9 +7,7 @@ import io
 import imagecodecs
 import numpy as np
 import pytest
-from image_files import (
-    bmp,
-)
+from image_files import bmp
 from kinds_helpers import ALPHA, CLEAR, RAMP
 
 from cvpire.images.reading import read_photo

@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from image_files import (
-    save,
-)
+from image_files import save
 from kinds_helpers import END_IS_MISSING, RAMP, refusal
 from PIL import Image
 

@@ -9,13 +9,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
-from image_files import (
-    chunk,
-    heic,
-    oriented_exif,
-    png_of,
-    save,
-)
+from image_files import chunk, heic, oriented_exif, png_of, save
 from kinds_helpers import LINEAR, LINEAR_PROFILE, RAMP, icc_part, refusal, with_segments
 
 from cvpire.images.reading import read_photo

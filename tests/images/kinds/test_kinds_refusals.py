@@ -9,13 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from image_files import (
-    bmp,
-    chunk,
-    png,
-    png_of,
-    save,
-)
+from image_files import bmp, chunk, png, png_of, save
 from kinds_helpers import RAMP, refusal
 from PIL import Image
 

@@ -9,12 +9,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
-from image_files import (
-    bmp,
-    chunk,
-    png_of,
-    save,
-)
+from image_files import bmp, chunk, png_of, save
 from kinds_helpers import ALPHA, CLEAR, RAMP
 from PIL import Image
 

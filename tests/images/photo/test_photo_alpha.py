@@ -6,11 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from image_files import (
-    chunk,
-    png,
-    save,
-)
+from image_files import chunk, png, save
 from photo_helpers import ALPHA, GREY, NOISE, PALETTE, palette_image
 
 from cvpire.images.reading import read_photo

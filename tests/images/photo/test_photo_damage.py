@@ -9,14 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from image_files import (
-    P3,
-    heic,
-    matrix_profile,
-    oriented_exif,
-    png,
-    save,
-)
+from image_files import P3, heic, matrix_profile, oriented_exif, png, save
 from photo_helpers import NOISE, error_of
 from PIL import Image, ImageFile
 

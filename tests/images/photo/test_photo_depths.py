@@ -8,11 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from image_files import (
-    heic,
-    png,
-    save,
-)
+from image_files import heic, png, save
 from numpy.typing import NDArray
 from photo_helpers import ALPHA, GREY, NOISE, RNG, error_of
 from PIL import Image

@@ -7,12 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from image_files import (
-    chunk,
-    heic,
-    oriented_exif,
-    save,
-)
+from image_files import chunk, heic, oriented_exif, save
 from numpy.typing import NDArray
 from photo_helpers import ALPHA, NOISE
 from PIL import Image

@@ -11,12 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import (
-    chunk,
-    heic,
-    png,
-    save,
-)
+from image_files import chunk, heic, png, save
 from photo_helpers import NOISE, error_of
 from PIL import Image
 

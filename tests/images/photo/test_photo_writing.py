@@ -11,11 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from image_files import (
-    SRGB_ICC,
-    oriented_exif,
-    save,
-)
+from image_files import SRGB_ICC, oriented_exif, save
 from photo_helpers import ALPHA, NOISE, RNG
 from PIL import Image, PngImagePlugin
 

@@ -19,12 +19,7 @@ from cvpire.images.formats import KINDS, PNG, FileFormat
 from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.images.tensors import to_image
-from cvpire.images.transparency import (
-    BLACK,
-    WHITE,
-    composite,
-    sights,
-)
+from cvpire.images.transparency import BLACK, WHITE, composite, sights
 from cvpire.metrics.blotches import strongest_blotch
 from cvpire.metrics.difference import compare, ssim
 from cvpire.metrics.grades import grade_difference

@@ -16,12 +16,7 @@ from cvpire.classifiers.classifier import Classifier, classify, classify_sights
 from cvpire.classifiers.registry import load_classifier
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
-from cvpire.images.transparency import (
-    BLACK,
-    WHITE,
-    composite,
-    sights,
-)
+from cvpire.images.transparency import BLACK, WHITE, composite, sights
 from cvpire.protection import protect
 from cvpire.reports.report import Verdict
 from cvpire.runs import RUNS, Run
