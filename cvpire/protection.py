@@ -73,7 +73,7 @@ def protect(
         label: position of the true class among the classifier's logits; by default the
             classifier's own first guess, on white where the photo has transparency.
         seed: of whatever is random.
-        on_step: told after each forward pass; a true answer stops the work.
+        on_step: told after each forward pass; what it raises ends the work.
         check: called between the encodings of a lossy file and the measurements of the report; what
             it raises ends the work.
 
@@ -204,7 +204,6 @@ def _protect_batch(
                 is_met=is_met,
                 is_needed=is_needed[row],
                 steps=found.steps,
-                stopped=found.stopped,
             )
         )
     seconds = (time.monotonic() - started) / len(photos)
@@ -226,7 +225,6 @@ class _Found(NamedTuple):
     photo: Photo
     success: bool
     steps: int = 0
-    stopped: bool = False
 
 
 def _search(
@@ -264,7 +262,7 @@ def _search(
         result, one, fitted = search_through(find_one, original, file_format, fitted, check)
         changed = [one]
     found = [
-        _Found(photo, bool(success), int(steps), result.stopped)
+        _Found(photo, bool(success), int(steps))
         for photo, success, steps in zip(changed, result.success, result.steps, strict=True)
     ]
     return found, fitted
