@@ -23,6 +23,7 @@ from cvpire.attacks.least_change.search import find_least_change
 from cvpire.classifiers.registry import find_spec
 from cvpire.classifiers.shared import shared_classifier
 from cvpire.images.transparency import BACKGROUNDS, seen_images
+from cvpire.images.views import DEFAULT_VIEW
 
 
 class Attacked(Protocol):
@@ -228,7 +229,7 @@ class FaintChange(FaintSettings):
 
 
 def _surrogate(name: str, images: Tensor) -> Surrogate:
-    other = shared_classifier(name, view="resize").to(images.device)
+    other = shared_classifier(name, view=DEFAULT_VIEW).to(images.device)
     with torch.no_grad():
         first = torch.cat([other(image[None]).argmax(dim=1) for image in images])
     return Surrogate(other.differentiable, OutOfTop(first, 5))
