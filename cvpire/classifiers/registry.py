@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from cvpire.classifiers.classifier import Classifier, ClassifierSpec
@@ -22,7 +23,7 @@ from cvpire.classifiers.sources import (
     PackagedWeights,
 )
 from cvpire.errors import SettingsError
-from cvpire.images.views import DEFAULT_VIEW, VIEWS
+from cvpire.images.views import DEFAULT_VIEW, RESIZED_SIDE, VIEWS
 from cvpire.weights.store import WeightsFile
 
 
@@ -99,7 +100,8 @@ def register_classifier(
 
     Raises:
         SettingsError: for a name of this project's own, an unknown view, mean or std other than of
-            three channels, or a deviation that is not above 0.
+            three channels, a deviation that is not above 0, or a network that does not give a
+            photo one finite logit for each label, with a gradient.
 
     Example:
         >>> from torch import nn
@@ -134,8 +136,30 @@ def register_classifier(
         licence=licence,
         source="registered in this process",
     )
+    _check_answer(Classifier(spec, spec.load_network(), view).eval(), len(known.names))
     CLASSIFIERS[name] = spec
     return spec
+
+
+def _check_answer(classifier: Classifier, classes: int) -> None:
+    """Look whether a photo gets a logit for each class, and a gradient.
+
+    Raises:
+        SettingsError: if it does not.
+    """
+    image = torch.rand((1, 3, RESIZED_SIDE, RESIZED_SIDE), requires_grad=True)
+    with torch.enable_grad():
+        logits = classifier(image)
+    if logits.shape != (1, classes):
+        raise SettingsError(
+            f"expected logits of shape (1, {classes}) for one photo and {classes} labels, got "
+            f"{tuple(logits.shape)}"
+        )
+    if not logits.requires_grad or not bool(logits.isfinite().all()):
+        raise SettingsError(
+            "expected finite logits with a gradient, got others: the network must be "
+            "differentiable and trained."
+        )
 
 
 def _registry(*specs: ClassifierSpec) -> dict[str, ClassifierSpec]:
