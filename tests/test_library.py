@@ -46,7 +46,7 @@ def test_every_public_name_is_there_and_stands_for_itself() -> None:
         assert getattr(cvpire, name) is not None
     assert set(cvpire.__all__) <= set(dir(cvpire))
     with pytest.raises(AttributeError, match="no attribute 'protekt'"):
-        _ = cvpire.protekt  # type: ignore[attr-defined]
+        _ = cvpire.protekt
 
 
 def test_names_for_types_are_those_that_come() -> None:
