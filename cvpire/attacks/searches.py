@@ -17,8 +17,8 @@ from torch import Tensor
 from cvpire.attacks.algorithm1 import perturb
 from cvpire.attacks.base import AttackResult, StepCallback
 from cvpire.attacks.conditions import Condition, InEach, OutOfTop
-from cvpire.attacks.faint_change.search import Surrogate, find_faint_change
-from cvpire.attacks.faint_change.settings import FaintSettings, most_steps
+from cvpire.attacks.faint_change.search import find_faint_change
+from cvpire.attacks.faint_change.settings import FaintSettings, Surrogate, most_steps
 from cvpire.attacks.least_change.search import find_least_change
 from cvpire.classifiers.registry import find_spec
 from cvpire.classifiers.shared import shared_classifier

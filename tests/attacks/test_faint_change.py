@@ -18,9 +18,9 @@ from cvpire.attacks.base import AttackResult, AttackStep
 from cvpire.attacks.conditions import OutOfTop
 from cvpire.attacks.faint_change import search as faint_change
 from cvpire.attacks.faint_change.looks import logits_of
-from cvpire.attacks.faint_change.search import Surrogate, find_faint_change
+from cvpire.attacks.faint_change.search import find_faint_change
 from cvpire.attacks.faint_change.sensitivity import ContrastCost
-from cvpire.attacks.faint_change.settings import FaintSettings, most_steps
+from cvpire.attacks.faint_change.settings import FaintSettings, Surrogate, most_steps
 from cvpire.attacks.faint_change.sights import Sights
 from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.edits.differentiable import random_edit

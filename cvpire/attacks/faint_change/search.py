@@ -20,7 +20,6 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,6 +37,7 @@ from cvpire.attacks.faint_change.settings import (
     MOST_TRIALS,
     TRIAL_PRECISION,
     FaintSettings,
+    Surrogate,
     most_steps,
 )
 from cvpire.attacks.faint_change.sights import Sights
@@ -52,18 +52,6 @@ _MEMORY = 0.95
 
 # How often a look at a photo that is searched small is that of a reader without antialiasing.
 _ALIASED = 0.1
-
-
-class Surrogate(NamedTuple):
-    """An additional classifier that is attacked jointly, for transfer to one that nobody can ask.
-
-    Attributes:
-        differentiable: images (n, 3, H, W) to logits.
-        condition: to reach, for all sights of the images that the search is given.
-    """
-
-    differentiable: Callable[[Tensor], Tensor]
-    condition: Condition
 
 
 def find_faint_change(
