@@ -95,11 +95,7 @@ class Layout:
 
 
 def picture_size(directory: Directory) -> tuple[int, int]:
-    """Width and height.
-
-    Raises:
-        DamagedError: if there is none.
-    """
+    """Width and height, above 0, or a DamagedError."""
     width, height = directory.integer(256, 0), directory.integer(257, 0)
     if width < 1 or height < 1:
         raise DamagedError("no width or height")
