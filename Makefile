@@ -6,6 +6,10 @@ PYTHON ?=
 # Arguments for pytest: make test PYTEST_ARGS="tests/color/test_ciede2000.py -x"
 PYTEST_ARGS ?=
 
+# The build of torch on Linux: cpu, cuda, or auto for what this machine can use.
+TORCH ?= auto
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+
 .DEFAULT_GOAL := help
 VENV_PYTHON := .venv/bin/python
 # Each stamp is written when its installation has succeeded, and never before.
@@ -14,6 +18,9 @@ DEV_STAMP := .venv/.dev-installed
 
 # Prints a Python's version, and fails if the project does not support it.
 CHECK_VERSION := import sys; print("%d.%d" % sys.version_info[:2]); sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+# Succeeds if an index of packages answers at once.
+CHECK_INDEX := import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5)
 
 # pip reads lists in environment variables as words, so the file is given as a URL, in which a space
 # is %20. A constraint that is already in the environment stays.
@@ -27,23 +34,27 @@ ifeq ($(shell $(VENV_PYTHON) -m pip --version 2>/dev/null),)
 $(APP_STAMP): make-environment
 endif
 
-.PHONY: help app test fuzz peers lint format clean make-environment
+.PHONY: help app test coverage fuzz peers lint format clean make-environment
 
 help:
 	@echo "make app      run the page on http://127.0.0.1:7860 (GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change it)"
 	@echo "make test     run the tests (PYTEST_ARGS=... is handed to pytest)"
 	@echo "make fuzz     read 2,000 damaged files of each kind of picture, in child processes with limits"
 	@echo "make peers    install the attacks that \`python -m eval peers\` compares with"
-	@echo "make lint     check style and types"
+	@echo "make lint     check style, types, and which way imports point"
+	@echo "make coverage run the tests and report which lines and branches of cvpire they reach"
 	@echo "make format   format the code and apply the linter's safe fixes"
 	@echo "make clean    remove .venv and the tools' caches"
-	@echo "app, test, fuzz, peers, lint and format first make .venv and install into it what is missing."
+	@echo "app, test, coverage, fuzz, peers, lint and format first make .venv and install into it what is missing."
 
 app: $(APP_STAMP)
 	@$(VENV_PYTHON) app.py
 
 test: $(DEV_STAMP)
 	@$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+
+coverage: $(DEV_STAMP)
+	@$(VENV_PYTHON) -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=90 $(PYTEST_ARGS)
 
 fuzz: $(DEV_STAMP)
 	@$(VENV_PYTHON) tests/fuzz.py
@@ -57,13 +68,14 @@ lint: $(DEV_STAMP)
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy
+	.venv/bin/lint-imports --no-logo
 
 format: $(DEV_STAMP)
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .coverage .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build cvpire.egg-info
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +
 
 make-environment:
@@ -85,10 +97,23 @@ make-environment:
 
 $(APP_STAMP): requirements.txt build-constraints.txt
 	@echo "Installing requirements.txt into .venv, which takes some minutes."
-	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then \
-		echo "torch is PyPI's CUDA build here: about 3 GB to download, 7 GB on disk."; \
-	fi
 	@rm -f $@
+	@if [ "$$(uname -sm)" != "Linux x86_64" ]; then exit 0; fi; \
+	build="$(TORCH)"; why="as TORCH asks"; \
+	if [ "$$build" = auto ]; then \
+		if nvidia-smi -L >/dev/null 2>&1; then build=cuda; why="there is an NVIDIA GPU"; \
+		elif $(VENV_PYTHON) -c '$(CHECK_INDEX)' "$(TORCH_CPU_INDEX)/torch/" 2>/dev/null; then \
+			build=cpu; why="there is no NVIDIA GPU"; \
+		else build=cuda; why="the index of CPU builds does not answer"; fi; \
+	fi; \
+	case "$$build" in \
+	cpu) echo "torch: the CPU build, $$why: about 200 MB to download."; \
+		grep -E '^(torch|torchvision)==' requirements.txt > .venv/torch-requirements.txt; \
+		$(PIP_INSTALL) --no-deps --index-url "$(TORCH_CPU_INDEX)" -r .venv/torch-requirements.txt || \
+			{ [ "$(TORCH)" = auto ] && echo "The CPU build could not be installed: PyPI's CUDA build takes its place."; };; \
+	cuda) echo "torch: PyPI's CUDA build, $$why: about 3 GB to download, 7 GB on disk.";; \
+	*) echo "expected TORCH=auto, cpu or cuda, got TORCH=$$build" >&2; exit 1;; \
+	esac
 	@$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 

@@ -18,7 +18,7 @@ from cvpire.classifiers.classifier import ClassifierSpec
 from cvpire.classifiers.registry import CLASSIFIERS, find_spec
 from cvpire.errors import CvpireError
 from cvpire.images.formats import KINDS
-from cvpire.images.views import MAX_NATIVE_PIXELS
+from cvpire.images.views import DEFAULT_VIEW, MAX_NATIVE_PIXELS
 from cvpire.memory import keep_freed_memory
 from cvpire.metrics.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.runs import DEFAULT_RUN
@@ -122,7 +122,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                     elem_id="kilobytes",
                 )
                 with gr.Accordion("More settings", open=False):
-                    view = RawRadio(VIEWS, value="resize", label="It sees", elem_id="view")
+                    view = RawRadio(VIEWS, value=DEFAULT_VIEW, label="It sees", elem_id="view")
                     metric = RawRadio(
                         _metric_choices(),
                         value=AUTO,

@@ -11,52 +11,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, StepCallback
 from cvpire.attacks.searches import Reader
 from cvpire.attacks.through_file import search_through
 from cvpire.classifiers.classifier import Classifier
+from cvpire.classifiers.shared import shared_classifier
 from cvpire.color.variance import epsilon_map
-from cvpire.images.formats import PNG, FileFormat
+from cvpire.images.formats import KINDS, PNG, USUAL_QUALITY, FileFormat, kind_of
 from cvpire.images.photo import Photo
+from cvpire.images.reading import read_photo
+from cvpire.images.views import DEFAULT_VIEW
 from cvpire.memory import memory_errors
 from cvpire.reports.judging import Attempt, make_report
-from cvpire.reports.report import Report
-from cvpire.runs import Run
+from cvpire.reports.protected import Protected
+from cvpire.runs import DEFAULT_RUN, Run, find_run
 from cvpire.task import Task, make_task
 
 
-@dataclass(frozen=True, eq=False)
-class Protected:
-    """A photo that went the whole way.
-
-    Attributes:
-        photo: as read back from `data`.
-        data: the bytes of the file, without metadata; what the report speaks of.
-        file_format: of these bytes; its quality is known, whatever was asked for.
-        threshold_map: (H, W) float32 in [0, 1].
-        report: verdict and figures. Unless `report.verdict.is_success`, the photo is *not*
-            protected, only the best attempt.
-    """
-
-    photo: Photo
-    data: bytes
-    file_format: FileFormat
-    threshold_map: NDArray[np.float32]
-    report: Report
-
-
 def protect(
-    photo: Photo,
-    classifier: Classifier,
-    run: Run,
+    photo: Photo | str | Path,
+    classifier: Classifier | str = "auto",
+    run: Run | str = DEFAULT_RUN,
     *,
-    file_format: FileFormat = PNG,
+    file_format: FileFormat | str | None = None,
     label: int | None = None,
     seed: int = 0,
     on_step: StepCallback | None = None,
@@ -65,25 +45,46 @@ def protect(
     """Protect one photo from a classifier.
 
     Args:
-        photo: as `read_photo` gives it. One with transparency is protected as it is seen, on white
-            and on black; what lies under its clear pixels stays as it is.
-        classifier: to protect from, with its view of the photo.
-        run: what is to be reached and how.
-        file_format: of the file; of a lossy one, the decoded file is what must be protected.
+        photo: as `read_photo` gives it, or its file's path. One with transparency is protected as
+            it is seen, on white and on black; what lies under its clear pixels stays as it is.
+        classifier: to protect from, with its view of the photo; or a name that `load_classifier`
+            knows, which then sees the whole photo at 256x256.
+        run: what is to be reached and how, or the name of one of `RUNS`.
+        file_format: of the file, or words such as "JPEG-85"; of a lossy one, the decoded file is
+            what must be protected. By default that of the file at `path`, if it is a JPEG, WebP or
+            AVIF, at quality 90; else PNG.
         label: position of the true class among the classifier's logits; by default the
             classifier's own first guess, on white where the photo has transparency.
         seed: of whatever is random.
-        on_step: told after each forward pass; a true answer stops the work.
+        on_step: told after each forward pass; what it raises ends the work.
         check: called between the encodings of a lossy file and the measurements of the report; what
             it raises ends the work.
 
     Returns:
         The written file's bytes and what became of it.
 
+    Example:
+        >>> from cvpire.images.photo import Photo, write_bytes
+        >>> pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+        >>> protected = protect(Photo(pixels), run="Top1-min")
+        >>> protected.report.verdict.is_success, protected.file_format.suffix
+        (True, '.png')
+
     Raises:
+        CvpireError: for a file that cannot be read, an unknown name, or weights that are missing.
         ValueError: for a photo that is too large for the classifier's view, the memory or the
             file, or whose transparency the file cannot hold (`PhotoError`), or an unknown label.
     """
+    if file_format is None:
+        file_format = _same_kind(photo)
+    elif isinstance(file_format, str):
+        file_format = FileFormat.parse(file_format)
+    if isinstance(run, str):
+        run = find_run(run)
+    if isinstance(classifier, str):
+        classifier = shared_classifier(classifier, view=DEFAULT_VIEW)
+    if not isinstance(photo, Photo):
+        photo = read_photo(photo)
     labels = None if label is None else [label]
     return protect_batch(
         [photo],
@@ -95,6 +96,14 @@ def protect(
         on_step=on_step,
         check=check,
     )[0]
+
+
+def _same_kind(photo: Photo | str | Path) -> FileFormat:
+    """The format of a photo's own file where the program writes such files, else PNG."""
+    kind = None if isinstance(photo, Photo) else kind_of(Path(photo))
+    if kind is None or KINDS[kind].is_lossless:
+        return PNG
+    return FileFormat(kind, USUAL_QUALITY)
 
 
 def protect_batch(
@@ -204,7 +213,6 @@ def _protect_batch(
                 is_met=is_met,
                 is_needed=is_needed[row],
                 steps=found.steps,
-                stopped=found.stopped,
             )
         )
     seconds = (time.monotonic() - started) / len(photos)
@@ -226,7 +234,6 @@ class _Found(NamedTuple):
     photo: Photo
     success: bool
     steps: int = 0
-    stopped: bool = False
 
 
 def _search(
@@ -264,7 +271,7 @@ def _search(
         result, one, fitted = search_through(find_one, original, file_format, fitted, check)
         changed = [one]
     found = [
-        _Found(photo, bool(success), int(steps), result.stopped)
+        _Found(photo, bool(success), int(steps))
         for photo, success, steps in zip(changed, result.success, result.steps, strict=True)
     ]
     return found, fitted

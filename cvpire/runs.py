@@ -1,7 +1,7 @@
 """The runs, as data beside each other: the paper's five, and ours.
 
 The paper names its runs and their conditions but no m, alpha, T or learning rate. The values were
-chosen by measurement, as the README says under "How the runs were set".
+chosen by measurement (docs/runs.md).
 """
 
 from __future__ import annotations

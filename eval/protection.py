@@ -15,7 +15,8 @@ from cvpire.images.formats import PNG, FileFormat
 from cvpire.images.names import fitting_stem
 from cvpire.images.photo import Photo, write_bytes
 from cvpire.images.reading import read_photo
-from cvpire.protection import Protected, protect_batch
+from cvpire.protection import protect_batch
+from cvpire.reports.protected import Protected
 from cvpire.runs import Run
 from cvpire.weights.store import file_sha256
 from eval.errors import EvaluationError

@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cvpire.errors import CvpireError, OutOfMemoryError, SettingsError, internal_error
 from page import files
 from page.api_examples import use_portable_examples
+from page.holdings import Holdings
 from page.jobs import Jobs
 from page.settings import ServerSettings
 from page.visitor_queue import VisitorQueue
@@ -61,7 +62,7 @@ class Page(gr.Blocks):
     """
 
     def __init__(
-        self, jobs: Jobs, holdings: files.Holdings, settings: ServerSettings, **options: Any
+        self, jobs: Jobs, holdings: Holdings, settings: ServerSettings, **options: Any
     ) -> None:
         files.use_own_folder()
         use_portable_examples()

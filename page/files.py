@@ -14,13 +14,12 @@ import re
 import secrets
 import shutil
 import stat
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from filelock import FileLock
 from gradio.utils import get_upload_folder
 
 from cvpire.errors import SettingsError
@@ -30,7 +29,7 @@ FOLDER_VARIABLE = "GRADIO_TEMP_DIR"
 _logger = logging.getLogger(__name__)
 
 # gradio's own: folders by hash, deep links, and uploads that have not ended.
-_HASH_FOLDER = re.compile("[0-9a-f]{64}")
+HASH_FOLDER = re.compile("[0-9a-f]{64}")
 _UPLOAD = re.compile("tmp[0-9a-z_]{8}")
 _LINKS = "deep_links"
 
@@ -38,7 +37,7 @@ _LOCK = ".in-use"
 _SERVER_FOLDER = re.compile("server-[0-9a-f]{16}")
 
 _own_folder: Path | None = None
-_own_lock: int | None = None
+_own_lock: FileLock | None = None
 
 
 def use_own_folder() -> None:
@@ -87,57 +86,8 @@ def sweep(max_age: float, keep: Collection[str] = ()) -> int:
             deleted += _sweep_folder(dead, now - max_age, set())
             if [entry.name for entry in _entries(dead)] == [_LOCK]:
                 (dead / _LOCK).unlink(missing_ok=True)
-                _remove_if_empty(dead)
+                remove_if_empty(dead)
     return deleted
-
-
-class Holdings:
-    """Which session holds which file, so that files can go when their holders have gone."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, dict[str, tuple[int, int]]] = {}
-        self._lock = threading.Lock()
-
-    def hold(self, session: str, path: str | None) -> None:
-        """Note that a session uploaded a file, or was given one; None for no file."""
-        if path is None or not _is_ours(path):
-            return
-        try:
-            mark = _mark(path)
-        except OSError:
-            return  # it has gone already
-        with self._lock:
-            self._held.setdefault(session, {})[path] = mark
-
-    def release(self, session: str, paths: Collection[str | None] | None = None) -> None:
-        """Delete the files that only this session holds: all of them, or those of some paths.
-
-        A file that somebody else has uploaded anew in the meantime, under the same name and with
-        the same bytes, is another one and stays.
-        """
-        with self._lock:
-            held_by_session = self._held.pop(session, {})
-            mine = {
-                path: mark
-                for path, mark in held_by_session.items()
-                if paths is None or path in paths
-            }
-            if left := {path: held_by_session[path] for path in held_by_session.keys() - mine}:
-                self._held[session] = left
-            others = {path for held in self._held.values() for path in held}
-        for path, mark in mine.items():
-            if path not in others:
-                _delete_if(path, mark)
-
-    def forget_gone(self) -> None:
-        """Forget files that are gone, so that the notes do not grow for ever."""
-        with self._lock:
-            for session, held in list(self._held.items()):
-                left = {path: mark for path, mark in held.items() if os.path.lexists(path)}
-                if left:
-                    self._held[session] = left
-                else:
-                    del self._held[session]
 
 
 def keep_result(data: bytes, name: str) -> str:
@@ -194,7 +144,7 @@ def _sweep_folder(folder: Path, before: float, kept: Collection[str]) -> int:
             if _UPLOAD.fullmatch(entry.name):
                 deleted += _delete_old(entry, before, kept)
         elif entry.is_dir(follow_symlinks=False):
-            if _HASH_FOLDER.fullmatch(entry.name):
+            if HASH_FOLDER.fullmatch(entry.name):
                 deleted += _sweep_files(Path(entry.path), before, kept)
             elif entry.name == _LINKS:
                 for link in _entries(Path(entry.path)):
@@ -211,7 +161,7 @@ def _sweep_files(folder: Path, before: float, kept: Collection[str]) -> int:
     files = [entry for entry in _entries(folder) if entry.is_file(follow_symlinks=False)]
     deleted = sum(_delete_old(entry, before, kept) for entry in files)
     if is_old:
-        _remove_if_empty(folder)
+        remove_if_empty(folder)
     return deleted
 
 
@@ -240,7 +190,8 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
         _logger.warning("A folder of visitors' files could not be read: %s", error)
 
 
-def _remove_if_empty(folder: Path) -> None:
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder in which there is nothing."""
     try:
         folder.rmdir()
     except OSError:
@@ -257,57 +208,18 @@ def _dead_servers(own: Path) -> Iterator[Path]:
             and folder != own
         ):
             try:
-                lock = _lock(folder)
+                _lock(folder).release()
             except OSError:
                 continue  # its server lives
-            os.close(lock)
             yield folder
 
 
-def _lock(folder: Path) -> int:
-    """Lock a server's folder for as long as the file descriptor that comes back stays open.
+def _lock(folder: Path) -> FileLock:
+    """Lock a server's folder until the lock is released, or this process ends.
 
     Raises:
         OSError: if its server lives.
     """
-    file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(file)
-        raise
-    return file
-
-
-def _is_ours(path: str) -> bool:
-    """Whether gradio, or `keep_result`, made a file where visitors' files lie."""
-    folder = os.path.realpath(get_upload_folder())
-    parent = Path(path).parent
-    return bool(_HASH_FOLDER.fullmatch(parent.name)) and str(parent.parent) in (
-        folder,
-        get_upload_folder(),
-    )
-
-
-def _mark(path: str) -> tuple[int, int]:
-    """What tells a file from another one that takes its place."""
-    status = os.lstat(path)
-    return status.st_ino, status.st_mtime_ns
-
-
-def _delete_if(path: str, mark: tuple[int, int]) -> None:
-    try:
-        if _mark(path) == mark:
-            Path(path).unlink()
-            _remove_if_empty(Path(path).parent)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        _logger.warning("A visitor's file could not be deleted: %s", error)
+    lock = FileLock(folder / _LOCK, mode=0o600)
+    lock.acquire(blocking=False)
+    return lock

@@ -21,7 +21,8 @@ from cvpire.metrics.aesthetics import AUTO, BEAUTY, NIMA
 from cvpire.reports.target import Target
 from cvpire.runs import find_run, has_group_variant
 from page import render
-from page.files import Holdings, keep_result
+from page.files import keep_result
+from page.holdings import Holdings
 from page.jobs import JobRefused, Jobs, JobStopped, Kind
 from page.run_choices import run_sentence
 from page.visitor_queue import VisitorQueue

@@ -29,7 +29,6 @@ _HEADINGS = {
     Verdict.NOT_PROTECTED: ("bad", "✗", "Not protected"),
     Verdict.FLAT: ("bad", "✗", "Not protected"),
     Verdict.CLEAR: ("bad", "✗", "Not protected"),
-    Verdict.STOPPED: ("bad", "✗", "Not protected"),
 }
 
 

@@ -25,9 +25,10 @@ from cvpire.metrics.aesthetics import (
     preferred_metric,
     weights_files,
 )
-from cvpire.protection import Protected, protect
+from cvpire.protection import protect
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.rehearsal import Scene, find_scenes, rehearse
+from cvpire.reports.protected import Protected
 from cvpire.reports.target import Target
 from cvpire.runs import find_run
 from cvpire.weights.download import DownloadProgress

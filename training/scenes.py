@@ -25,7 +25,7 @@ from torch import Tensor
 
 from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
-from cvpire.classifiers.registry import CLASSIFIERS, load_network
+from cvpire.classifiers.registry import CLASSIFIERS
 from cvpire.errors import CvpireError
 from cvpire.images.photo import write_bytes
 from cvpire.memory import keep_freed_memory
@@ -179,7 +179,7 @@ def train(sources: Sources, recipe: Recipe, out: Path, progress: ProgressCallbac
 
 
 def _pretrained() -> EfficientNetLite0:
-    network = load_network(CLASSIFIERS["lite0-imagenet"])
+    network = CLASSIFIERS["lite0-imagenet"].load_network()
     assert isinstance(network, EfficientNetLite0)
     return network.eval().requires_grad_(False)
 

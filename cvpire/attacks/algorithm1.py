@@ -113,7 +113,6 @@ def perturb(
     slack = torch.full((len(images),), -torch.inf, device=images.device)
     success = torch.zeros(len(images), dtype=torch.bool, device=images.device)
     steps = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-    stopped = False
 
     for step in range(max_steps + 1):
         written = work.written()
@@ -129,10 +128,9 @@ def perturb(
         steps[work.rows] = step
         is_going_on = ~is_met & work.can_change
         most = max_steps if bool(is_going_on.any()) else step
-        stopped = on_step is not None and bool(
+        if on_step is not None:
             on_step(AttackStep(step, most, success.clone(), slack.clone()))
-        )
-        if stopped or step == most:
+        if step == most:
             break
         with torch.enable_grad():
             (gradient,) = torch.autograd.grad(condition.loss(logits).sum(), pixels)
@@ -144,7 +142,7 @@ def perturb(
         gradient = gradient + work.pull * work.change.sign()
         _descend(work, gradient, step + 1, learning_rate * 255.0)
 
-    return AttackResult(best / 255.0, success, steps, stopped)
+    return AttackResult(best / 255.0, success, steps)
 
 
 def _start(images: Tensor, epsilon_map: Tensor, seed: int) -> _Work:

@@ -39,7 +39,7 @@ class AttackStep(NamedTuple):
 
 
 StepCallback = Callable[[AttackStep], object]
-"""Called after each forward pass; an answer that is true stops the attack there."""
+"""Called after each forward pass; what it raises, such as `Stopped`, ends the attack there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +51,11 @@ class AttackResult:
             the largest slack, which is not protected.
         success: (N,) bool, the condition holds on `images` with the safety margin.
         steps: (N,) int64, steps taken on each image.
-        stopped: the callback asked to stop.
     """
 
     images: Tensor
     success: Tensor
     steps: Tensor
-    stopped: bool
 
 
 def in_levels(epsilon_map: Tensor) -> Tensor:

@@ -17,12 +17,13 @@ from torch import Tensor
 from cvpire.attacks.algorithm1 import perturb
 from cvpire.attacks.base import AttackResult, StepCallback
 from cvpire.attacks.conditions import Condition, InEach, OutOfTop
-from cvpire.attacks.faint_change.search import Surrogate, find_faint_change
-from cvpire.attacks.faint_change.settings import FaintSettings, most_steps
+from cvpire.attacks.faint_change.search import find_faint_change
+from cvpire.attacks.faint_change.settings import FaintSettings, Surrogate, most_steps
 from cvpire.attacks.least_change.search import find_least_change
 from cvpire.classifiers.registry import find_spec
 from cvpire.classifiers.shared import shared_classifier
 from cvpire.images.transparency import BACKGROUNDS, seen_images
+from cvpire.images.views import DEFAULT_VIEW
 
 
 class Attacked(Protocol):
@@ -228,7 +229,7 @@ class FaintChange(FaintSettings):
 
 
 def _surrogate(name: str, images: Tensor) -> Surrogate:
-    other = shared_classifier(name, view="resize").to(images.device)
+    other = shared_classifier(name, view=DEFAULT_VIEW).to(images.device)
     with torch.no_grad():
         first = torch.cat([other(image[None]).argmax(dim=1) for image in images])
     return Surrogate(other.differentiable, OutOfTop(first, 5))

@@ -88,7 +88,7 @@ def search_through(
         searched, fits = fitted, fitted.fits(changed)
         # What was changed takes room too.
         fitted = fitted if fits else file_format.fitted(changed, check)
-        if result.stopped or fits:
+        if fits:
             break
     if fitted != searched:  # at this quality, only the written file itself can tell
         result = replace(result, success=torch.tensor([False]))

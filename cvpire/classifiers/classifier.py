@@ -51,7 +51,15 @@ class ClassifierSpec:
     @property
     def is_ready(self) -> bool:
         """Whether the weights are on this machine."""
-        return self.weights.locate() is not None
+        return self.weights.is_ready
+
+    def load_network(self) -> nn.Module:
+        """The network with its weights, as the file has them.
+
+        Raises:
+            WeightsError: if the weights are missing, damaged or do not fit; says what to do.
+        """
+        return self.weights.load(self.name, self.build)
 
 
 class Prediction(NamedTuple):

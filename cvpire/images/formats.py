@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from cvpire.errors import PhotoError, SettingsError
 from cvpire.images.encoders import check_fits, encode_avif, encode_jpeg, encode_webp, has_avif
@@ -165,6 +166,15 @@ class FileFormat:
         qualities = [q for q in (75, 85, 90, BEST_QUALITY) if q > (self.quality or 0)]
         return (*(FileFormat(self.kind, quality) for quality in qualities), PNG)
 
+
+def kind_of(path: Path) -> str | None:
+    """The kind of `KINDS` that a file's name says it is; None for any other."""
+    suffix = {".jpeg": ".jpg"}.get(path.suffix.lower(), path.suffix.lower())
+    return next((kind for kind in KINDS if KINDS[kind].suffix == suffix), None)
+
+
+# Of lossy files, where neither quality nor size is asked for.
+USUAL_QUALITY = 90
 
 # What is written unless something else is asked for.
 PNG = FileFormat("PNG")

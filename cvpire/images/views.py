@@ -51,6 +51,9 @@ def crop(images: Tensor) -> Tensor:
     return resize(images)[..., inner, inner]
 
 
+# That of a posted photo: what command line, page and library take unless told otherwise.
+DEFAULT_VIEW = "resize"
+
 VIEWS: dict[str, View] = {"native": native, "resize": resize, "crop": crop}
 
 # What of each view brings images to one size. The view of these is the view of the images.

@@ -38,7 +38,6 @@ class Attempt:
         is_met: whether they meet the condition, one for each sight.
         is_needed: False where the file without a change meets it, and none was searched.
         steps: optimiser steps taken.
-        stopped: whether somebody asked to stop.
     """
 
     changed: Photo
@@ -49,7 +48,6 @@ class Attempt:
     is_met: tuple[bool, ...]
     is_needed: bool
     steps: int
-    stopped: bool
 
 
 def make_report(
@@ -195,7 +193,7 @@ def _verdict(task: Task, index: int, attempt: Attempt) -> Verdict:
         return Verdict.CLEAR
     if task.is_flat(index):
         return Verdict.FLAT
-    return Verdict.STOPPED if attempt.stopped else Verdict.NOT_PROTECTED
+    return Verdict.NOT_PROTECTED
 
 
 def _pixels_sha256(photo: Photo) -> str:

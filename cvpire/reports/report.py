@@ -31,7 +31,6 @@ class Verdict(Enum):
     NOT_PROTECTED = "not protected"
     FLAT = "flat"
     CLEAR = "clear"
-    STOPPED = "stopped"
 
     @property
     def is_success(self) -> bool:
@@ -179,8 +178,6 @@ class Report:
                     "Not protected: every pixel of this photo is clear, so there is nothing to see "
                     "and nothing to change."
                 )
-            case Verdict.STOPPED:
-                return f"Stopped after {self.steps} steps; the photo is not protected."
             case Verdict.NOT_PROTECTED:
                 advice = (
                     f"as {self.would_pass}, in a larger file, it would be protected."

@@ -19,7 +19,7 @@ from torch import nn
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
 from cvpire.classifiers.networks.squeezenet import SqueezeNet
 from cvpire.classifiers.places365 import read_scenes
-from cvpire.classifiers.registry import CLASSIFIERS, load_network
+from cvpire.classifiers.registry import CLASSIFIERS
 from cvpire.images.reading import read_photo
 from cvpire.weights.checkpoints import read_state_dict
 from eval.errors import EvaluationError
@@ -149,7 +149,7 @@ def test_the_command_says_what_is_wrong(
 
 @pytest.fixture
 def network() -> Iterator[EfficientNetLite0]:
-    network = load_network(CLASSIFIERS["lite0-imagenet"]).eval().requires_grad_(False)
+    network = CLASSIFIERS["lite0-imagenet"].load_network().eval().requires_grad_(False)
     assert isinstance(network, EfficientNetLite0)
     torch.manual_seed(0)
     network._fc = nn.Linear(1280, 5)

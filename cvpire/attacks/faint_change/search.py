@@ -20,7 +20,6 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,6 +37,7 @@ from cvpire.attacks.faint_change.settings import (
     MOST_TRIALS,
     TRIAL_PRECISION,
     FaintSettings,
+    Surrogate,
     most_steps,
 )
 from cvpire.attacks.faint_change.sights import Sights
@@ -52,18 +52,6 @@ _MEMORY = 0.95
 
 # How often a look at a photo that is searched small is that of a reader without antialiasing.
 _ALIASED = 0.1
-
-
-class Surrogate(NamedTuple):
-    """An additional classifier that is attacked jointly, for transfer to one that nobody can ask.
-
-    Attributes:
-        differentiable: images (n, 3, H, W) to logits.
-        condition: to reach, for all sights of the images that the search is given.
-    """
-
-    differentiable: Callable[[Tensor], Tensor]
-    condition: Condition
 
 
 def find_faint_change(
@@ -101,7 +89,7 @@ def find_faint_change(
         alpha: (N, 1, H, W) or (1, 1, H, W) in [0, 1], of images with transparency: what is seen of
             them on each background (see `cvpire.images.transparency`) is edited, and is to meet the
             condition. None where they are opaque.
-        on_step: told after each step; an answer that is true stops the search.
+        on_step: told after each step.
 
     Returns:
         The changed images and, for each, whether it meets the condition *without* an edit, which is
@@ -115,7 +103,6 @@ def find_faint_change(
     success = torch.zeros(len(images), dtype=torch.bool, device=images.device)
     slack = torch.full((len(images),), -torch.inf)
     steps = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-    stopped = False
     for row in range(len(images)):
         one = slice(row, row + 1)
         present = condition.select(torch.tensor([row], device=images.device))
@@ -125,21 +112,19 @@ def find_faint_change(
         beside = [Surrogate(s.differentiable, s.condition.select(every)) for s in surrogates]
         search = _Search(sights, model, to_size, present, beside, settings, seed)
 
-        def tell(row: int = row, search: _Search = search) -> bool:
+        def tell(row: int = row, search: _Search = search) -> None:
+            if on_step is None:
+                return
             slack[row] = search.slack
             met = success.cpu().clone()
             met[row] = search.slack > SAFETY_MARGIN
-            return on_step is not None and bool(
-                on_step(AttackStep(search.step, most_steps(settings), met, slack.clone()))
-            )
+            on_step(AttackStep(search.step, most_steps(settings), met, slack.clone()))
 
-        stopped = search.run(differentiable or model, tell)
+        search.run(differentiable or model, tell)
         steps[row] = search.step
         result[one] = sights.written(search.best)
         success[row] = search.is_met
-        if stopped:
-            break
-    return AttackResult(result, success, steps, stopped)
+    return AttackResult(result, success, steps)
 
 
 class _Search:
@@ -182,27 +167,23 @@ class _Search:
         self.slack = -math.inf
         self.step = 0
 
-    def run(self, differentiable: Callable[[Tensor], Tensor], tell: Callable[[], bool]) -> bool:
-        """Search until the steps are over; whether `tell` stopped it.
+    def run(self, differentiable: Callable[[Tensor], Tensor], tell: Callable[[], None]) -> None:
+        """Search until the steps are over.
 
         Args:
             differentiable: the model in a form for gradients.
             tell: told after each step.
         """
-        if not bool(self._sights.bound.any()):
-            self._keep(0.0)
-            return False
         contrast = 0.0
-        for _ in range(self._settings.steps):
-            contrast = self._look(differentiable, contrast)
-            self.step += 1
-            if tell():
-                self._keep(contrast)
-                return True
-        if self._settings.contrast is not None:
-            self._keep(contrast)
-            return False
-        return self._make_faint(contrast, tell)
+        if bool(self._sights.bound.any()):
+            for _ in range(self._settings.steps):
+                contrast = self._look(differentiable, contrast)
+                self.step += 1
+                tell()
+            if self._settings.contrast is None:
+                contrast = self._least_contrast(contrast, tell)
+        self.best = self._at(contrast)
+        self.is_met = self._least_slack(self._seen(self.best)) > SAFETY_MARGIN
 
     def _look(self, differentiable: Callable[[Tensor], Tensor], contrast: float) -> float:
         """Look at the change of this contrast; the contrast that is tried next."""
@@ -250,24 +231,21 @@ class _Search:
             return self._sights.aliased(change)
         return [random_edit(sight, self._draw, edits) for sight in seen]
 
-    def _make_faint(self, contrast: float, tell: Callable[[], bool]) -> bool:
-        """Find the least contrast that passes; whether `tell` stopped it."""
+    def _least_contrast(self, contrast: float, tell: Callable[[], None]) -> float:
+        """The least contrast that passes, or the last that was tried where none does."""
         assert self._pace is not None
-        is_stopped = False
-        fallback = 0.0
+        tried = contrast
 
         def surplus(contrast: float) -> float:
-            nonlocal is_stopped, fallback
-            if is_stopped:
-                return -1.0
+            nonlocal tried
+            tried = contrast
             self.step += 1
             seen = self._seen(self._at(contrast))
-            as_written, tried = self._least_slack(seen), self._trial_slack(seen)
-            self.slack = min(as_written, tried)
-            fallback = contrast
-            is_stopped = tell()
+            as_written, edited = self._least_slack(seen), self._trial_slack(seen)
+            self.slack = min(as_written, edited)
+            tell()
             # A little beyond the margin, since it is asked for once more in the end.
-            return min(as_written - 1.01 * SAFETY_MARGIN, tried - self._settings.reserve)
+            return min(as_written - 1.01 * SAFETY_MARGIN, edited - self._settings.reserve)
 
         is_plain = not self._trials
         found = least_scale(
@@ -277,12 +255,7 @@ class _Search:
             precision=LOOK_PRECISION if is_plain else TRIAL_PRECISION,
             most=MOST_LOOKS if is_plain else MOST_TRIALS,
         )
-        self._keep(fallback if found is None else found)
-        return is_stopped
-
-    def _keep(self, contrast: float) -> None:
-        self.best = self._at(contrast)
-        self.is_met = self._least_slack(self._seen(self.best)) > SAFETY_MARGIN
+        return tried if found is None else found
 
     def _at(self, contrast: float) -> Tensor:
         return self._sights.held(contrast * self._direction)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from torch import Tensor
+
+from cvpire.attacks.conditions import Condition
 from cvpire.edits.differentiable import EDITS
 
 # Calls of the trials, and how near to the least contrast they go.
@@ -47,3 +52,15 @@ def most_steps(settings: FaintSettings) -> int:
     if settings.contrast is not None:
         return settings.steps
     return settings.steps + (MOST_LOOKS if settings.edits == "none" else MOST_TRIALS)
+
+
+class Surrogate(NamedTuple):
+    """An additional classifier that is attacked jointly, for transfer to one that nobody can ask.
+
+    Attributes:
+        differentiable: images (n, 3, H, W) to logits.
+        condition: to reach, for all sights of the images that the search is given.
+    """
+
+    differentiable: Callable[[Tensor], Tensor]
+    condition: Condition

@@ -57,8 +57,7 @@ def find_least_change(
         differentiable: the same model in a form that gradients are faster to take through; need not
             be as precise. By default the model itself.
         margin: slack, in logits, at which the condition counts as met.
-        on_step: told after each step; an answer that is true stops the search, and the best changes
-            so far are kept.
+        on_step: told after each step.
 
     Returns:
         The changed images and, for each, whether it meets the condition.
@@ -76,13 +75,12 @@ def find_least_change(
             ImageSearch(image, bound, max_steps, refinements, margin, workers)
             for image, bound in zip(images.cpu(), epsilon_map.cpu(), strict=True)
         ]
-        stopped = _run(model, differentiable or model, images, condition, searches, on_step)
+        _run(model, differentiable or model, images, condition, searches, on_step)
         _confirm(model, images, condition, searches)
     return AttackResult(
         torch.stack([search.best for search in searches]).to(images) / 255.0,
         torch.tensor([search.is_met for search in searches], device=images.device),
         torch.tensor([search.steps for search in searches], device=images.device),
-        stopped,
     )
 
 
@@ -93,8 +91,8 @@ def _run(
     condition: Condition,
     searches: Sequence[ImageSearch],
     on_step: StepCallback | None,
-) -> bool:
-    """Take steps until every search is done; whether the callback asked to stop."""
+) -> None:
+    """Take steps until every search is done."""
     working = list(range(len(searches)))
     for step in itertools.count():
         if not working:
@@ -112,13 +110,12 @@ def _run(
         for i, answer in zip(asked, answers, strict=True):
             searches[working[i]].take_answer(slack[i], answer)
         most = step + max(searches[row].steps_left for row in working)
-        if on_step is not None and on_step(_report(searches, step, most)):
-            return True
+        if on_step is not None:
+            on_step(_report(searches, step, most))
         gradient, falls_short = (gradient.cpu() / 255.0).contiguous(), shortfall.tolist()
         for i, row in enumerate(working):
             searches[row].move(gradient[i], slack[i], falls_short[i])
         working = [row for row in working if not searches[row].is_done]
-    return False
 
 
 def _confirm(

@@ -123,11 +123,6 @@ def local_mean(planes: Tensor) -> Tensor:
     return _mean_along(_mean_along(planes, -1), -2)
 
 
-def local_mean_adjoint(planes: Tensor) -> Tensor:
-    """What the gradient (3, H, W) by a local mean is by the planes it was taken of."""
-    return _spread_along(_spread_along(planes, -2), -1)
-
-
 def _mean_along(planes: Tensor, dim: int) -> Tensor:
     # Sums of shifted planes: a convolution of so few channels takes twice as long.
     length = planes.shape[dim]
@@ -138,20 +133,6 @@ def _mean_along(planes: Tensor, dim: int) -> Tensor:
     for offset, weight in enumerate(_ssim_window()):
         mean.add_(padded.narrow(dim, offset, length), alpha=weight)
     return mean
-
-
-def _spread_along(planes: Tensor, dim: int) -> Tensor:
-    length = planes.shape[dim]
-    shape = list(planes.shape)
-    shape[dim] += 2 * _SSIM_RADIUS
-    spread = planes.new_zeros(shape)
-    for offset, weight in enumerate(_ssim_window()):
-        spread.narrow(dim, offset, length).add_(planes, alpha=weight)
-    inner = spread.narrow(dim, _SSIM_RADIUS, length)
-    for outside, border in ((0, 0), (length + _SSIM_RADIUS, length - 1)):
-        beyond = spread.narrow(dim, outside, _SSIM_RADIUS)
-        inner.narrow(dim, border, 1).add_(beyond.sum(dim, keepdim=True))
-    return inner
 
 
 def _ssim_window() -> list[float]:

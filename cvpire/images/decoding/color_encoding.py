@@ -22,10 +22,12 @@ from cvpire.images.decoding.transfer import (
     BT709_TRANSFERS,
     HDR_TRANSFERS,
     REFERENCE_WHITE,
+    TRANSFER_NAMES,
     TRANSFERS,
     Hdr,
     ToLinear,
     Values,
+    linear_to_srgb,
 )
 
 XY = tuple[float, float]
@@ -65,11 +67,6 @@ class ColorEncoding:
 # --- transfer functions -------------------------------------------------------------------------
 
 
-def _from_linear(linear: Values) -> Values:
-    linear = np.clip(linear, 0.0, 1.0)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1.0 / 2.4) - 0.055)
-
-
 # --- code points --------------------------------------------------------------------------------
 
 # H.273, table 2. Absent: reserved and unspecified ones.
@@ -90,14 +87,6 @@ _UNSPECIFIED = 2
 # Unspecified, logarithmic, and BT.1361's.
 _OTHER_TRANSFERS = (_UNSPECIFIED, 9, 10, 12)
 _SRGB_TRANSFER = 13
-_TRANSFER_NAMES = {
-    **dict.fromkeys(BT709_TRANSFERS, "gamma 2.4"),
-    4: "gamma 2.2",
-    5: "gamma 2.8",
-    7: "SMPTE 240M",
-    8: "linear",
-    17: "SMPTE ST 428",
-}
 
 
 def is_primaries(code: int) -> bool:
@@ -136,7 +125,7 @@ def from_cicp(
     if hdr is not None:
         name = f"HDR ({hdr.value}, {name})"
     elif transfer != _SRGB_TRANSFER:
-        name = f"{name} ({_TRANSFER_NAMES[transfer]})"
+        name = f"{name} ({TRANSFER_NAMES[transfer]})"
     return ColorEncoding(name, red, green, blue, white, TRANSFERS[transfer], hdr, peak)
 
 
@@ -202,7 +191,7 @@ def _linear_to_srgb(linear: Values, matrix: Values, encoding: ColorEncoding) -> 
     if encoding.hdr is not None:
         linear = _tone_mapped(linear @ (_SRGB_TO_BT2020 @ matrix).T.astype(np.float32), encoding)
         matrix = _BT2020_TO_SRGB
-    shown = _from_linear(linear @ matrix.T.astype(np.float32))
+    shown = linear_to_srgb(linear @ matrix.T.astype(np.float32))
     pixels: NDArray[np.uint8] = np.rint(255.0 * shown).astype(np.uint8)
     return pixels
 

@@ -20,6 +20,16 @@ REFERENCE_WHITE = 203.0
 BT709_TRANSFERS = (1, 6, 11, 14, 15)
 
 
+TRANSFER_NAMES = {
+    **dict.fromkeys(BT709_TRANSFERS, "gamma 2.4"),
+    4: "gamma 2.2",
+    5: "gamma 2.8",
+    7: "SMPTE 240M",
+    8: "linear",
+    17: "SMPTE ST 428",
+}
+
+
 class Hdr(Enum):
     """The systems of BT.2100."""
 
@@ -81,3 +91,8 @@ TRANSFERS: dict[int, ToLinear] = {
 
 
 HDR_TRANSFERS = {16: Hdr.PQ, 18: Hdr.HLG}
+
+
+def linear_to_srgb(linear: Values) -> Values:
+    linear = np.clip(linear, 0.0, 1.0)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1.0 / 2.4) - 0.055)

@@ -26,9 +26,8 @@ from torch import Tensor
 
 from cvpire.attacks.base import AttackStep
 from cvpire.attacks.faint_change import search as faint_change
-from cvpire.attacks.faint_change.search import Surrogate
 from cvpire.attacks.faint_change.sensitivity import ContrastCost
-from cvpire.attacks.faint_change.settings import FaintSettings, most_steps
+from cvpire.attacks.faint_change.settings import FaintSettings, Surrogate, most_steps
 from cvpire.attacks.faint_change.sights import Sights
 from cvpire.edits.differentiable import random_edit
 from cvpire.images.encoders import encode_jpeg

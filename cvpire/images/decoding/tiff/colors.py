@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.decoding.tiff.layout import Photometric
+from cvpire.images.decoding.tiff.fields import Photometric
 from cvpire.images.decoding.tiff.ranges import bands
 from cvpire.images.decoding.tiff.tags import DamagedError, Directory
 

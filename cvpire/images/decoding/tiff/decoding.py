@@ -21,14 +21,8 @@ from cvpire.images.decoding.tiff.colors import (
     ycbcr_to_rgb,
 )
 from cvpire.images.decoding.tiff.encoding import read_encoding
-from cvpire.images.decoding.tiff.layout import (
-    COLOURS,
-    Layout,
-    Photometric,
-    SampleFormat,
-    picture_size,
-    read_layout,
-)
+from cvpire.images.decoding.tiff.fields import COLOURS, Photometric, SampleFormat
+from cvpire.images.decoding.tiff.layout import Layout, picture_size, read_layout
 from cvpire.images.decoding.tiff.pages import main_page
 from cvpire.images.decoding.tiff.ranges import Range, find_range, spread
 from cvpire.images.decoding.tiff.samples import becomes_rgb, read_samples

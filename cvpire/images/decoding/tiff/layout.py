@@ -7,39 +7,38 @@ of a kind that is read, and unpacks to no more than the picture's own size.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cvpire.images.decoding.tiff.compression import (
+    DEFLATE,
+    FAX,
+    JPEG,
+    LZW,
+    NAMES,
+    NONE,
+    OLD_JPEG,
+    PACKBITS,
+    READ,
+    WEBP,
+    WITH_PREDICTOR,
+)
+from cvpire.images.decoding.tiff.fields import (
+    Photometric,
+    SampleFormat,
+    bytes_unpacked,
+    check_colours,
+    check_subsampling,
+    photometric_of,
+    sample_format_of,
+    subsampling_of,
+)
 from cvpire.images.decoding.tiff.tags import DamagedError, Directory, UnsupportedError
 
-JPEG, WEBP, NONE = 7, 50001, 1
-_OLD_JPEG = 6
-JPEG_2000 = (33003, 33004, 33005, 34712)
-FAX = (2, 3, 4, 32771)
-_DEFLATE, _PACKBITS, _LZW = (8, 32946), 32773, 5
-_WITH_PREDICTOR = (_LZW, *_DEFLATE, 34925, 50000)  # also LZMA and Zstandard
-_READ = (NONE, _PACKBITS, JPEG, WEBP, *FAX, *JPEG_2000, *_WITH_PREDICTOR)
-_NAMES = {
-    9: "JBIG compression",
-    10: "JBIG compression",
-    32766: "NeXT compression",
-    32809: "ThunderScan compression",
-    32909: "PixarLog compression",
-    34661: "JBIG compression",
-    34676: "SGI LogLuv compression",
-    34677: "SGI LogLuv compression",
-    34887: "LERC compression",
-    34892: "lossy JPEG of a raw file",
-    34933: "PNG compression",
-    34934: "JPEG XR compression",
-    50002: "JPEG XL compression",
-    52546: "JPEG XL compression",
-}
 # The most that a byte can unpack to: deflate's longest match in its shortest code (RFC 1951),
 # PackBits' run of 128, LZW's longest string of 4,096 codes. A header that promises more is wrong.
-_MOST_PER_BYTE = {_PACKBITS: 64, _LZW: 4096, **dict.fromkeys(_DEFLATE, 1033)}
+_MOST_PER_BYTE = {PACKBITS: 64, LZW: 4096, **dict.fromkeys(DEFLATE, 1033)}
 
 # One strip a row of three planes, of 65,535 rows, has a fifth of it.
 _MAX_SEGMENTS = 1 << 20
@@ -51,41 +50,6 @@ _MAX_TILE_BYTES = 1 << 26
 _MAX_SCANS = 100
 # Segments may share their bytes (empty tiles), but each is copied once more.
 _MAX_READ = 1 << 30
-
-
-class Photometric(IntEnum):
-    """What the samples stand for (TIFF 6.0, tag 262, and its supplements)."""
-
-    WHITE_IS_ZERO = 0
-    BLACK_IS_ZERO = 1
-    RGB = 2
-    PALETTE = 3
-    SEPARATED = 5
-    YCBCR = 6
-    CIE_LAB = 8
-    ICC_LAB = 9
-    ITU_LAB = 10
-
-
-class SampleFormat(IntEnum):
-    """Number types of samples (tag 339)."""
-
-    UNSIGNED = 1
-    SIGNED = 2
-    FLOAT = 3
-
-
-COLOURS = {
-    Photometric.WHITE_IS_ZERO: 1,
-    Photometric.BLACK_IS_ZERO: 1,
-    Photometric.RGB: 3,
-    Photometric.PALETTE: 1,
-    Photometric.SEPARATED: 4,
-    Photometric.YCBCR: 3,
-    Photometric.CIE_LAB: 3,
-    Photometric.ICC_LAB: 3,
-    Photometric.ITU_LAB: 3,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +95,7 @@ class Layout:
 
 
 def picture_size(directory: Directory) -> tuple[int, int]:
-    """Width and height.
-
-    Raises:
-        DamagedError: if there is none.
-    """
+    """Width and height, above 0, or a DamagedError."""
     width, height = directory.integer(256, 0), directory.integer(257, 0)
     if width < 1 or height < 1:
         raise DamagedError("no width or height")
@@ -155,7 +115,7 @@ def read_layout(directory: Directory, data: bytes, max_bytes: int) -> Layout:
         UnsupportedError: if it is of a kind that is not read.
     """
     width, height = picture_size(directory)
-    if directory.integer(259, NONE) == _OLD_JPEG:
+    if directory.integer(259, NONE) == OLD_JPEG:
         directory = _with_new_jpeg(directory, data, height)
     channels = directory.integer(277, 1)
     if channels < 1:
@@ -163,21 +123,21 @@ def read_layout(directory: Directory, data: bytes, max_bytes: int) -> Layout:
     if channels > _MAX_SAMPLES_PER_PIXEL:
         raise UnsupportedError(f"{channels} samples a pixel")
     compression = directory.integer(259, NONE)
-    if compression not in _READ:
-        raise UnsupportedError(_NAMES.get(compression, f"compression {compression}"))
-    bits, number = _number(directory, channels)
-    unpacked = width * height * channels * _bytes_unpacked(bits)
+    if compression not in READ:
+        raise UnsupportedError(NAMES.get(compression, f"compression {compression}"))
+    bits, number = sample_format_of(directory, channels)
+    unpacked = width * height * channels * bytes_unpacked(bits)
     if unpacked > max_bytes:
         raise UnsupportedError(f"{unpacked / 1e6:.0f} MB of samples")
-    photometric = _photometric(directory, channels, compression)
-    _check_colours(photometric, channels, bits, number)
-    subsampling = _subsampling(directory, photometric)
+    photometric = photometric_of(directory, channels, compression)
+    check_colours(photometric, channels, bits, number)
+    subsampling = subsampling_of(directory, photometric)
     is_planar = channels > 1 and directory.integer(284, 1) == 2
-    predictor = directory.integer(317, 1) if compression in _WITH_PREDICTOR else 1
+    predictor = directory.integer(317, 1) if compression in WITH_PREDICTOR else 1
     _check_coding(compression, predictor, bits, number, channels, is_planar)
     is_tiled, segment_width, segment_height = _segment_size(directory, width, height)
     if subsampling != (1, 1):
-        _check_subsampling(subsampling, compression, predictor, channels, is_planar, is_tiled)
+        check_subsampling(subsampling, compression, predictor, channels, is_planar, is_tiled)
         if compression != JPEG and segment_height < height and segment_height % subsampling[1]:
             raise DamagedError("strips that end within a block of chroma")
     in_segment = 1 if is_planar else channels
@@ -252,71 +212,6 @@ def _segment_size(directory: Directory, width: int, height: int) -> tuple[bool, 
     return is_tiled, *segment
 
 
-def _number(directory: Directory, channels: int) -> tuple[int, SampleFormat]:
-    """Bits and type of a sample, which must be the same for all."""
-    depths = {int(value) for value in directory.integers(258)[:channels]} or {1}
-    formats = {int(value) for value in directory.integers(339)[:channels]} or {1}
-    if len(depths) > 1:
-        raise UnsupportedError(f"samples of {' and '.join(map(str, sorted(depths)))} bits")
-    if len(formats) > 1:
-        raise UnsupportedError("samples of different number types")
-    bits, kind = depths.pop(), formats.pop()
-    if kind in (5, 6):
-        raise UnsupportedError("complex numbers")
-    if kind not in (0, 1, 2, 3, 4):
-        raise UnsupportedError(f"number type {kind}")
-    # "Undefined" (4) and 0, which some writers mean by it, are read as whole numbers.
-    is_typed = kind in (2, 3) and bits > 1  # a single bit has no room for a sign
-    number = SampleFormat(kind) if is_typed else SampleFormat.UNSIGNED
-    if number is SampleFormat.FLOAT:
-        is_read = bits in (16, 24, 32, 64)
-    else:
-        is_read = 1 <= bits <= 32 or bits == 64
-    if not is_read:
-        raise UnsupportedError(f"{bits}-bit samples")
-    return bits, number
-
-
-def _bytes_unpacked(bits: int) -> int:
-    return next(size for size in (1, 2, 4, 8) if bits <= 8 * size)
-
-
-def _photometric(directory: Directory, channels: int, compression: int) -> Photometric:
-    value = directory.integer(262, -1)
-    if value == -1:  # as libtiff does; a fax shows black on white
-        value = 2 if channels >= 3 else 0 if compression in FAX else 1
-    if value in (32844, 32845):
-        raise UnsupportedError("SGI LogLuv")
-    try:
-        return Photometric(value)
-    except ValueError as error:
-        raise UnsupportedError(f"photometric interpretation {value}") from error
-
-
-def _check_colours(photometric: Photometric, channels: int, bits: int, kind: SampleFormat) -> None:
-    if channels < COLOURS[photometric]:
-        what = photometric.name.replace("_", " ")
-        raise UnsupportedError(f"{channels} samples a pixel with photometric {what}")
-    is_lab = photometric in (Photometric.CIE_LAB, Photometric.ICC_LAB, Photometric.ITU_LAB)
-    if (is_lab or photometric is Photometric.YCBCR) and (
-        bits not in (8, 16) or kind is SampleFormat.FLOAT
-    ):
-        colours = "L*a*b*" if is_lab else "YCbCr"
-        raise UnsupportedError(f"{colours} of {bits} bits{', float' * (kind == 3)}")
-    if photometric is Photometric.PALETTE and (bits > 16 or kind != SampleFormat.UNSIGNED):
-        raise UnsupportedError(f"a palette with {bits}-bit indices")
-
-
-def _subsampling(directory: Directory, photometric: Photometric) -> tuple[int, int]:
-    if photometric is not Photometric.YCBCR:
-        return 1, 1
-    values = [int(value) for value in directory.integers(530)[:2]]
-    horizontal, vertical = values if len(values) == 2 else (2, 2)
-    if horizontal not in (1, 2, 4) or vertical not in (1, 2, 4):
-        raise DamagedError("subsampling")
-    return horizontal, vertical
-
-
 def _check_coding(
     compression: int,
     predictor: int,
@@ -340,23 +235,6 @@ def _check_coding(
         raise UnsupportedError(f"predictor 2 with {bits}-bit samples")
     if predictor == 3 and (number is not SampleFormat.FLOAT or bits == 24):
         raise UnsupportedError(f"predictor 3 with {bits}-bit {number.name.lower()} samples")
-
-
-def _check_subsampling(
-    subsampling: tuple[int, int],
-    compression: int,
-    predictor: int,
-    channels: int,
-    is_planar: bool,
-    is_tiled: bool,
-) -> None:
-    """Refuse subsampled chroma that nobody writes, where its storage is not well defined."""
-    is_plain = channels == 3 and not is_planar
-    if not is_plain or (
-        compression != JPEG and (predictor != 1 or is_tiled or compression in JPEG_2000)
-    ):
-        horizontal, vertical = subsampling
-        raise UnsupportedError(f"YCbCr subsampled {horizontal} x {vertical} in planes or tiles")
 
 
 def _bytes_of(

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvpire.errors import PhotoError
-from cvpire.images.decoding.tiff.layout import Layout, SampleFormat
+from cvpire.images.decoding.tiff.fields import SampleFormat
+from cvpire.images.decoding.tiff.layout import Layout
 from cvpire.images.decoding.tiff.tags import Directory
 
 # Rows that are converted at a time hold about so many samples.

@@ -23,14 +23,9 @@ import tifffile
 from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
-from cvpire.images.decoding.tiff.layout import (
-    COLOURS,
-    JPEG,
-    JPEG_2000,
-    Layout,
-    Photometric,
-    SampleFormat,
-)
+from cvpire.images.decoding.tiff.compression import JPEG, JPEG_2000
+from cvpire.images.decoding.tiff.fields import COLOURS, Photometric, SampleFormat
+from cvpire.images.decoding.tiff.layout import Layout
 from cvpire.images.decoding.tiff.tags import DamagedError, UnsupportedError
 
 _SHORT, _LONG, _UNDEFINED, _LONG8 = 3, 4, 7, 16
