@@ -13,6 +13,7 @@ from cvpire.attacks.algorithm1 import perturb
 from cvpire.attacks.base import AttackStep
 from cvpire.attacks.conditions import OutOfTop
 from cvpire.color.variance import epsilon_map, threshold_map
+from cvpire.errors import Stopped
 
 SETTINGS: dict[str, Any] = {"learning_rate": 0.25 / 255, "l1_weight": 0.0, "max_steps": 60}
 
@@ -190,23 +191,23 @@ def test_l1_leaves_pixels_of_little_weight_alone() -> None:
     assert weight[untouched[1][0]].mean() < 0.5 * weight[~untouched[1][0]].mean()
 
 
-def test_progress_is_reported_and_a_true_answer_stops() -> None:
+def test_progress_is_reported_and_what_the_callback_raises_stops() -> None:
     images = grid_images(2)
     model, _ = linear_case(60.0, images)
     condition = OutOfTop(torch.ones(2, dtype=torch.int64))
     bound = torch.full((2, 1, 24, 20), 8 / 255)
     seen: list[AttackStep] = []
-    result = perturb(model, images, bound, condition, on_step=seen.append, **SETTINGS)
+    perturb(model, images, bound, condition, on_step=seen.append, **SETTINGS)
     assert [step.step for step in seen] == list(range(SETTINGS["max_steps"] + 1))
-    assert not result.stopped
     slack = [float(step.slack[0]) for step in seen]
     assert slack == sorted(slack) and slack[-1] > slack[0]
 
-    stopped = perturb(
-        model, images, bound, condition, on_step=lambda step: step.step == 3, **SETTINGS
-    )
-    assert stopped.stopped
-    assert stopped.steps.tolist() == [3, 3]
+    def stop(step: AttackStep) -> None:
+        if step.step == 3:
+            raise Stopped("Enough.")
+
+    with pytest.raises(Stopped):
+        perturb(model, images, bound, condition, on_step=stop, **SETTINGS)
 
 
 def test_a_classifier_that_is_sure_still_gives_a_direction() -> None:

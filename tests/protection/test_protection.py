@@ -14,11 +14,11 @@ from conftest import needs_flip, textured_pixels
 from protection_helpers import FLAT, STRONG, photo
 
 from cvpire.attacks import searches as searches_module
-from cvpire.attacks.base import AttackResult
+from cvpire.attacks.base import AttackResult, AttackStep
 from cvpire.attacks.searches import Algorithm1
 from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.color.variance import threshold_map
-from cvpire.errors import PhotoError
+from cvpire.errors import PhotoError, Stopped
 from cvpire.images import reading as photo_module
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
@@ -221,10 +221,16 @@ def test_a_failure_is_called_one(mean_color_classifier: Classifier) -> None:
     assert report.steps == 5
 
 
-def test_a_stop_is_not_a_success(mean_color_classifier: Classifier) -> None:
-    protected = protect(photo(), mean_color_classifier, STRONG, on_step=lambda step: step.step == 0)
-    assert protected.report.verdict is Verdict.STOPPED
-    assert protected.report.steps == 0
+def test_what_a_callback_raises_ends_the_work(mean_color_classifier: Classifier) -> None:
+    steps = []
+
+    def stop(step: AttackStep) -> None:
+        steps.append(step.step)
+        raise Stopped("Enough.")
+
+    with pytest.raises(Stopped, match="Enough"):
+        protect(photo(), mean_color_classifier, STRONG, on_step=stop)
+    assert steps == [0]
 
 
 def test_what_the_attack_claims_is_not_believed(
@@ -234,7 +240,7 @@ def test_what_the_attack_claims_is_not_believed(
 
     def liar(model: object, images: torch.Tensor, *_: object, **__: object) -> AttackResult:
         ones = torch.ones(len(images), dtype=torch.int64)
-        return AttackResult(images, ones.bool(), ones, False)
+        return AttackResult(images, ones.bool(), ones)
 
     monkeypatch.setattr(searches_module, "perturb", liar)
     report = protect(photo(), mean_color_classifier, STRONG).report

@@ -73,7 +73,7 @@ def test_a_server_has_a_folder_of_its_own_and_clears_up_after_dead_ones(
     monkeypatch.setattr(files, "_own_folder", None)
     monkeypatch.setattr(files, "_own_lock", None)
     monkeypatch.setattr("page.files.atexit.register", lambda *_, **__: None)
-    monkeypatch.delenv(files.FOLDER_VARIABLE)
+    monkeypatch.delenv(files.FOLDER_VARIABLE, raising=False)
     files.use_own_folder()
     own = Path(os.environ[files.FOLDER_VARIABLE])
     assert own.parent.parent == tmp_path
@@ -91,7 +91,7 @@ def test_a_server_has_a_folder_of_its_own_and_clears_up_after_dead_ones(
     assert files.sweep(3600) == 2
     assert of_living.exists() and stranger.exists() and of_dead[1].exists()
     assert not mine.exists() and not of_dead[0].exists()
-    os.close(lock)
+    lock.release()
     assert files.sweep(3600) == 1
     for path in (of_dead[1], dead / ("a" * 64), dead / ("b" * 64)):
         os.utime(path, (0, 0))
@@ -120,7 +120,7 @@ def test_a_place_that_is_not_safe_is_not_used(
     place = tmp_path / "no" / "where" if kind == "nowhere" else tmp_path
     monkeypatch.setattr("page.files.tempfile.gettempdir", lambda: str(place))
     monkeypatch.setattr(files, "_own_folder", None)
-    monkeypatch.delenv(files.FOLDER_VARIABLE)
+    monkeypatch.delenv(files.FOLDER_VARIABLE, raising=False)
     with pytest.raises(SettingsError, match=f"set {files.FOLDER_VARIABLE} to"):
         files.use_own_folder()
 

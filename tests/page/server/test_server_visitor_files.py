@@ -13,6 +13,7 @@ from server_helpers import Api, Gate, order
 
 from page import files, handlers
 from page.blocks import Page
+from page.holdings import Holdings
 
 page = server_fixtures.page
 api = server_fixtures.api
@@ -60,7 +61,7 @@ def test_results_that_nobody_waits_for_any_more_are_deleted(
 
 def test_a_file_that_another_visitor_holds_stays(page: Page, api: Api, photo: Path) -> None:
     path = api.upload(photo)
-    holdings = files.Holdings()
+    holdings = Holdings()
     for session in ("one", "two"):
         holdings.hold(session, path)
     holdings.hold("one", "/etc/hostname")
