@@ -64,7 +64,8 @@ def protect(
         The written file's bytes and what became of it.
 
     Example:
-        >>> from cvpire.images.photo import Photo, write_bytes
+        >>> import numpy as np
+        >>> from cvpire import Photo, protect
         >>> pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
         >>> protected = protect(Photo(pixels), run="Top1-min")
         >>> protected.report.verdict.is_success, protected.file_format.suffix
