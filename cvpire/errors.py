@@ -38,11 +38,28 @@ class CvpireError(Exception):
 class SettingsError(CvpireError, ValueError):
     """What was asked for cannot be done: an unknown name, a value out of range, or two settings
     that do not go together.
+
+    Example:
+        >>> from cvpire import FileFormat
+        >>> try:
+        ...     FileFormat("JPEG", 400)
+        ... except SettingsError as error:
+        ...     print(error)
+        expected a quality of 1 to 100, got 400
     """
 
 
 class PhotoError(CvpireError, ValueError):
-    """A photo cannot be read, protected or written."""
+    """A photo cannot be read, protected or written.
+
+    Example:
+        >>> from cvpire import read_photo
+        >>> try:
+        ...     read_photo("nowhere.jpg")
+        ... except PhotoError as error:
+        ...     print(error)
+        nowhere.jpg could not be read: there is no such file or folder, check the path.
+    """
 
 
 class OutOfMemoryError(PhotoError):
@@ -50,11 +67,21 @@ class OutOfMemoryError(PhotoError):
 
 
 class WeightsError(CvpireError, RuntimeError):
-    """Weights are missing, damaged, not those expected, or cannot be fetched or stored."""
+    """Weights are missing, damaged, not those expected, or cannot be fetched or stored.
+
+    Example:
+        >>> issubclass(WeightsError, CvpireError)
+        True
+    """
 
 
 class Stopped(CvpireError):  # noqa: N818 - an end, not an error
-    """The work was cancelled, or took longer than it may."""
+    """The work was cancelled, or took longer than it may.
+
+    Example:
+        >>> str(Stopped("Cancelled."))
+        'Cancelled.'
+    """
 
 
 def internal_error(error: BaseException) -> str:

@@ -135,6 +135,14 @@ def protect_batch(
 
     Raises:
         ValueError: see `protect`; also for photos of different sizes.
+
+    Example:
+        >>> import numpy as np
+        >>> from cvpire import RUNS, Photo, load_classifier, protect_batch
+        >>> pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+        >>> photos = [Photo(pixels[0]), Photo(pixels[1])]
+        >>> len(protect_batch(photos, load_classifier("scenes"), RUNS["Top1-min"]))
+        2
     """
     sizes = {photo.pixels.shape for photo in photos}
     if len(sizes) != 1:

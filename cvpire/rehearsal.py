@@ -124,6 +124,11 @@ def find_scene(
     Raises:
         ValueError: if neither is given, the classifier knows no such class, or the run cannot be
             done with its classes.
+
+    Example:
+        >>> from cvpire import load_classifier
+        >>> find_scene(load_classifier("scenes"), None, "kitchen").label
+        'kitchen'
     """
     if run is not None:
         run.check(classifier.labels)
@@ -214,6 +219,14 @@ def rehearse(
 
     Raises:
         ValueError: for an original of another size, or a photo too large for a classifier's view.
+
+    Example:
+        >>> import numpy as np
+        >>> from cvpire import Photo, load_classifier
+        >>> photo = Photo(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+        >>> scene = find_scene(load_classifier("scenes"), photo, None)
+        >>> rehearse(photo, None, [scene], transformations=())[0].protected.is_lost
+        False
     """
     if original is not None and original.pixels.shape != photo.pixels.shape:
         raise PhotoError(

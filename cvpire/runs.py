@@ -247,6 +247,10 @@ def find_run(name: str, *, group: bool = False) -> Run:
 
     Raises:
         SettingsError: for an unknown name, listing the known ones, or a run without that variant.
+
+    Example:
+        >>> find_run("Posting", group=True).name
+        'Posting-group'
     """
     try:
         run = RUNS[name]

@@ -49,6 +49,12 @@ def test_every_public_name_is_there_and_stands_for_itself() -> None:
         _ = cvpire.protekt
 
 
+def test_every_public_name_has_an_example() -> None:
+    data = {"CLASSIFIERS", "RUNS", "__version__"}
+    for name in set(cvpire.__all__) - data:
+        assert ">>> " in (getattr(cvpire, name).__doc__ or ""), name
+
+
 def test_names_for_types_are_those_that_come() -> None:
     """Type checkers read the one list, programs the other."""
     text = (ROOT / "cvpire" / "__init__.py").read_text()

@@ -30,6 +30,13 @@ class AttackStep(NamedTuple):
         max_steps: the most that will have been taken, as far as is known.
         success: (N,) bool, the images for which a change that meets the condition is known.
         slack: (N,) float, of each image's best change so far, or its last (see `Condition.slack`).
+
+    Example:
+        >>> from cvpire import Stopped
+        >>> def watch(step: AttackStep) -> None:
+        ...     if step.step > 100:
+        ...         raise Stopped("100 steps are enough.")
+        >>> watch(AttackStep(3, 200, torch.tensor([False]), torch.tensor([-0.5])))
     """
 
     step: int

@@ -95,6 +95,13 @@ class Classifier(nn.Module):
         spec: what it is.
         network: normalised pixels to logits, in evaluation mode.
         view: one of `VIEWS`.
+
+    Example:
+        >>> from cvpire import load_classifier
+        >>> classifier = load_classifier("scenes")
+        >>> logits = classifier(torch.full((1, 3, 48, 64), 0.5))[0]
+        >>> len(logits) == len(classifier.labels.names) == 97
+        True
     """
 
     mean: Tensor

@@ -18,6 +18,10 @@ class Labels(NamedTuple):
         groups: one for each logit, what people would call its kind of place; empty where the
             taxonomy has none.
         sensitive: indices of the classes that MediaEval calls privacy-sensitive.
+
+    Example:
+        >>> Labels("rooms", names=("bedroom", "kitchen"), indices=(0, 1)).names[1]
+        'kitchen'
     """
 
     taxonomy: str

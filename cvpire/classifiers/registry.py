@@ -41,6 +41,10 @@ def load_classifier(name: str = "auto", *, view: str | None = None) -> Classifie
     Raises:
         SettingsError: for an unknown name or view.
         WeightsError: if the weights are missing, damaged or do not fit; says what to do.
+
+    Example:
+        >>> load_classifier("scenes").labels.taxonomy
+        'places365'
     """
     spec = find_spec(name)
     view = spec.view if view is None else view

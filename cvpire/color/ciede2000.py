@@ -120,6 +120,11 @@ def ciede2000(lab1: Tensor, lab2: Tensor) -> Tensor:
 
     Source: Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula", Color Research and
     Application 30(1), 2005, doi:10.1002/col.20070.
+
+    Example:
+        >>> black, grey = (srgb_to_lab(torch.full((1, 3, 1, 1), level)) for level in (0.0, 0.5))
+        >>> round(float(ciede2000(black, grey)), 1)
+        39.7
     """
     return squared_ciede2000(LabPlanes.from_lab(lab1), LabPlanes.from_lab(lab2)).sqrt()
 

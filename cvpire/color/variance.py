@@ -90,6 +90,13 @@ def threshold_map(images: Tensor, *, kernel_size: int = 5, sigma: float = 1.0) -
 
     Raises:
         SettingsError: see `color_variance`.
+
+    Example:
+        >>> half = torch.full((1, 3, 32, 32), 0.5)
+        >>> half[..., 16:] += torch.rand(16, generator=torch.Generator().manual_seed(0)) / 4
+        >>> found = threshold_map(half)
+        >>> float(found[..., :8].max()), float(found.max())
+        (0.0, 1.0)
     """
     variance = color_variance(images, kernel_size=kernel_size, sigma=sigma)
     peak = variance.amax(dim=(-2, -1), keepdim=True)

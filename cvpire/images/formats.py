@@ -47,6 +47,10 @@ class FileFormat:
 
     Raises:
         SettingsError: for another kind, quality or size.
+
+    Example:
+        >>> str(FileFormat("JPEG", 85)), FileFormat.parse("webp-80").suffix
+        ('JPEG 85', '.webp')
     """
 
     kind: str = "PNG"

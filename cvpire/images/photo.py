@@ -32,6 +32,10 @@ class Photo:
 
     Raises:
         ValueError: if an array is not uint8 or not of the shape above.
+
+    Example:
+        >>> Photo(np.zeros((480, 640, 3), np.uint8)).width
+        640
     """
 
     pixels: NDArray[np.uint8]

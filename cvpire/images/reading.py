@@ -84,6 +84,14 @@ def read_photo(
     Raises:
         PhotoError: if the file cannot be read, is too large, damaged, cut off, animated, or of
             another kind. No other exception leaves this function because of a file's content.
+
+    Example:
+        >>> import io
+        >>> from PIL import Image
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (40, 30), "teal").save(file, "PNG")
+        >>> read_photo(file.getvalue()).pixels[0, 0].tolist()
+        [0, 128, 128]
     """
     name, data = _load_bytes(source, max_bytes)
     with _decoding(name):

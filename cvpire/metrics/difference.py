@@ -83,6 +83,12 @@ def compare(
 
     Raises:
         ValueError: if the shapes do not agree.
+
+    Example:
+        >>> photo = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+        >>> found = compare(photo, photo + np.uint8(1), np.ones((32, 32), np.float32))
+        >>> found.linf, found.over_bound
+        (1, 0)
     """
     return compare_and_locate(original, changed, epsilon_map, check)[0]
 

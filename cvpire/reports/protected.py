@@ -25,6 +25,13 @@ class Protected:
         threshold_map: (H, W) float32 in [0, 1].
         report: verdict and figures. Unless `report.verdict.is_success`, the photo is *not*
             protected, only the best attempt.
+
+    Example:
+        >>> from cvpire import Photo, protect
+        >>> pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+        >>> protected = protect(Photo(pixels), run="Top1-min")
+        >>> protected.threshold_map.shape
+        (64, 64)
     """
 
     photo: Photo

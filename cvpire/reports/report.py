@@ -111,6 +111,13 @@ class Report:
         file_sha256: of the protected file.
         would_pass: where the photo is not protected in this format, one in which it would be.
         versions: of what computed this.
+
+    Example:
+        >>> import numpy as np
+        >>> from cvpire import Photo, protect
+        >>> flat = Photo(np.full((64, 64, 3), 128, np.uint8))
+        >>> protect(flat, run="Invisible").report.sentence()[:47]
+        'Not protected: this photo has the same colour e'
     """
 
     verdict: Verdict
