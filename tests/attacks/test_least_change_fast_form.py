@@ -30,7 +30,7 @@ def test_the_model_decides_and_not_its_fast_form() -> None:
 
 @pytest.mark.parametrize("honest", [3, 6, 9])
 def test_a_fast_form_that_turns_wrong_is_found_out(honest: int) -> None:
-    """It is believed after it proved right, and then calls everything a success."""
+    """It is unverified after it proved right, and then calls everything a success."""
     model = linear_model(grid_images(1, 40, 36), 0.8)
     calls = 0
 
@@ -46,7 +46,7 @@ def test_a_fast_form_that_turns_wrong_is_found_out(honest: int) -> None:
 
 
 def test_where_the_fast_form_is_wrong_only_at_the_border_little_is_lost() -> None:
-    """The cheapest change it is believed about fails in the end, those before it do not."""
+    """The cheapest change it is unverified about fails in the end, those before it do not."""
     model = linear_model(grid_images(1, 40, 36), 0.8)
 
     def blind_at_the_border(pixels: Tensor) -> Tensor:

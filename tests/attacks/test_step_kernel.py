@@ -50,24 +50,24 @@ def cost_of(table: Table, change: Changes) -> Changes:
     return total
 
 
-def choose(case: Case, price: float, threads: int = 2) -> tuple[float, Array]:
+def choose(case: Case, multiplier: float, threads: int = 2) -> tuple[float, Array]:
     change = np.full_like(case.gradient, np.nan)
     with ThreadPoolExecutor(threads) as workers:
-        cost = choose_changes(case.gradient, case.table, price, change, workers)
+        cost = choose_changes(case.gradient, case.table, multiplier, change, workers)
     return cost, change
 
 
-@pytest.mark.parametrize("price", [1e-8, 0.3, 1.0, 3.0])
-def test_no_change_along_a_direction_is_better(price: float) -> None:
+@pytest.mark.parametrize("multiplier", [1e-8, 0.3, 1.0, 3.0])
+def test_no_change_along_a_direction_is_better(multiplier: float) -> None:
     case = make_case(1500)
     table = case.table
-    cost, change = choose(case, price)
+    cost, change = choose(case, multiplier)
     assert (change >= table.lower).all()
     assert (change <= table.upper).all()
     assert (change == change.round()).all()
 
     def value(change: Changes) -> Changes:
-        gain: Changes = (case.gradient * change).sum(axis=0) / price
+        gain: Changes = (case.gradient * change).sum(axis=0) / multiplier
         return gain - cost_of(table, change)
 
     best = np.zeros(1500)
@@ -82,7 +82,7 @@ def test_no_change_along_a_direction_is_better(price: float) -> None:
 
 def test_a_higher_price_changes_less() -> None:
     case = make_case(4000, seed=1)
-    costs = [choose(case, price)[0] for price in (0.1, 1.0, 10.0, 1e6)]
+    costs = [choose(case, multiplier)[0] for multiplier in (0.1, 1.0, 10.0, 1e6)]
     assert costs == sorted(costs, reverse=True)
     assert costs[0] > 0.0
     assert costs[-1] == 0.0

@@ -1,6 +1,6 @@
-"""The choice of each pixel's change in one photo: the best of all whole grey levels, at a price.
+"""The best change of each pixel of a photo, of all whole grey levels, for a multiplier.
 
-A price is what a unit of visibility must gain (see `cvpire.attacks.least_change.multiplier`).
+A multiplier is what a unit of visibility must gain (see `cvpire.attacks.least_change.multiplier`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from torch import Tensor
 
 from cvpire.attacks.least_change.visibility import Visibility
 
-# The first price is sought on about so many pixels, evenly spread, this many powers of e around the
-# ratio of the mean gain to the mean cost.
-_SAMPLE_PIXELS, _PRICE_RANGE, _HALVINGS = 1 << 14, 8.0, 9
+# The first multiplier is sought on about so many pixels, evenly spread, this many powers of e
+# around the ratio of the mean gain to the mean cost.
+_SAMPLE_PIXELS, _MULTIPLIER_RANGE, _HALVINGS = 1 << 14, 8.0, 9
 
 
 class Choices:
-    """The choice of each pixel's change in one image, for any gain and price.
+    """The choice of each pixel's change in one image, for any gain and multiplier.
 
     Args:
         visibility: what a change costs.
@@ -40,14 +40,15 @@ class Choices:
         self._table = Table.of(color, structure, *limits, visibility.curvature, workers)
         self._workers = workers
 
-    def choose(self, gain: Tensor, price: float, change: Tensor) -> float:
-        """Fill `change` (3, H, W) with each pixel's best at the price, and return what it costs."""
+    def choose(self, gain: Tensor, multiplier: float, change: Tensor) -> float:
+        """Fill `change` (3, H, W) with each pixel's best at the multiplier, and return what it
+        costs."""
         from cvpire.attacks.least_change.step_kernel import choose_changes
 
-        return choose_changes(_row(gain), self._table, price, _row(change), self._workers)
+        return choose_changes(_row(gain), self._table, multiplier, _row(change), self._workers)
 
-    def price_for(self, gain: Tensor, goal: float) -> float:
-        """The price at which the changes gain the goal, were the gain of a level constant."""
+    def multiplier_for(self, gain: Tensor, goal: float) -> float:
+        """The multiplier at which the changes gain the goal, were the gain of a level constant."""
         from cvpire.attacks.least_change.step_kernel import choose_changes
 
         stride = max(1, gain[0].numel() // _SAMPLE_PIXELS)
@@ -57,11 +58,11 @@ class Choices:
         # The mean over all pixels is 1.
         gained = float(np.abs(sample).mean()) or 1.0
         usual = gained / float(np.sqrt(table.color[:3]).mean() + table.structure.mean())
-        low, high = -_PRICE_RANGE, _PRICE_RANGE
+        low, high = -_MULTIPLIER_RANGE, _MULTIPLIER_RANGE
         for _ in range(_HALVINGS):
             middle = (low + high) / 2.0
-            price = usual * math.exp(middle)
-            choose_changes(sample, table, price, change, self._workers)
+            multiplier = usual * math.exp(middle)
+            choose_changes(sample, table, multiplier, change, self._workers)
             if stride * float((sample * change).sum()) > goal:
                 low = middle
             else:

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from cvpire.attacks.base import bounds, in_levels
 from cvpire.attacks.least_change.choices import Choices
-from cvpire.attacks.least_change.multiplier import Price
+from cvpire.attacks.least_change.multiplier import Multiplier
 from cvpire.attacks.least_change.visibility import measure_visibility
 
 # The most of the running gradient that a step keeps; until then it is the mean of all gradients.
 _MEMORY = 0.95
 
-# The fast logits are believed without asking the model where they are so many times further from
+# The fast logits are taken without asking the model where they are so many times further from
 # the border than they were ever found to be wrong by.
 _DOUBT = 4.0
 
@@ -32,7 +32,7 @@ _LEAST_SCALE = 1e-20
 _LEAST_GOAL = 0.2
 
 
-class Believed(NamedTuple):
+class Candidate(NamedTuple):
     """A change that meets the condition by the fast logits.
 
     Attributes:
@@ -47,17 +47,17 @@ class Believed(NamedTuple):
 
 
 class ImageSearch:
-    """The search on one image: its price, its running gradient, and the best change so far.
+    """The search on one image: its multiplier, its running gradient, and the best change so far.
 
     Attributes:
         levels: (3, H, W), the original in grey levels.
         change: (3, H, W), what is tried next, in whole levels.
         best: (3, H, W) uint8, the levels of the cheapest change that meets the condition, and until
             there is one, of that with the largest slack.
-        slack: of `best`, by the model, or believed.
+        slack: of `best`, by the model, or not verified yet.
         is_met: whether `best` meets the condition.
-        believed: still cheaper changes that meet it by the fast logits, the cheapest last: that it
-            be confirmed in the end, or else one of those before it, which have more slack.
+        unverified: still cheaper changes that meet it by the fast logits, the cheapest last: that
+            it be confirmed in the end, or else one of those before it, which have more slack.
         steps: taken so far.
         is_done: whether there is nothing more to try.
     """
@@ -76,7 +76,7 @@ class ImageSearch:
         self.best = self.levels.to(torch.uint8)
         self.slack = -math.inf
         self.is_met = False
-        self.believed: list[Believed] = []
+        self.unverified: list[Candidate] = []
         self.steps = 0
         self.is_done = False
         self.max_steps, self.refinements = max_steps, refinements
@@ -93,15 +93,15 @@ class ImageSearch:
     def steps_left(self) -> int:
         """The most that will follow, the present change looked at."""
         if self.is_met:
-            return 0 if self.steps == 0 else self.refinements - self._price.refined
+            return 0 if self.steps == 0 else self.refinements - self._multiplier.refined
         return self.max_steps - self.steps + self.refinements
 
     def take_fast_answer(self, slack: float) -> bool:
         """Take in the fast slack at the present change; whether the model's is needed as well.
 
-        Where the fast one leaves no doubt, it is believed: a change that looks best, until the end,
-        and one that falls short, for good. Once a change is known that meets the condition, the
-        model is not asked about those that seem to fall short.
+        Where the fast one leaves no doubt, it is not verified: a change that looks best, until the
+        end, and one that falls short, for good. Once a change is known that meets the condition,
+        the model is not asked about those that seem to fall short.
         """
         slack += self._correction
         surplus = slack - self._margin
@@ -122,10 +122,10 @@ class ImageSearch:
         Of those before it, few are kept: with at least its surplus, every other twice as far from
         the border.
         """
-        kept = [change for change in self.believed if change.surplus > surplus]
+        kept = [change for change in self.unverified if change.surplus > surplus]
         if len(kept) > 1 and kept[-2].surplus <= 2.0 * surplus:
             del kept[-1]
-        self.believed = [*kept, Believed(self._changed(), self._cost, surplus)]
+        self.unverified = [*kept, Candidate(self._changed(), self._cost, surplus)]
         self._best_cost = self._cost
 
     def take_answer(self, fast_slack: float, slack: float) -> None:
@@ -138,7 +138,7 @@ class ImageSearch:
         is_met = slack > self._margin
         if (is_met and self._cost < self._best_cost) or (not self.is_met and slack > self.slack):
             self.best, self.slack = self._changed(), slack
-            self.believed = []
+            self.unverified = []
         if is_met:
             self.is_met = True
             self._confirmed_cost = min(self._cost, self._confirmed_cost)
@@ -147,21 +147,21 @@ class ImageSearch:
     def _take_error(self, error: float) -> None:
         known = 0.0 if self._error == math.inf else self._error
         self._error = max(error, known, _LEAST_ERROR)
-        # The others would not have been believed.
+        # The others would not have passed either.
         self._believe_beyond(_DOUBT * self._error)
 
     def _believe_beyond(self, surplus: float) -> None:
         """Believe only those with more surplus."""
-        self.believed = [change for change in self.believed if change.surplus > surplus]
-        self._best_cost = self.believed[-1].cost if self.believed else self._confirmed_cost
+        self.unverified = [change for change in self.unverified if change.surplus > surplus]
+        self._best_cost = self.unverified[-1].cost if self.unverified else self._confirmed_cost
 
     def take_last_answer(self, slack: float) -> None:
-        """Take in the model's slack at the cheapest believed change."""
-        cheapest = self.believed.pop()
+        """Take in the model's slack at the cheapest unverified change."""
+        cheapest = self.unverified.pop()
         surplus = slack - self._margin
         if surplus > 0.0:
             self.best, self.slack = cheapest.levels, slack
-            self.believed = []
+            self.unverified = []
         else:
             self._believe_beyond(cheapest.surplus - surplus)
 
@@ -188,14 +188,14 @@ class ImageSearch:
                 kept = min(_MEMORY, self.steps / (self.steps + 1.0))
                 self._gain.mul_(kept).add_(gradient, alpha=weight * (1.0 - kept))
             if self.is_met:
-                self.is_done = self._price.refined >= self.refinements
-                self._price.refine(slack)
+                self.is_done = self._multiplier.refined >= self.refinements
+                self._multiplier.refine(slack)
             else:
                 self.is_done = self.steps >= self.max_steps
-                self._price.lower(slack)
+                self._multiplier.lower(slack)
         if not self.is_done:
             self.steps += 1
-            self._cost = self._choices.choose(self._gain, self._price.value, self.change)
+            self._cost = self._choices.choose(self._gain, self._multiplier.value, self.change)
 
     def _begin(self, gain: Tensor, goal: float, slack: float) -> None:
         lower, upper = bounds(self.levels, self._limit)
@@ -207,5 +207,5 @@ class ImageSearch:
         visibility = measure_visibility(self.levels, self._limit[0])
         self._choices = Choices(visibility, lower, upper, self._workers)
         self._gain = gain
-        first = self._choices.price_for(gain, goal)
-        self._price = Price(first, slack, self._margin, self.refinements)
+        first = self._choices.multiplier_for(gain, goal)
+        self._multiplier = Multiplier(first, slack, self._margin, self.refinements)

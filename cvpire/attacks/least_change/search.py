@@ -1,9 +1,9 @@
 """The least visible change that meets a condition: a search on the grid of the written file.
 
-At a *price*, what a unit of visibility must gain, each pixel's best change of whole grey levels
-follows at once from a gradient (`cvpire.attacks.least_change.choices`): most pixels do not move at
-all, and those that gain most for what is seen of them do. Two things are found together, with one
-pass through the network a step: the price at which the condition is just met
+At a *multiplier*, what a unit of visibility must gain, each pixel's best change of whole grey
+levels follows at once from a gradient (`cvpire.attacks.least_change.choices`): most pixels do not
+move at all, and those that gain most for what is seen of them do. Two things are found together,
+with one pass through the network a step: the multiplier at which the condition is just met
 (`cvpire.attacks.least_change.multiplier`), and the gradient that holds on the way there, a running
 mean of those at the changes tried (dual averaging, Nesterov 2009, doi:10.1007/s10107-007-0149-x).
 Nothing is ever rounded: what is looked at is what a reader of the file gets.
@@ -125,8 +125,8 @@ def _confirm(
     searches: Sequence[ImageSearch],
 ) -> None:
     """Have the model's word on the changes that only the fast logits were asked about."""
-    while rows := [row for row, search in enumerate(searches) if search.believed]:
-        levels = [searches[row].believed[-1].levels for row in rows]
+    while rows := [row for row, search in enumerate(searches) if search.unverified]:
+        levels = [searches[row].unverified[-1].levels for row in rows]
         pixels = torch.stack(levels).to(images) / 255.0
         for row, slack in zip(rows, _ask(model, pixels, condition, rows), strict=True):
             searches[row].take_last_answer(slack)

@@ -1,4 +1,4 @@
-"""The least-change search's inner loop, compiled: each pixel's best change at a given price.
+"""The least-change search's inner loop, compiled: each pixel's best change at a given multiplier.
 
 A pixel's change is a whole number of levels along one of 26 directions: those to the corners, edges
 and faces of a cube. Arrays hold a photo's pixels in one row, (channels, P) float32, C-contiguous.
@@ -97,7 +97,7 @@ _ROW = _RUN_PIXELS
 
 
 @compiled(fastmath={"contract", "arcp", "nsz"})
-def _choose_run(t: Array, curvature: np.float32, inverse_price: np.float32) -> None:
+def _choose_run(t: Array, curvature: np.float32, inverse_multiplier: np.float32) -> None:
     """Fill the buffer's last rows: value, signed levels and direction of each best change."""
     t[_BEST:_END] = _ZERO
     for j in range(len(_DIRECTIONS)):
@@ -109,7 +109,7 @@ def _choose_run(t: Array, curvature: np.float32, inverse_price: np.float32) -> N
         direction = _f(j)
         for i in range(_ROW):
             gain = r * t[_GRADIENT + i] + g * t[_GRADIENT + _ROW + i]
-            gain = (gain + b * t[_GRADIENT + 2 * _ROW + i]) * inverse_price
+            gain = (gain + b * t[_GRADIENT + 2 * _ROW + i]) * inverse_multiplier
             sign = _ONE if gain >= _ZERO else -_ONE
             form = rr * t[_COLOR + i] + gg * t[_COLOR + _ROW + i] + bb * t[_COLOR + 2 * _ROW + i]
             form += rg * t[_COLOR + 3 * _ROW + i] + rb * t[_COLOR + 4 * _ROW + i]
@@ -160,7 +160,7 @@ def _fill_least(
 def _find_movable(
     gradient: Array,
     least: Array,
-    inverse_price: np.float32,
+    inverse_multiplier: np.float32,
     start: int,
     stop: int,
     is_movable: NDArray[np.bool_],
@@ -170,9 +170,9 @@ def _find_movable(
         x = start + i
         r, g, b = abs(gradient[0, x]), abs(gradient[1, x]), abs(gradient[2, x])
         # The most that one, two and three channels gain.
-        three = (r + g + b) * inverse_price
-        two = three - min(r, min(g, b)) * inverse_price
-        one = max(r, max(g, b)) * inverse_price
+        three = (r + g + b) * inverse_multiplier
+        two = three - min(r, min(g, b)) * inverse_multiplier
+        one = max(r, max(g, b)) * inverse_multiplier
         is_movable[i] = (
             (one >= least[0, x] * _ALMOST)
             | (two >= least[1, x] * _ALMOST)
@@ -197,7 +197,7 @@ def _choose_band(
     upper: Array,
     least: Array,
     curvature: np.float32,
-    inverse_price: np.float32,
+    inverse_multiplier: np.float32,
     first: int,
     end: int,
     change: Array,
@@ -211,7 +211,7 @@ def _choose_band(
     change[:, first:end] = _ZERO
     for start in range(first, end, _RUN_PIXELS):
         stop = min(end, start + _RUN_PIXELS)
-        _find_movable(gradient, least, inverse_price, start, stop, is_movable)
+        _find_movable(gradient, least, inverse_multiplier, start, stop, is_movable)
         for i in range(stop - start):
             pixels[waiting] = start + i
             waiting += is_movable[i]
@@ -222,7 +222,7 @@ def _choose_band(
             _copy(structure, pixels, length, t, _STRUCTURE)
             _copy(lower, pixels, length, t, _LOWER)
             _copy(upper, pixels, length, t, _UPPER)
-            _choose_run(t, curvature, inverse_price)
+            _choose_run(t, curvature, inverse_multiplier)
             for i in range(length):
                 x = pixels[i]
                 count = t[_LEVELS + i]
@@ -246,16 +246,16 @@ def _choose_band(
 def choose_changes(
     gradient: Array,
     table: Table,
-    price: float,
+    multiplier: float,
     change: Array,
     workers: Executor,
 ) -> float:
-    """Give each pixel the change whose gain, less price times cost, is the largest.
+    """Give each pixel the change whose gain, less multiplier times cost, is the largest.
 
     Args:
         gradient: (3, P), what a level more of each channel gains.
         table: of the same pixels.
-        price: what a unit of cost must gain, above 0.
+        multiplier: what a unit of cost must gain, above 0.
         change: (3, P), to be filled with whole levels.
         workers: who do it.
 
@@ -268,7 +268,7 @@ def choose_changes(
             gradient,
             *table[:5],
             np.float32(table.curvature),
-            np.float32(1.0 / price),
+            np.float32(1.0 / multiplier),
             first,
             end,
             change,
