@@ -16,6 +16,8 @@ ConditionMaker = Callable[[Tensor, Labels], Condition]
 
 
 def out_of_top(k: int, share: float = 1.0) -> ConditionMaker:
+    """The true class is below k others, and below this share of the k-th one's probability."""
+
     def make(labels: Tensor, classes: Labels) -> Condition:
         _expect_classes(classes, k)
         return OutOfTop(labels, k, share)
@@ -26,13 +28,13 @@ def out_of_top(k: int, share: float = 1.0) -> ConditionMaker:
 def _expect_classes(classes: Labels, k: int) -> None:
     if len(classes.names) <= k:
         raise SettingsError(
-            f"the classifier has {len(classes.names)} classes, and {k} others are to be above one: "
-            "choose a run on the first guess, or another classifier."
+            f"the classifier has {len(classes.names)} classes, and {k} others must be above the "
+            "true one: choose a run on the first guess, or another classifier."
         )
 
 
 def group_out_of_top(k: int, below: float = 1.0) -> ConditionMaker:
-    """No class of the group among the first k, and less than this share of probability for all."""
+    """No class of the group is among the first k; all of them sum to less than `below`."""
 
     def make(labels: Tensor, classes: Labels) -> Condition:
         _expect_classes(classes, k)
@@ -52,6 +54,5 @@ def group_out_of_top(k: int, below: float = 1.0) -> ConditionMaker:
 TOP1, TOP1_50, TOP5 = out_of_top(1), out_of_top(1, share=0.5), out_of_top(5)
 
 
-# By what a classifier is judged where no run is known, or where a run asks for groups of classes
-# and its own have none.
+# The fallback where no run is given, or where a run needs groups that a classifier's classes lack.
 OUT_OF_FIRST_FIVE: ConditionMaker = TOP5

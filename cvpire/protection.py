@@ -1,10 +1,10 @@
-"""The whole way: photo, map, attack, file, verdict.
+"""Protects photos end to end: threshold map, attack, encoding, verdict.
 
 Whether there is anything to do is decided once, before any search, on the file as it would be
 without a change; where there is not, no pixel changes, whatever the run and the format. What counts
-after a search is the written file. Every figure of a report is computed on the pixels that a reader
-of the encoded bytes gets, by the float32 classifier on that one photo. Where the file is lossy, the
-search itself looks at decoded files only.
+after a search is the written file. Every figure of a report but `over_bound` is computed on the
+pixels that a reader of the encoded bytes gets, by the float32 classifier on that one photo. Where
+the file is lossy, the search itself looks at decoded files only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, StepCallback
-from cvpire.attacks.searches import Reader
+from cvpire.attacks.searches import RoundTrip
 from cvpire.attacks.through_file import search_through
 from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.shared import shared_classifier
@@ -51,14 +51,14 @@ def protect(
             knows, which then sees the whole photo at 256x256.
         run: what is to be reached and how, or the name of one of `RUNS`.
         file_format: of the file, or words such as "JPEG-85"; of a lossy one, the decoded file is
-            what must be protected. By default that of the file at `path`, if it is a JPEG, WebP or
-            AVIF, at quality 90; else PNG.
+            what must be protected. By default that of the photo's own file, where a path is
+            given and it is a JPEG, WebP or AVIF, at quality 90; else PNG.
         label: position of the true class among the classifier's logits; by default the
             classifier's own first guess, on white where the photo has transparency.
-        seed: of whatever is random.
+        seed: of the search's random draws.
         on_step: told after each forward pass; what it raises ends the work.
-        check: called between the encodings of a lossy file and the measurements of the report; what
-            it raises ends the work.
+        check: called between encodings and measurements, so that the caller can cancel: what it
+            raises ends the work.
 
     Returns:
         The written file's bytes and what became of it.
@@ -118,7 +118,7 @@ def protect_batch(
     on_step: StepCallback | None = None,
     check: Callable[[], object] = lambda: None,
 ) -> list[Protected]:
-    """Protect several photos of one size together; each stops by itself.
+    """Protect several photos of one size together; each stops at its own success.
 
     Args:
         photos: of equal height and width.
@@ -155,7 +155,7 @@ def protect_batch(
     run = run.against(classifier.spec.name)
     found: dict[int, Protected] = {}
     with memory_errors():
-        for rows in _together(photos, file_format):
+        for rows in _batches(photos, file_format):
             results = _protect_batch(
                 [photos[row] for row in rows],
                 classifier,
@@ -170,11 +170,14 @@ def protect_batch(
     return [found[row] for row in range(len(photos))]
 
 
-def _together(photos: Sequence[Photo], file_format: FileFormat) -> list[list[int]]:
+def _batches(photos: Sequence[Photo], file_format: FileFormat) -> list[list[int]]:
     """Which photos are searched together: opaque ones for lossless files; all others alone."""
-    alone = [not file_format.is_lossless or photo.alpha is not None for photo in photos]
-    batch = [row for row, is_alone in enumerate(alone) if not is_alone]
-    return [*([batch] if batch else []), *([row] for row, is_alone in enumerate(alone) if is_alone)]
+    rows = range(len(photos))
+    if not file_format.is_lossless:
+        return [[row] for row in rows]
+    opaque = [row for row in rows if photos[row].alpha is None]
+    alone = [[row] for row in rows if photos[row].alpha is not None]
+    return [opaque, *alone] if opaque else alone
 
 
 def _protect_batch(
@@ -200,7 +203,8 @@ def _protect_batch(
         for row, logits in enumerate(unchanged)
     ]
     rows = [row for row in range(len(photos)) if is_needed[row] and not task.is_flat(row)]
-    searched = {row: _Found(photo, not is_needed[row]) for row, photo in enumerate(photos)}
+    # Without a search, a photo succeeds where nothing is to be done.
+    searched = {row: _Found(photo, success=not is_needed[row]) for row, photo in enumerate(photos)}
     if rows:
         results, fitted = _search(task, rows, file_format, fitted, seed, on_step, check)
         searched.update(zip(rows, results, strict=True))
@@ -208,8 +212,9 @@ def _protect_batch(
     for row, found in searched.items():
         data, written = fitted.read_back(found.photo)
         logits = task.logits(written)
-        # A change that just crossed the line, without the attack's margin, may be back on the other
-        # side on another machine.
+        # The search has asked a success for the margin already, so the file need only meet the
+        # condition. What the search calls a failure must show the margin here: without it, the
+        # same file may fail on another machine.
         margin = 0.0 if found.success else SAFETY_MARGIN
         is_met = task.is_met(row, logits, margin=margin)
         attempts.append(
@@ -230,7 +235,7 @@ def _protect_batch(
             attempt.written,
             attempt.data,
             fitted,
-            task.map(row),
+            task.threshold_map_of(row),
             make_report(task, row, attempt, seed=seed, seconds=seconds, check=check),
         )
         for row, attempt in enumerate(attempts)
@@ -258,17 +263,17 @@ def _search(
     run, device = task.run, task.images.device
     is_whole = len(rows) == len(task.photos)
     images = task.images if is_whole else task.images[list(rows)]
-    relative = task.relative if is_whole else task.relative[list(rows)]
+    relative = task.threshold_maps if is_whole else task.threshold_maps[list(rows)]
     targets = task.targets[list(rows)].to(device)
     bound = epsilon_map(relative, run.magnitude)
     condition = run.condition(targets, task.classifier.labels)
 
-    def find(read: Reader | None = None) -> AttackResult:
+    def find(read: RoundTrip | None = None) -> AttackResult:
         return run.search.find(
             task.classifier, images, bound, condition, seed, on_step, read, task.alpha
         )
 
-    def find_one(read: Reader) -> tuple[AttackResult, Photo]:
+    def find_one(read: RoundTrip) -> tuple[AttackResult, Photo]:
         result = find(read)
         return result, task.changed(rows[0], result.images)
 

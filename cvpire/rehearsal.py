@@ -28,7 +28,7 @@ from cvpire.runs import Run
 TOP_K = 5
 
 
-class Sight(NamedTuple):
+class Recognition(NamedTuple):
     """What a classifier sees in one version of a photo.
 
     Attributes:
@@ -99,8 +99,8 @@ class Outcome(NamedTuple):
     label: str
     is_attacked: bool
     condition: str
-    protected: Sight
-    control: Sight | None
+    protected: Recognition
+    control: Recognition | None
 
 
 def find_scene(
@@ -270,12 +270,12 @@ def _outcome(
     )
 
 
-def _look(photo: Photo, scene: Scene) -> Sight:
+def _look(photo: Photo, scene: Scene) -> Recognition:
     logits = classify_sights(photo, scene.classifier)
     every = torch.zeros(len(logits), dtype=torch.int64)
     slack = scene.condition.select(every).slack(logits)
     worst = int(slack.argmin())
-    return Sight(
+    return Recognition(
         scene.classifier.predictions(logits[worst], TOP_K),
         bool((slack > 0.0).all()),
         float(logits[worst].softmax(0)[scene.position]),

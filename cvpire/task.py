@@ -1,4 +1,8 @@
-"""Photos to be protected, and all that is known before anything is changed."""
+"""What an attack starts from: photos, targets, clean logits and threshold maps.
+
+A *sight* of a photo is what is seen of it on one background: one of an opaque photo, two (on white,
+on black) of one with transparency.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ from cvpire.runs import Run
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Photos of one size, and all that is known before anything is changed.
+    """Photos of one size that are to be protected, as an attack needs them.
 
     Attributes:
         photos: N of them; all opaque, or one with transparency.
@@ -30,10 +34,10 @@ class Task:
         run: what is to be reached and how.
         label_is_given: False where the targets are the classifier's own first guesses.
         images: (N, 3, H, W) in [0, 1], where the classifier is; white under clear pixels.
-        alpha: (1, 1, H, W) in [0, 1], beside them; None where they are opaque.
-        before: (N, sights, classes) logits of all that is seen of the photos.
+        alpha: (1, 1, H, W) in [0, 1], on the same device; None where they are opaque.
+        before: (N, sights, classes), the logits of the unchanged photos.
         targets: (N,) int64, the classes to get away from.
-        relative: (N, 1, H, W) in [0, 1], the threshold maps.
+        threshold_maps: (N, 1, H, W) in [0, 1], the threshold maps.
     """
 
     photos: Sequence[Photo]
@@ -44,19 +48,19 @@ class Task:
     alpha: Tensor | None
     before: Tensor
     targets: Tensor
-    relative: Tensor
+    threshold_maps: Tensor
 
     @property
     def condition(self) -> Condition:
-        """To be met by the logits, on the CPU, of one sight of each photo."""
+        """On logits (N, classes) on the CPU, of one sight of each photo."""
         return self.run.condition(self.targets, self.classifier.labels)
 
     def is_flat(self, index: int) -> bool:
         """Whether no pixel of a photo may change."""
-        return not bool(self.relative[index].any())
+        return not bool(self.threshold_maps[index].any())
 
     def is_met(self, index: int, logits: Tensor, *, margin: float) -> tuple[bool, ...]:
-        """Where the condition holds for a photo, by the logits (sights, classes) of its sights."""
+        """Whether the condition holds, for each sight of a photo, by (sights, classes) logits."""
         rows = torch.full((len(logits),), index)
         met: list[bool] = self.condition.select(rows).is_met(logits, margin=margin).tolist()
         return tuple(met)
@@ -68,16 +72,16 @@ class Task:
         return found.expand(self.before.shape[1], -1)
 
     def changed(self, index: int, image: Tensor) -> Photo:
-        """A photo with the colours of an image (1, 3, H, W), but for those under clear pixels."""
+        """A photo with the colours of an image (1, 3, H, W), but for fully transparent pixels."""
         photo = self.photos[index]
         pixels = to_photo(image).pixels
         if photo.alpha is not None:
             pixels = np.where(photo.alpha[..., None] > 0, pixels, photo.pixels)
         return photo.with_pixels(pixels)
 
-    def map(self, index: int) -> NDArray[np.float32]:
+    def threshold_map_of(self, index: int) -> NDArray[np.float32]:
         """(H, W), the threshold map of a photo."""
-        relative: NDArray[np.float32] = self.relative[index, 0].cpu().numpy()
+        relative: NDArray[np.float32] = self.threshold_maps[index, 0].cpu().numpy()
         return relative
 
 
@@ -112,11 +116,11 @@ def make_task(
         alpha,
         before,
         _targets(before[:, 0], labels),
-        _threshold_map(images, alpha, run),
+        _map_over_backgrounds(images, alpha, run),
     )
 
 
-def _threshold_map(images: Tensor, alpha: Tensor | None, run: Run) -> Tensor:
+def _map_over_backgrounds(images: Tensor, alpha: Tensor | None, run: Run) -> Tensor:
     """(N, 1, H, W): of a photo with transparency, what stays unseen on every background.
 
     That is the least of the maps of its sights at each pixel, and 0 where it is clear.

@@ -1,5 +1,8 @@
 """gradio's queue with what it lacks for a server: a share for each visitor, and no job of nobody.
 
+Who is in the queue is decided here. The order is gradio's: first come, first served, one job at a
+time (`concurrency_id="work"` in `app.py`).
+
 What is waiting or in work is read from gradio's own lists, each time anew: there is no second book
 that could go wrong and lock visitors out.
 """

@@ -1,7 +1,7 @@
-"""The searches that a run may use, each with its settings: one way to call them all.
+"""The searches that a run may use, each with its settings, behind one interface.
 
-Beside the images, a search is given the condition on *one* sight of each. Where the images have an
-alpha, (1, 1, H, W) for a single image, it is to hold on every background that they are seen on.
+The condition that a search is given is on *one* sight of each image. Where the images have an
+alpha, (1, 1, H, W) for a single image, the search must meet the condition on every background.
 """
 
 from __future__ import annotations
@@ -26,36 +26,40 @@ from cvpire.images.transparency import BACKGROUNDS, seen_images
 from cvpire.images.views import DEFAULT_VIEW
 
 
-class Attacked(Protocol):
-    """A classifier as a search sees it: images (N, 3, H, W) in [0, 1] to logits (N, classes)."""
+class TargetModel(Protocol):
+    """The classifier that is attacked, as a search sees it: images (N, 3, H, W) in [0, 1] to logits
+    (N, classes)."""
 
     def __call__(self, images: Tensor, /) -> Tensor:
-        """The logits that decide, float32."""
+        """Float32 logits: success is judged on these."""
         ...
 
     @property
     def differentiable(self) -> Callable[[Tensor], Tensor]:
-        """The same, near enough, in a form that gradients are faster to take through."""
+        """The same with nearly equal logits, faster to take gradients through."""
         ...
 
     def to_size(self, images: Tensor, /) -> Tensor:
-        """The images at the size that the network sees, differentiable; their logits are equal."""
+        """The images at the size that the network sees, differentiable; the model gives them the
+        same logits."""
         ...
 
 
-Reader = Callable[[Tensor], Tensor]
+RoundTrip = Callable[[Tensor], Tensor]
 """From images (N, 3, H, W) to what is seen of their files, with the images' gradient: one sight of
 each, or one on each background (see `cvpire.images.transparency`), those of an image together.
 """
 
 
-class _Reading:
-    """A classifier that is shown what is seen of files: a search looks at nothing else.
+class _OnFiles:
+    """A classifier behind a file: of images it is shown what readers of their files see.
 
     Its logits are (N, sights * classes), as `InEach` takes them.
     """
 
-    def __init__(self, classifier: Attacked, read: Reader | None, alpha: Tensor | None) -> None:
+    def __init__(
+        self, classifier: TargetModel, read: RoundTrip | None, alpha: Tensor | None
+    ) -> None:
         self._classifier = classifier
         self._read = read or _as_written(alpha)
 
@@ -64,12 +68,12 @@ class _Reading:
 
     @cached_property
     def differentiable(self) -> Callable[[Tensor], Tensor]:
-        # Taken once: nobody changes a classifier while a search, and so this object, lives.
+        # Taken once: a classifier does not change during a search.
         fast = self._classifier.differentiable
         return lambda images: fast(self._read(images)).view(len(images), -1)
 
 
-def _as_written(alpha: Tensor | None) -> Reader:
+def _as_written(alpha: Tensor | None) -> RoundTrip:
     """What is seen of a lossless file."""
     return lambda images: seen_images(images, alpha)
 
@@ -105,18 +109,18 @@ class Algorithm1:
 
     def find(
         self,
-        classifier: Attacked,
+        classifier: TargetModel,
         images: Tensor,
         epsilon_map: Tensor,
         condition: Condition,
         seed: int,
         on_step: StepCallback | None,
-        read: Reader | None = None,
+        read: RoundTrip | None = None,
         alpha: Tensor | None = None,
     ) -> AttackResult:
-        """Search a change of each image within its bound."""
+        """Search for a change of each image within its bound."""
         return perturb(
-            _Reading(classifier, read, alpha),
+            _OnFiles(classifier, read, alpha),
             images,
             epsilon_map,
             _in_each(condition, alpha),
@@ -152,17 +156,17 @@ class LeastChange:
 
     def find(
         self,
-        classifier: Attacked,
+        classifier: TargetModel,
         images: Tensor,
         epsilon_map: Tensor,
         condition: Condition,
         seed: int,
         on_step: StepCallback | None,
-        read: Reader | None = None,
+        read: RoundTrip | None = None,
         alpha: Tensor | None = None,
     ) -> AttackResult:
-        """Search a change of each image within its bound; nothing depends on the seed."""
-        reading = _Reading(classifier, read, alpha)
+        """Search for a change of each image within its bound; nothing depends on the seed."""
+        reading = _OnFiles(classifier, read, alpha)
         return find_least_change(
             reading,
             images,
@@ -182,7 +186,7 @@ class FaintChange(FaintSettings):
     Attributes:
         besides: names of classifiers that are attacked as well, where their weights are at hand, so
             that one which nobody attacked may fail too. Each sees the whole photo at 256x256, and
-            is to have its own first guess leave its first five.
+            has its own first guess leave its first five.
     """
 
     besides: tuple[str, ...] = ()
@@ -198,16 +202,16 @@ class FaintChange(FaintSettings):
 
     def find(
         self,
-        classifier: Attacked,
+        classifier: TargetModel,
         images: Tensor,
         epsilon_map: Tensor,
         condition: Condition,
         seed: int,
         on_step: StepCallback | None,
-        read: Reader | None = None,
+        read: RoundTrip | None = None,
         alpha: Tensor | None = None,
     ) -> AttackResult:
-        """Search a change of each image within its bound."""
+        """Search for a change of each image within its bound."""
         return find_faint_change(
             classifier,
             images,

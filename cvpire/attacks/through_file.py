@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cvpire.attacks.base import AttackResult
-from cvpire.attacks.searches import Reader
+from cvpire.attacks.searches import RoundTrip
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import straight_through, to_image, to_photo
@@ -21,7 +21,7 @@ from cvpire.images.transparency import BACKGROUNDS, composite, seen_images, to_a
 _MOST_FITTINGS = 3
 
 
-def through_file(file_format: FileFormat, original: Photo) -> Reader:
+def through_file(file_format: FileFormat, original: Photo) -> RoundTrip:
     """From images to what is seen of the same encoded and decoded.
 
     A search that looks at nothing else works in a closed loop: what it calls a success is one in
@@ -60,7 +60,7 @@ def through_file(file_format: FileFormat, original: Photo) -> Reader:
 
 
 def search_through(
-    find: Callable[[Reader], tuple[AttackResult, Photo]],
+    find: Callable[[RoundTrip], tuple[AttackResult, Photo]],
     original: Photo,
     file_format: FileFormat,
     fitted: FileFormat,

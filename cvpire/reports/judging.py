@@ -1,4 +1,4 @@
-"""What became of a photo: the verdict and every figure, on what a reader of the file gets."""
+"""How a report is made: the written file is compared with the photo, and the verdict found."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def make_report(
     photo, classifier, run = task.photos[index], task.classifier, task.run
     file_format = attempt.file_format
     target = int(task.targets[index])
-    limit = task.map(index).astype(np.float64) * run.magnitude
+    limit = task.threshold_map_of(index).astype(np.float64) * run.magnitude
     # A codec's own losses know no bound: what counts is what was handed to it.
     over_bound = count_over_bound(photo.pixels, attempt.changed.pixels, limit)
     differences, blotches = _differences(photo, attempt.written, limit, over_bound, check)

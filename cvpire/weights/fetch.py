@@ -1,6 +1,6 @@
 """One attempt to bring one url's bytes to disk over HTTP, going on where an earlier one stopped.
 
-Knows nothing of what the bytes should be: `cvpire.weights.store` checks them, retries and picks
+Knows nothing of what the bytes should be: `cvpire.weights.download` checks them, retries and picks
 urls.
 """
 

@@ -27,8 +27,8 @@ from torch import Tensor
 
 from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, AttackStep, StepCallback, check_inputs
 from cvpire.attacks.conditions import Condition
+from cvpire.attacks.faint_change.batches import TOGETHER, logits_of
 from cvpire.attacks.faint_change.least_scale import least_scale
-from cvpire.attacks.faint_change.looks import TOGETHER, logits_of
 from cvpire.attacks.faint_change.pace import Pace
 from cvpire.attacks.faint_change.sensitivity import ContrastCost
 from cvpire.attacks.faint_change.settings import (

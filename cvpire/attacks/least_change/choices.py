@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cvpire.attacks.least_change.visibility import Visibility
+from cvpire.attacks.least_change.visibility import ChangeCost
 
 # The first multiplier is sought on about so many pixels, evenly spread, this many powers of e
 # around the ratio of the mean gain to the mean cost.
@@ -30,7 +30,7 @@ class Choices:
     """
 
     def __init__(
-        self, visibility: Visibility, lower: Tensor, upper: Tensor, workers: Executor
+        self, visibility: ChangeCost, lower: Tensor, upper: Tensor, workers: Executor
     ) -> None:
         # Imported late: numba takes half a second, which a page's start need not wait for.
         from cvpire.attacks.least_change.step_kernel import Table

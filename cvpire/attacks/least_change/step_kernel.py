@@ -25,12 +25,12 @@ class Table(NamedTuple):
     """What each of a photo's pixels may change, and what that costs.
 
     Attributes:
-        color: (6, P), see `cvpire.attacks.least_change.visibility.Visibility`.
+        color: (6, P), see `cvpire.attacks.least_change.visibility.ChangeCost`.
         structure: (3, P), see there.
         lower: (3, P), the least change of each channel, whole levels of 0 or less.
         upper: (3, P), the largest, 0 or more.
         least: (3, P), the least cost of one level along a direction of one, two and three channels.
-        curvature: see `cvpire.attacks.least_change.visibility.Visibility`.
+        curvature: see `cvpire.attacks.least_change.visibility.ChangeCost`.
     """
 
     color: Array

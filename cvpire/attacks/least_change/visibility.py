@@ -38,7 +38,7 @@ _TILE_PIXELS = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
-class Visibility:
+class ChangeCost:
     """What a change costs at each pixel of one photo of H x W pixels.
 
     A change (r, g, b) of a pixel, in grey levels, costs c + `curvature` c^2 + its squares times
@@ -56,7 +56,7 @@ class Visibility:
     curvature: float
 
 
-def measure_visibility(levels: Tensor, bound: Tensor) -> Visibility:
+def measure_visibility(levels: Tensor, bound: Tensor) -> ChangeCost:
     """Weigh every pixel of a photo.
 
     Args:
@@ -70,7 +70,7 @@ def measure_visibility(levels: Tensor, bound: Tensor) -> Visibility:
     weight = _FLAT_WEIGHT / (1.0 + (_FLAT_WEIGHT - 1.0) * hidden) / per_unit
     color = color_form(levels).mul_(weight.square())
     structure = ssim_loss(levels).mul_(1.0 / (3.0 * pixels * _SSIM_UNIT))
-    return Visibility(color, structure, curvature=per_unit / _STRONG)
+    return ChangeCost(color, structure, curvature=per_unit / _STRONG)
 
 
 def color_form(levels: Tensor) -> Tensor:

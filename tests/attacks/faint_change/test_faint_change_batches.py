@@ -9,7 +9,7 @@ import torch
 from faint_change_helpers import LABEL_0, PLAIN, QUICK, bound, find, image, is_met, red_or_not
 from torch import Tensor
 
-from cvpire.attacks.faint_change.looks import logits_of
+from cvpire.attacks.faint_change.batches import logits_of
 from cvpire.attacks.faint_change.search import find_faint_change
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvpire.images.decoding.tiff.bit_depth import bands
 from cvpire.images.decoding.tiff.fields import Photometric
-from cvpire.images.decoding.tiff.ranges import bands
 from cvpire.images.decoding.tiff.tags import DamagedError, Directory
 
 _COLOR_MAP, _DECODE, _LUMA, _REFERENCE = 320, 433, 529, 532

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.tiff.bit_depth import Range, find_range, spread
+from cvpire.images.decoding.tiff.colorimetry import read_encoding
 from cvpire.images.decoding.tiff.colors import (
     from_palette,
     reference_black_white,
@@ -20,11 +22,9 @@ from cvpire.images.decoding.tiff.colors import (
     to_straight,
     ycbcr_to_rgb,
 )
-from cvpire.images.decoding.tiff.encoding import read_encoding
 from cvpire.images.decoding.tiff.fields import COLOURS, Photometric, SampleFormat
 from cvpire.images.decoding.tiff.layout import Layout, picture_size, read_layout
 from cvpire.images.decoding.tiff.pages import main_page
-from cvpire.images.decoding.tiff.ranges import Range, find_range, spread
 from cvpire.images.decoding.tiff.samples import becomes_rgb, read_samples
 from cvpire.images.decoding.tiff.tags import DamagedError, Directory, TiffBytes, UnsupportedError
 from cvpire.images.limits import check_size, damaged, not_supported

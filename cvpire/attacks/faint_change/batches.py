@@ -1,4 +1,4 @@
-""""""
+"""Logits of images of any sizes, in batches of those of one size."""
 
 from __future__ import annotations
 

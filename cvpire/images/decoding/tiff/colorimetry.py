@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvpire.images.decoding.color_encoding import XY, ColorEncoding, is_possible
-from cvpire.images.decoding.tiff.ranges import bands
+from cvpire.images.decoding.tiff.bit_depth import bands
 from cvpire.images.decoding.tiff.tags import DamagedError, Directory
 from cvpire.images.decoding.transfer import Values, srgb_to_linear, table
 
