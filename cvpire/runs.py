@@ -200,7 +200,7 @@ RUNS: Mapping[str, Run] = _registry(
         "after codecs, smaller sizes and edits.",
         condition=TOP5,
         magnitude=_FAINT_MAGNITUDE,
-        search=FaintChange(edits="posting", steps=54),
+        search=FaintChange(edits="posting", steps=48, views=2),
     ),
     Run(
         name="Robust",
