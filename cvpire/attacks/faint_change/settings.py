@@ -26,7 +26,7 @@ class FaintSettings:
     Attributes:
         edits: that it is to survive, one of `cvpire.edits.differentiable.EDITS`.
         steps: of the search.
-        views: looks at the photo in a step. More make no change fainter.
+        views: looks at the photo in a step.
         margin: slack, in logits, that each look is to have; one that has it counts no more.
         reserve: slack, in logits, that the trials are to be passed by.
         masking: see `cvpire.attacks.faint_change.sensitivity.ContrastCost`.
