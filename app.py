@@ -23,12 +23,12 @@ from cvpire.memory import keep_freed_memory
 from cvpire.metrics.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.runs import DEFAULT_RUN
 from page import handlers, render
-from page.blocks import Page
 from page.components import RawCheckbox, RawDropdown, RawImage, RawNumber, RawRadio, RawSlider
 from page.run_choices import run_choices, run_sentence
-from page.settings import ServerSettings
+from page.server.blocks import Page
+from page.server.settings import ServerSettings
+from page.server.untyped_files import HEAD
 from page.style import CSS, THEME
-from page.untyped_files import HEAD
 from page.work import MAX_PIXELS
 
 MAX_FILE_MEGABYTES = 20

@@ -21,12 +21,12 @@ from cvpire.metrics.aesthetics import AUTO, BEAUTY, NIMA
 from cvpire.reports.target import Target
 from cvpire.runs import find_run, has_group_variant
 from page import render
-from page.files import keep_result
-from page.holdings import Holdings
-from page.jobs import JobRefused, Jobs, JobStopped, Kind
 from page.run_choices import run_sentence
-from page.visitor_queue import VisitorQueue
-from page.visitors import Visitor, find_address
+from page.server.files import keep_result
+from page.server.holdings import Holdings
+from page.server.jobs import JobRefused, Jobs, JobStopped, Kind
+from page.server.visitor_queue import VisitorQueue
+from page.server.visitors import Visitor, find_address
 from page.work import Order, Outcome, RehearsalOrder, carry_out, carry_out_rehearsal
 
 JOBS = Jobs()

@@ -15,8 +15,8 @@ import app
 from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
 from page import work
-from page.blocks import Page
-from page.settings import ServerSettings
+from page.server.blocks import Page
+from page.server.settings import ServerSettings
 
 API = "/gradio_api"
 BOUNDARY = "the-boundary"

@@ -9,7 +9,7 @@ import torch
 
 from cvpire.attacks.base import AttackStep
 from page import work
-from page.jobs import Jobs, JobStopped
+from page.server.jobs import Jobs, JobStopped
 
 
 def test_one_job_works_at_a_time() -> None:

@@ -10,8 +10,8 @@ from page_helpers import small_photo, wait_until
 from server_helpers import Api, Gate, serve
 
 from page import handlers
-from page.blocks import Page
-from page.visitor_queue import VisitorQueue
+from page.server.blocks import Page
+from page.server.visitor_queue import VisitorQueue
 
 
 @pytest.fixture(scope="module")

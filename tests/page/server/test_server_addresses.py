@@ -8,8 +8,8 @@ import pytest
 import server_fixtures
 from server_helpers import Api, Gate, order
 
-from page.blocks import Page
-from page.visitors import find_address
+from page.server.blocks import Page
+from page.server.visitors import find_address
 
 page = server_fixtures.page
 api = server_fixtures.api

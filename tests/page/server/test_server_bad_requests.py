@@ -14,7 +14,7 @@ from server_helpers import Api, order
 
 from cvpire.errors import SettingsError
 from page import handlers
-from page.blocks import Page, give_up_vanished
+from page.server.blocks import Page, give_up_vanished
 
 page = server_fixtures.page
 api = server_fixtures.api

@@ -16,7 +16,7 @@ from server_helpers import Api, order
 
 from page import handlers
 from page.api_examples import portable_bash
-from page.blocks import Page
+from page.server.blocks import Page
 
 page = server_fixtures.page
 api = server_fixtures.api

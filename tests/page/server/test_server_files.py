@@ -14,8 +14,8 @@ from page_helpers import wait_until
 from server_helpers import QUICK, Api, order, serve
 
 from cvpire.errors import SettingsError
-from page import files
-from page.settings import ServerSettings
+from page.server import files
+from page.server.settings import ServerSettings
 
 photo = server_fixtures.photo
 
@@ -69,10 +69,10 @@ def test_a_sweep_takes_old_files_of_gradio_and_nothing_else(
 def test_a_server_has_a_folder_of_its_own_and_clears_up_after_dead_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("page.files.tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("page.server.files.tempfile.gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(files, "_own_folder", None)
     monkeypatch.setattr(files, "_own_lock", None)
-    monkeypatch.setattr("page.files.atexit.register", lambda *_, **__: None)
+    monkeypatch.setattr("page.server.files.atexit.register", lambda *_, **__: None)
     monkeypatch.delenv(files.FOLDER_VARIABLE, raising=False)
     files.use_own_folder()
     own = Path(os.environ[files.FOLDER_VARIABLE])
@@ -118,7 +118,7 @@ def test_a_place_that_is_not_safe_is_not_used(
     elif kind == "file":
         base.write_text("x")
     place = tmp_path / "no" / "where" if kind == "nowhere" else tmp_path
-    monkeypatch.setattr("page.files.tempfile.gettempdir", lambda: str(place))
+    monkeypatch.setattr("page.server.files.tempfile.gettempdir", lambda: str(place))
     monkeypatch.setattr(files, "_own_folder", None)
     monkeypatch.delenv(files.FOLDER_VARIABLE, raising=False)
     with pytest.raises(SettingsError, match=f"set {files.FOLDER_VARIABLE} to"):

@@ -15,8 +15,8 @@ from server_fixtures import queue
 from server_helpers import QUICK, Api, Gate, order, serve
 
 from page import handlers
-from page.blocks import Page
-from page.visitor_queue import Mailbox
+from page.server.blocks import Page
+from page.server.visitor_queue import Mailbox
 
 page = server_fixtures.page
 api = server_fixtures.api

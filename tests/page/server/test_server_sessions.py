@@ -13,7 +13,7 @@ from server_fixtures import queue
 from server_helpers import QUICK, Api, Gate, order, serve
 
 from page import handlers
-from page.blocks import Page
+from page.server.blocks import Page
 
 page = server_fixtures.page
 api = server_fixtures.api

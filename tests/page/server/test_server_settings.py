@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cvpire.errors import SettingsError
-from page.settings import ServerSettings
+from page.server.settings import ServerSettings
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from gradio_client import Client, handle_file
 from page_helpers import wait_until
 from server_helpers import Api, Gate, order
 
-from page import files, handlers
-from page.blocks import Page
-from page.holdings import Holdings
+from page import handlers
+from page.server import files
+from page.server.blocks import Page
+from page.server.holdings import Holdings
 
 page = server_fixtures.page
 api = server_fixtures.api

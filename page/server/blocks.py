@@ -27,12 +27,12 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cvpire.errors import CvpireError, OutOfMemoryError, SettingsError, internal_error
-from page import files
 from page.api_examples import use_portable_examples
-from page.holdings import Holdings
-from page.jobs import Jobs
-from page.settings import ServerSettings
-from page.visitor_queue import VisitorQueue
+from page.server import files
+from page.server.holdings import Holdings
+from page.server.jobs import Jobs
+from page.server.settings import ServerSettings
+from page.server.visitor_queue import VisitorQueue
 
 _logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
-from page.files import HASH_FOLDER, remove_if_empty
+from page.server.files import HASH_FOLDER, remove_if_empty
 
 _logger = logging.getLogger(__name__)
 

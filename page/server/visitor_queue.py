@@ -20,9 +20,9 @@ from gradio.queueing import Event, Queue
 from gradio.server_messages import EventMessage, ProcessCompletedMessage
 from gradio.utils import run_coro_in_background
 
-from page.jobs import Jobs, Kind
-from page.settings import ServerSettings
-from page.visitors import Visitor, find_address
+from page.server.jobs import Jobs, Kind
+from page.server.settings import ServerSettings
+from page.server.visitors import Visitor, find_address
 
 if TYPE_CHECKING:
     import fastapi
