@@ -19,9 +19,9 @@ from cvpire.failures import exit_code, failure_sentence, show_tracebacks
 from cvpire.memory import keep_freed_memory
 
 SUBCOMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
-    "protect": protect.run,
-    "rehearse": rehearse.run,
-    "weights": weights.run,
+    "protect": protect.main,
+    "rehearse": rehearse.main,
+    "weights": weights.main,
 }
 
 
@@ -52,4 +52,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _carry_out(arguments: Sequence[str]) -> int:
     subcommand = SUBCOMMANDS.get(arguments[0]) if arguments else None
-    return protect.run(arguments) if subcommand is None else subcommand(arguments[1:])
+    return protect.main(arguments) if subcommand is None else subcommand(arguments[1:])

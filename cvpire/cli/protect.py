@@ -17,7 +17,7 @@ from cvpire import __version__
 from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
 from cvpire.cli.outputs import Claims, Outputs, make_outputs
-from cvpire.cli.terminal import Parser, add_group, advance, complain, progress_bar, tell
+from cvpire.cli.terminal import PROGRAM, Parser, add_group, advance, complain, progress_bar, tell
 from cvpire.errors import PhotoError, SettingsError
 from cvpire.failures import failure_sentence
 from cvpire.images.folder import list_folder, others_sentence
@@ -30,14 +30,14 @@ from cvpire.reports.report import Report
 from cvpire.runs import DEFAULT_RUN, RUNS, Run, find_run
 
 _EPILOG = (
-    "python -m cvpire rehearse --help: what a protected photo survives. "
-    "python -m cvpire weights --help: download the paper's classifier, or import its file."
+    f"{PROGRAM} rehearse --help: what a protected photo survives. "
+    f"{PROGRAM} weights --help: download the paper's classifier, or import its file."
 )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m cvpire",
+        prog=PROGRAM,
         description="Protect photos from a scene classifier; writes files without metadata.",
         epilog=_EPILOG,
     )
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Carry out the subcommand and return its exit code."""
     options = _parser().parse_args(arguments)
     run = find_run(options.run, group=options.group)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
-from cvpire.cli.terminal import Parser, add_group, advance, progress_bar, tell
+from cvpire.cli.terminal import PROGRAM, Parser, add_group, advance, progress_bar, tell
 from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
 from cvpire.images.views import DEFAULT_VIEW, VIEWS
@@ -19,7 +19,7 @@ from cvpire.weights.store import file_sha256
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m cvpire rehearse",
+        prog=f"{PROGRAM} rehearse",
         description="Try on a protected photo what may happen to it: codecs, sizes, edits.",
     )
     parser.add_argument("file", type=Path, metavar="FILE")
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Carry out the subcommand and return its exit code."""
     options = _parser().parse_args(arguments)
     target = None if options.report is None else _read_target(options)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from tqdm import tqdm
 
 from cvpire.cli.console import printable, say
+
+# As it was called: the installed command, or the package.
+PROGRAM = "cvpire" if Path(sys.argv[0]).stem == "cvpire" else "python -m cvpire"
 
 
 class Parser(argparse.ArgumentParser):

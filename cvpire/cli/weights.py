@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from cvpire.classifiers.registry import CLASSIFIERS
 from cvpire.classifiers.sources import DownloadedWeights, WeightsSource
-from cvpire.cli.terminal import Parser, advance, progress_bar, tell
+from cvpire.cli.terminal import PROGRAM, Parser, advance, progress_bar, tell
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.metrics.aesthetics import NIMA_WEIGHTS
 from cvpire.weights.download import DownloadProgress, download_weights
@@ -21,7 +21,7 @@ from cvpire.weights.store import WeightsFile, find_weights, import_weights
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m cvpire weights",
+        prog=f"{PROGRAM} weights",
         description="Files of weights that are too large to come along.",
     )
     actions = parser.add_subparsers(dest="action", required=True)
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Carry out the subcommand and return its exit code."""
     options = _parser().parse_args(arguments)
     files = _weights_files()
