@@ -10,7 +10,6 @@ import pytest
 import torch
 
 import app
-from cvpire.classifiers import registry as classifiers
 from cvpire.classifiers.classifier import Prediction
 from cvpire.color.heatmap import heatmap
 from cvpire.metrics import beauty
@@ -57,7 +56,7 @@ def test_building_the_page_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> No
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(classifiers, "read_state_dict", refuse)
+    monkeypatch.setattr("cvpire.classifiers.sources.read_state_dict", refuse)
     monkeypatch.setattr(beauty, "read_state_dict", refuse)
     monkeypatch.setattr(torch, "load", refuse)
     app.build_page()
