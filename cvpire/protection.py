@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, StepCallback
-from cvpire.attacks.searches import RoundTrip
+from cvpire.attacks.searches import RoundTrip, SearchInput
 from cvpire.attacks.through_file import search_through
 from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.shared import shared_classifier
@@ -263,22 +264,24 @@ def _search(
     run, device = task.run, task.images.device
     is_whole = len(rows) == len(task.photos)
     images = task.images if is_whole else task.images[list(rows)]
-    relative = task.threshold_maps if is_whole else task.threshold_maps[list(rows)]
+    maps = task.threshold_maps if is_whole else task.threshold_maps[list(rows)]
     targets = task.targets[list(rows)].to(device)
-    bound = epsilon_map(relative, run.magnitude)
-    condition = run.condition(targets, task.classifier.labels)
-
-    def find(read: RoundTrip | None = None) -> AttackResult:
-        return run.search.find(
-            task.classifier, images, bound, condition, seed, on_step, read, task.alpha
-        )
+    given = SearchInput(
+        task.classifier,
+        images,
+        epsilon_map(maps, run.magnitude),
+        run.condition(targets, task.classifier.labels),
+        seed,
+        on_step,
+        alpha=task.alpha,
+    )
 
     def find_one(read: RoundTrip) -> tuple[AttackResult, Photo]:
-        result = find(read)
+        result = run.search.find(replace(given, read=read))
         return result, task.changed(rows[0], result.images)
 
     if file_format.is_lossless:
-        result = find()
+        result = run.search.find(given)
         changed = [task.changed(row, result.images[at : at + 1]) for at, row in enumerate(rows)]
     else:
         original = task.photos[rows[0]]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from cvpire.attacks.algorithm1 import perturb
 from cvpire.attacks.conditions import Condition, OutOfTop
+from cvpire.attacks.searches import SearchInput
 from cvpire.goals import ConditionMaker
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image
@@ -126,10 +127,10 @@ class Rounding(nn.Module):
 
 def _ours(run: str) -> Callable[[Task], Tensor]:
     def change(task: Task) -> Tensor:
-        result = RUNS[run].search.find(
-            task.classifier, task.image, task.epsilon_map, task.condition, task.seed, None
+        given = SearchInput(
+            task.classifier, task.image, task.epsilon_map, task.condition, task.seed
         )
-        return result.images
+        return RUNS[run].search.find(given).images
 
     return change
 

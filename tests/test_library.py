@@ -12,6 +12,7 @@ import pytest
 import torch
 from conftest import MeanColorNetwork, textured_pixels
 from packaging.requirements import Requirement
+from torch import nn
 
 import cvpire
 from cvpire import (
@@ -23,6 +24,7 @@ from cvpire import (
     read_photo,
     register_classifier,
 )
+from cvpire.classifiers.shared import shared_classifier
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo, encode_png
 
@@ -121,14 +123,24 @@ def test_what_is_not_protected_is_not_saved(registered: str, tmp_path: Path) -> 
     assert not (tmp_path / "out.png").exists()
 
 
-def test_a_registered_network_is_left_as_it_was(registered: str) -> None:
-    classifier = load_classifier(registered)
-    assert classifier.view == "native"
+def test_a_registered_network_is_copied_and_left_as_it_was(registered: str) -> None:
+    last = nn.Linear(3, 12)
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), last)
+    state, before = torch.get_rng_state(), last.bias[0].item()
+    spec = register_classifier("linear", network, **COLORS)  # type: ignore[arg-type]
+    assert torch.equal(torch.get_rng_state(), state)
+    assert network.training and all(
+        p.requires_grad and p.grad is None for p in network.parameters()
+    )
+    with torch.no_grad():
+        last.bias.add_(1.0)
+    classifier = load_classifier("linear")
+    assert not classifier.training
     assert not any(parameter.requires_grad for parameter in classifier.parameters())
-    given = CLASSIFIERS.get(registered)
-    assert given is None, "registered for this test alone"
-    first, again = (load_classifier(registered).spec.weights.sha256 for _ in range(2))
-    assert first == again and len(first) == 64
+    assert dict(classifier.named_parameters())["network.2.bias"][0].item() == before
+    later = register_classifier("later", network, **COLORS)  # type: ignore[arg-type]
+    assert spec.weights.sha256 != later.weights.sha256
+    assert shared_classifier("linear") is shared_classifier("linear"), "copied once"
 
 
 @pytest.mark.parametrize(
@@ -139,10 +151,12 @@ def test_a_registered_network_is_left_as_it_was(registered: str) -> None:
         ({"view": "upright"}, "expected a view of"),
         ({"std": (1.0, 0.0, 1.0)}, "std above 0"),
         ({"mean": (0.5,)}, "of three channels"),
+        ({"network": nn.Identity()}, r"got \(1, 3, 256, 256\)"),
         ({"labels": ["a", "b"]}, r"expected logits of shape \(1, 2\)"),
     ],
 )
 def test_what_cannot_be_registered(changed: dict[str, object], words: str) -> None:
-    settings = {"name": "other", **COLORS, **changed}
+    settings = {"name": "other", "network": MeanColorNetwork(), **COLORS, **changed}
     with pytest.raises(SettingsError, match=words):
-        register_classifier(network=MeanColorNetwork(), **settings)  # type: ignore[arg-type]
+        register_classifier(**settings)  # type: ignore[arg-type]
+    assert "other" not in CLASSIFIERS

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -51,17 +51,47 @@ each, or one on each background (see `cvpire.images.transparency`), those of an 
 """
 
 
+@dataclass(frozen=True, eq=False)
+class SearchInput:
+    """What a search is given, whichever it is.
+
+    Attributes:
+        classifier: to attack.
+        images: (N, 3, H, W) in [0, 1], multiples of 1/255.
+        epsilon_map: (N, 1, H, W), 0 or more: how far each channel may move, in [0, 1] units.
+        condition: to reach, on one sight of each image.
+        seed: of the search's random draws.
+        on_step: told after each step; what it raises ends the search.
+        read: to what is seen of the images' files; None for lossless ones.
+        alpha: (1, 1, H, W) in [0, 1], of one image with transparency; None for opaque ones.
+    """
+
+    classifier: TargetModel
+    images: Tensor
+    epsilon_map: Tensor
+    condition: Condition
+    seed: int
+    on_step: StepCallback | None = None
+    read: RoundTrip | None = None
+    alpha: Tensor | None = None
+
+    def on_files(self) -> _OnFiles:
+        """The classifier, shown what is seen of the images' files."""
+        return _OnFiles(self.classifier, self.read or _as_written(self.alpha))
+
+    def in_each(self) -> Condition:
+        """The condition on every sight of an image."""
+        return self.condition if self.alpha is None else InEach(self.condition, len(BACKGROUNDS))
+
+
 class _OnFiles:
     """A classifier behind a file: of images it is shown what readers of their files see.
 
     Its logits are (N, sights * classes), as `InEach` takes them.
     """
 
-    def __init__(
-        self, classifier: TargetModel, read: RoundTrip | None, alpha: Tensor | None
-    ) -> None:
-        self._classifier = classifier
-        self._read = read or _as_written(alpha)
+    def __init__(self, classifier: TargetModel, read: RoundTrip) -> None:
+        self._classifier, self._read = classifier, read
 
     def __call__(self, images: Tensor, /) -> Tensor:
         return self._classifier(self._read(images)).view(len(images), -1)
@@ -78,13 +108,18 @@ def _as_written(alpha: Tensor | None) -> RoundTrip:
     return lambda images: seen_images(images, alpha)
 
 
-def _in_each(condition: Condition, alpha: Tensor | None) -> Condition:
-    """The condition on every sight of an image."""
-    return condition if alpha is None else InEach(condition, len(BACKGROUNDS))
+class _OneClassifier:
+    """A search that attacks the classifier it is given, and no other."""
+
+    besides: ClassVar[tuple[str, ...]] = ()
+
+    def against(self, classifier: str) -> Self:
+        """The search for a classifier of this name: itself."""
+        return self
 
 
 @dataclass(frozen=True)
-class Algorithm1:
+class Algorithm1(_OneClassifier):
     """The paper's search: descends until the condition is met (see `cvpire.attacks.algorithm1`).
 
     Attributes:
@@ -96,44 +131,29 @@ class Algorithm1:
     l1_weight: float
     max_steps: int
     learning_rate: float
-    besides: ClassVar[tuple[str, ...]] = ()
 
     @property
     def most_steps(self) -> int:
         """The most steps that a search takes."""
         return self.max_steps
 
-    def against(self, classifier: str) -> Algorithm1:
-        """The search for a classifier of this name: itself."""
-        return self
-
-    def find(
-        self,
-        classifier: TargetModel,
-        images: Tensor,
-        epsilon_map: Tensor,
-        condition: Condition,
-        seed: int,
-        on_step: StepCallback | None,
-        read: RoundTrip | None = None,
-        alpha: Tensor | None = None,
-    ) -> AttackResult:
+    def find(self, given: SearchInput) -> AttackResult:
         """Search for a change of each image within its bound."""
         return perturb(
-            _OnFiles(classifier, read, alpha),
-            images,
-            epsilon_map,
-            _in_each(condition, alpha),
+            given.on_files(),
+            given.images,
+            given.epsilon_map,
+            given.in_each(),
             learning_rate=self.learning_rate,
             l1_weight=self.l1_weight,
             max_steps=self.max_steps,
-            seed=seed,
-            on_step=on_step,
+            seed=given.seed,
+            on_step=given.on_step,
         )
 
 
 @dataclass(frozen=True)
-class LeastChange:
+class LeastChange(_OneClassifier):
     """Our search: the least visible change (see `cvpire.attacks.least_change.search`).
 
     Attributes:
@@ -143,39 +163,24 @@ class LeastChange:
 
     max_steps: int
     refinements: int
-    besides: ClassVar[tuple[str, ...]] = ()
 
     @property
     def most_steps(self) -> int:
         """The most steps that a search takes."""
         return self.max_steps + self.refinements
 
-    def against(self, classifier: str) -> LeastChange:
-        """The search for a classifier of this name: itself."""
-        return self
-
-    def find(
-        self,
-        classifier: TargetModel,
-        images: Tensor,
-        epsilon_map: Tensor,
-        condition: Condition,
-        seed: int,
-        on_step: StepCallback | None,
-        read: RoundTrip | None = None,
-        alpha: Tensor | None = None,
-    ) -> AttackResult:
+    def find(self, given: SearchInput) -> AttackResult:
         """Search for a change of each image within its bound; nothing depends on the seed."""
-        reading = _OnFiles(classifier, read, alpha)
+        on_files = given.on_files()
         return find_least_change(
-            reading,
-            images,
-            epsilon_map,
-            _in_each(condition, alpha),
+            on_files,
+            given.images,
+            given.epsilon_map,
+            given.in_each(),
             max_steps=self.max_steps,
             refinements=self.refinements,
-            differentiable=reading.differentiable,
-            on_step=on_step,
+            differentiable=on_files.differentiable,
+            on_step=given.on_step,
         )
 
 
@@ -200,35 +205,25 @@ class FaintChange(FaintSettings):
         """The search for a classifier of this name, which is not attacked twice."""
         return replace(self, besides=tuple(n for n in self.besides if n != classifier))
 
-    def find(
-        self,
-        classifier: TargetModel,
-        images: Tensor,
-        epsilon_map: Tensor,
-        condition: Condition,
-        seed: int,
-        on_step: StepCallback | None,
-        read: RoundTrip | None = None,
-        alpha: Tensor | None = None,
-    ) -> AttackResult:
+    def find(self, given: SearchInput) -> AttackResult:
         """Search for a change of each image within its bound."""
         return find_faint_change(
-            classifier,
-            images,
-            epsilon_map,
-            condition,
+            given.classifier,
+            given.images,
+            given.epsilon_map,
+            given.condition,
             self,
-            seed=seed,
-            differentiable=classifier.differentiable,
-            to_size=classifier.to_size,
+            seed=given.seed,
+            differentiable=given.classifier.differentiable,
+            to_size=given.classifier.to_size,
             surrogates=[
-                _surrogate(name, seen_images(images, alpha))
+                _surrogate(name, seen_images(given.images, given.alpha))
                 for name in self.besides
                 if is_ready(name)
             ],
-            read=read,
-            alpha=alpha,
-            on_step=on_step,
+            read=given.read,
+            alpha=given.alpha,
+            on_step=given.on_step,
         )
 
 

@@ -32,10 +32,12 @@ class Labels(NamedTuple):
 
 
 def places365_labels() -> Labels:
+    """All 365 scenes."""
     return _scene_labels(read_scenes())
 
 
 def embedded_labels() -> Labels:
+    """The scenes that the embedded classifier knows."""
     return _scene_labels([scene for scene in read_scenes() if scene.is_embedded])
 
 
@@ -50,6 +52,7 @@ def _scene_labels(scenes: Sequence[Scene]) -> Labels:
 
 
 def imagenet_labels() -> Labels:
+    """The 1,000 classes of ILSVRC-2012."""
     # Imported late: torchvision takes a second. Only the names are taken, no weights.
     from torchvision.models import ResNet50_Weights
 

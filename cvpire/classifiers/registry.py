@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cvpire.classifiers.classifier import Classifier, ClassifierSpec
 from cvpire.classifiers.labels import Labels, embedded_labels, imagenet_labels, places365_labels
@@ -89,8 +89,8 @@ def register_classifier(
 
     Args:
         name: by which it is known from now on; one that is registered already is replaced.
-        network: normalised pixels (N, 3, H, W) to logits (N, classes), differentiable. Each
-            classifier gets a copy of it.
+        network: normalised pixels (N, 3, H, W) to logits (N, classes), differentiable. It is
+            copied as it is now, and left as it was.
         mean: of the normalisation, per channel, in [0, 1] units.
         std: of the normalisation, per channel, in [0, 1] units.
         labels: the names of the classes, in the order of the logits; or all of `Labels`, with
@@ -108,7 +108,7 @@ def register_classifier(
             photo one finite logit for each label, with a gradient.
 
     Example:
-        >>> from torch import nn
+        >>> from torch import Tensor, nn
         >>> network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 6))
         >>> rooms = ["attic", "bedroom", "cellar", "den", "hall", "kitchen"]
         >>> settings = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "labels": rooms}
@@ -151,13 +151,14 @@ def _check_answer(classifier: Classifier, classes: int) -> None:
     Raises:
         SettingsError: if it does not.
     """
-    image = torch.rand((1, 3, RESIZED_SIDE, RESIZED_SIDE), requires_grad=True)
+    image = torch.full((1, 3, RESIZED_SIDE, RESIZED_SIDE), 0.5, requires_grad=True)
     with torch.enable_grad():
         logits = classifier(image)
-    if logits.shape != (1, classes):
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if shape != (1, classes):
         raise SettingsError(
             f"expected logits of shape (1, {classes}) for one photo and {classes} labels, got "
-            f"{tuple(logits.shape)}"
+            f"{shape}"
         )
     if not logits.requires_grad or not bool(logits.isfinite().all()):
         raise SettingsError(

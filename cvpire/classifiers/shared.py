@@ -18,10 +18,10 @@ _MOST_KEPT = 4
 
 
 class _Kept(NamedTuple):
-    """A classifier with what it was made of."""
+    """A classifier with what it was made of; a registered network has no file."""
 
     spec: ClassifierSpec
-    file: FileState
+    file: FileState | None
     classifier: Classifier
 
 
@@ -53,7 +53,7 @@ def shared_classifier(name: str = "auto", *, view: str | None = None) -> Classif
 
 
 def _loaded(spec: ClassifierSpec) -> Classifier:
-    path, file = spec.weights.locate(), None
+    was_ready, path, file = spec.is_ready, spec.weights.locate(), None
     if path is not None:
         with suppress(OSError):  # it has just gone: loading it says so
             # The state before it is read: what changes meanwhile is read again the next time.
@@ -61,7 +61,7 @@ def _loaded(spec: ClassifierSpec) -> Classifier:
     kept = _kept.pop(spec.name, None)
     if kept is None or kept.spec is not spec or kept.file != file:
         classifier = load_classifier(spec.name)
-        if file is None:  # it has just come
+        if file is None and not was_ready:  # it has just come
             return classifier
         kept = _Kept(spec, file, classifier)
     _kept[spec.name] = kept

@@ -162,24 +162,24 @@ class GivenNetwork:
     """A network that somebody made in this process, weights and all.
 
     Args:
-        network: each classifier gets a copy of it, as it is at that moment.
+        network: is copied as it is now, to the CPU and float32; what happens to it later changes
+            nothing here.
+
+    Attributes:
+        sha256: of all its parameters and buffers, with their names.
     """
 
     is_public = False
     is_ready = True
 
     def __init__(self, network: nn.Module) -> None:
-        self._network = network
-
-    @property
-    def sha256(self) -> str:
-        """Of all parameters and buffers, with their names."""
+        self._network = copy.deepcopy(network).to("cpu", torch.float32)
         digest = hashlib.sha256()
         for name, tensor in self._network.state_dict().items():
-            values = tensor.detach().cpu().contiguous()
+            values = tensor.detach().contiguous()
             digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
             digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        self.sha256 = digest.hexdigest()
 
     def locate(self) -> Path | None:
         """None: there is no file."""

@@ -23,14 +23,17 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_group(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --group, which does this."""
     parser.add_argument("--group", action="store_true", help=f"{what} (the run's -group variant)")
 
 
 def tell(text: str) -> None:
+    """Print a line of the result."""
     say(printable(text), sys.stdout)
 
 
 def complain(text: str) -> None:
+    """Print a line beside the result, to standard error."""
     say(f"cvpire: {printable(text)}", sys.stderr)
 
 

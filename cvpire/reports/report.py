@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import cvpire
-from cvpire import __version__
 from cvpire.classifiers.classifier import Prediction
 from cvpire.images.transparency import BACKGROUNDS
 from cvpire.metrics.blotches import Blotch
@@ -269,7 +268,7 @@ def versions() -> dict[str, str]:
     root = Path(cvpire.__file__).parent
     for path in sorted(root.rglob("*.py")):
         code.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    own = {"cvpire": __version__, "code": code.hexdigest()[:12]}
+    own = {"cvpire": cvpire.__version__, "code": code.hexdigest()[:12]}
     return {**own, "python": platform.python_version(), **packages}
 
 

@@ -271,15 +271,15 @@ class _Search:
             return math.inf
         photos = [trial_size(to_photo(sight[None])) for sight in seen]
         tries = [(trial, photo) for trial in self._trials for photo in photos]
-
-        def seen_after(one: tuple[Edit, Photo]) -> Tensor:
-            trial, photo = one
-            return self._to_size(to_image(trial(photo).pixels).to(seen))
-
-        # A few at a time, to hold few images at once.
+        # A few at a time, to hold few images at once. The threads edit only: torch has its own.
         with ThreadPoolExecutor(torch.get_num_threads()) as workers:
             return min(
-                self._least_slack(*workers.map(seen_after, tries[at : at + TOGETHER]))
+                self._least_slack(
+                    *(
+                        self._to_size(to_image(edited.pixels).to(seen))
+                        for edited in workers.map(_edited, tries[at : at + TOGETHER])
+                    )
+                )
                 for at in range(0, len(tries), TOGETHER)
             )
 
@@ -289,3 +289,8 @@ class _Search:
             logits = logits_of(self._model, images)
         condition = self._condition.select(torch.zeros(len(logits), dtype=torch.int64))
         return float(condition.slack(logits).min())
+
+
+def _edited(one: tuple[Edit, Photo]) -> Photo:
+    edit, photo = one
+    return edit(photo)

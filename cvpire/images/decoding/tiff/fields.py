@@ -69,10 +69,12 @@ def sample_format_of(directory: Directory, channels: int) -> tuple[int, SampleFo
 
 
 def bytes_unpacked(bits: int) -> int:
+    """Of one sample of so many bits, in memory."""
     return next(size for size in (1, 2, 4, 8) if bits <= 8 * size)
 
 
 def photometric_of(directory: Directory, channels: int, compression: int) -> Photometric:
+    """What the samples of a pixel mean, by tag 262; guessed as libtiff does where it is missing."""
     value = directory.integer(262, -1)
     if value == -1:  # as libtiff does; a fax shows black on white
         value = 2 if channels >= 3 else 0 if compression in FAX else 1
@@ -85,6 +87,7 @@ def photometric_of(directory: Directory, channels: int, compression: int) -> Pho
 
 
 def check_colours(photometric: Photometric, channels: int, bits: int, kind: SampleFormat) -> None:
+    """Refuse colours that the samples cannot hold, or that nobody writes so."""
     if channels < COLOURS[photometric]:
         what = photometric.name.replace("_", " ")
         raise UnsupportedError(f"{channels} samples a pixel with photometric {what}")
@@ -99,6 +102,7 @@ def check_colours(photometric: Photometric, channels: int, bits: int, kind: Samp
 
 
 def subsampling_of(directory: Directory, photometric: Photometric) -> tuple[int, int]:
+    """Pixels that share a sample of chroma, across and down, by tag 530."""
     if photometric is not Photometric.YCBCR:
         return 1, 1
     values = [int(value) for value in directory.integers(530)[:2]]
