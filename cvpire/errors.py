@@ -9,18 +9,6 @@ from __future__ import annotations
 
 import errno
 
-_REASONS = {
-    errno.ENOENT: "there is no such file or folder, check the path",
-    errno.ENOTDIR: "there is no such file or folder, check the path",
-    errno.EISDIR: "a folder is at that path, choose a file's path",
-    errno.EACCES: "permission was denied, choose another place or change its permissions",
-    errno.EPERM: "permission was denied, choose another place or change its permissions",
-    errno.EROFS: "that disk can only be read, choose another place",
-    errno.ENOSPC: "the disk is full, free some space and try again",
-    errno.EDQUOT: "the disk is full, free some space and try again",
-    errno.ENAMETOOLONG: "its name or path is too long, give it a shorter one",
-}
-
 
 class CvpireError(Exception):
     """Something outside the program went wrong; the message is for its user.
@@ -103,6 +91,19 @@ def internal_error(error: BaseException) -> str:
         f"Internal error, {what.rstrip('.')}. This is a fault of CV-PIRE, not of your photo: "
         "please report it."
     )
+
+
+_REASONS = {
+    errno.ENOENT: "there is no such file or folder, check the path",
+    errno.ENOTDIR: "there is no such file or folder, check the path",
+    errno.EISDIR: "a folder is at that path, choose a file's path",
+    errno.EACCES: "permission was denied, choose another place or change its permissions",
+    errno.EPERM: "permission was denied, choose another place or change its permissions",
+    errno.EROFS: "that disk can only be read, choose another place",
+    errno.ENOSPC: "the disk is full, free some space and try again",
+    errno.EDQUOT: "the disk is full, free some space and try again",
+    errno.ENAMETOOLONG: "its name or path is too long, give it a shorter one",
+}
 
 
 def reason(error: OSError) -> str:

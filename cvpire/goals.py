@@ -51,8 +51,8 @@ def group_out_of_top(k: int, below: float = 1.0) -> ConditionMaker:
     return make
 
 
-TOP1, TOP1_50, TOP5 = out_of_top(1), out_of_top(1, share=0.5), out_of_top(5)
+OUT_OF_TOP1, OUT_OF_TOP1_50 = out_of_top(1), out_of_top(1, share=0.5)
 
-
-# The fallback where no run is given, or where a run needs groups that a classifier's classes lack.
-OUT_OF_FIRST_FIVE: ConditionMaker = TOP5
+# Also the fallback where no run is given, or where a run needs groups that a classifier's classes
+# lack.
+OUT_OF_TOP5 = out_of_top(5)

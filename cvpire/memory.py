@@ -25,7 +25,6 @@ _M_MMAP_MAX = -4
 _LARGEST_KEPT_BLOCK = 32 << 20
 _KEPT_BYTES = 256 << 20
 
-
 # What torch's RuntimeErrors say of the machine's own memory: on Linux, then elsewhere.
 _OF_MACHINE = ("allocate memory", "not enough memory", "bad_alloc")
 

@@ -18,7 +18,7 @@ from cvpire.attacks.conditions import Condition
 from cvpire.classifiers.classifier import Classifier, Prediction, classify, classify_sights
 from cvpire.edits.posting import TRANSFORMATIONS, Transformation
 from cvpire.errors import OutOfMemoryError, PhotoError, SettingsError
-from cvpire.goals import OUT_OF_FIRST_FIVE, ConditionMaker
+from cvpire.goals import OUT_OF_TOP5, ConditionMaker
 from cvpire.images.photo import Photo
 from cvpire.images.transparency import BACKGROUNDS
 from cvpire.memory import memory_errors
@@ -61,7 +61,7 @@ class Scene:
     classifier: Classifier
     position: int
     is_attacked: bool
-    make_condition: ConditionMaker = OUT_OF_FIRST_FIVE
+    make_condition: ConditionMaker = OUT_OF_TOP5
     is_without_groups: bool = False
 
     @property
@@ -132,7 +132,7 @@ def find_scene(
     """
     if run is not None:
         run.check(classifier.labels)
-    make_condition = OUT_OF_FIRST_FIVE if run is None else run.condition
+    make_condition = OUT_OF_TOP5 if run is None else run.condition
     if label is not None:
         return Scene(classifier, _position(classifier, label), is_attacked, make_condition)
     if original is None:

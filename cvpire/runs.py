@@ -16,7 +16,7 @@ from cvpire.attacks.searches import Algorithm1, FaintChange, LeastChange, Search
 from cvpire.classifiers.labels import Labels
 from cvpire.classifiers.registry import find_spec
 from cvpire.errors import SettingsError
-from cvpire.goals import TOP1, TOP1_50, TOP5, ConditionMaker, group_out_of_top
+from cvpire.goals import OUT_OF_TOP1, OUT_OF_TOP1_50, OUT_OF_TOP5, ConditionMaker, group_out_of_top
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,9 @@ class Run:
 # photo's pixels could not move by a single level, and the others would have to move further.
 _LEAST_CHANGE_MAGNITUDE = 192 / 255
 
-
 # Wide, so that the cost of what is seen decides where a change lies, and the bound only forbids
 # what is smooth.
 _FAINT_MAGNITUDE = 200 / 255
-
 
 # Runs that can hide the whole kind of place as well.
 _WITH_GROUP_VARIANT = ("Invisible", "Balanced", "Posting")
@@ -108,42 +106,42 @@ RUNS: Mapping[str, Run] = _registry(
     Run(
         name="Top1-L1",
         summary="The scene is no longer the first guess; moves the pixels that count most.",
-        condition=TOP1,
+        condition=OUT_OF_TOP1,
         magnitude=64 / 255,
         search=Algorithm1(l1_weight=4.0, max_steps=1000, learning_rate=0.03 / 255),
     ),
     Run(
         name="Top1-L1-50",
         summary="The scene is at most half as probable as the classifier's first guess.",
-        condition=TOP1_50,
+        condition=OUT_OF_TOP1_50,
         magnitude=64 / 255,
         search=Algorithm1(l1_weight=3.0, max_steps=1000, learning_rate=0.03 / 255),
     ),
     Run(
         name="Top1-noL1",
         summary="The scene is no longer the first guess; holds no pixel back within its bound.",
-        condition=TOP1,
+        condition=OUT_OF_TOP1,
         magnitude=32 / 255,
         search=Algorithm1(l1_weight=0.0, max_steps=1000, learning_rate=0.25 / 255),
     ),
     Run(
         name="Top5-L1",
         summary="The scene is not among the first five; moves the pixels that count most.",
-        condition=TOP5,
+        condition=OUT_OF_TOP5,
         magnitude=64 / 255,
         search=Algorithm1(l1_weight=2.0, max_steps=1000, learning_rate=0.05 / 255),
     ),
     Run(
         name="Top5-noL1",
         summary="The scene is not among the first five; holds no pixel back within its bound.",
-        condition=TOP5,
+        condition=OUT_OF_TOP5,
         magnitude=64 / 255,
         search=Algorithm1(l1_weight=0.0, max_steps=1000, learning_rate=0.25 / 255),
     ),
     Run(
         name="Top1-min",
         summary="The scene is no longer the first guess, by the least visible change.",
-        condition=TOP1,
+        condition=OUT_OF_TOP1,
         magnitude=_LEAST_CHANGE_MAGNITUDE,
         search=LeastChange(max_steps=100, refinements=10),
     ),
@@ -151,14 +149,14 @@ RUNS: Mapping[str, Run] = _registry(
         name="Top1-50-min",
         summary="The scene is at most half as probable as the first guess, by the least visible "
         "change.",
-        condition=TOP1_50,
+        condition=OUT_OF_TOP1_50,
         magnitude=_LEAST_CHANGE_MAGNITUDE,
         search=LeastChange(max_steps=100, refinements=10),
     ),
     Run(
         name="Top5-min",
         summary="The scene is not among the first five, by the least visible change.",
-        condition=TOP5,
+        condition=OUT_OF_TOP5,
         magnitude=_LEAST_CHANGE_MAGNITUDE,
         search=LeastChange(max_steps=100, refinements=30),
     ),
@@ -182,7 +180,7 @@ RUNS: Mapping[str, Run] = _registry(
         name="Invisible",
         summary="The scene is not among the first five, in the file as it is, by the change that "
         "the eye sees least.",
-        condition=TOP5,
+        condition=OUT_OF_TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(edits="none", steps=20, reserve=0.0, masking=0.0),
     ),
@@ -190,7 +188,7 @@ RUNS: Mapping[str, Run] = _registry(
         name="Balanced",
         summary="The scene is not among the first five, and is made to stay out after codecs, "
         "smaller sizes and screenshots.",
-        condition=TOP5,
+        condition=OUT_OF_TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(edits="codecs and sizes", steps=28, reserve=0.1, masking=0.15),
     ),
@@ -198,21 +196,21 @@ RUNS: Mapping[str, Run] = _registry(
         name="Posting",
         summary="Survives posting: the scene is not among the first five, and is made to stay out "
         "after codecs, smaller sizes and edits.",
-        condition=TOP5,
+        condition=OUT_OF_TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(edits="posting", steps=48, views=2),
     ),
     Run(
         name="Robust",
         summary="As Posting, with more in reserve.",
-        condition=TOP5,
+        condition=OUT_OF_TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(edits="posting", steps=40, views=3, margin=3.0, reserve=1.0),
     ),
     Run(
         name="Robust-strong",
         summary="As Posting, with much more in reserve; the change can be seen.",
-        condition=TOP5,
+        condition=OUT_OF_TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(edits="posting", steps=40, views=3, margin=5.0, reserve=2.5),
     ),
@@ -220,7 +218,7 @@ RUNS: Mapping[str, Run] = _registry(
         name="Transfer",
         summary="A strong change, against several classifiers at once, in the hope that others "
         "fail too; it can be seen.",
-        condition=TOP5,
+        condition=OUT_OF_TOP5,
         magnitude=_FAINT_MAGNITUDE,
         search=FaintChange(
             edits="posting",
@@ -232,7 +230,6 @@ RUNS: Mapping[str, Run] = _registry(
         ),
     ),
 )
-
 
 # What somebody about to post a photo wants: platforms re-encode and shrink what is posted.
 DEFAULT_RUN = "Posting"

@@ -25,7 +25,6 @@ RADIUS = 10
 # for a tile; smaller ones would spend more on what they overlap.
 _SIDE = 512
 
-
 # Where it is missing, this stands in its place.
 NO_FLIP = (
     "FLIP is unavailable: the package flip-evaluator cannot be imported (there is none for Linux "

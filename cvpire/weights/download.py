@@ -27,7 +27,6 @@ from cvpire.weights.store import (
 
 MIRRORS_VARIABLE = "CVPIRE_WEIGHTS_MIRRORS"
 
-
 LOCK_POLL_SECONDS = 0.1
 
 

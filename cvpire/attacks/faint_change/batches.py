@@ -13,7 +13,6 @@ from cvpire.images.views import RESIZED_SIDE
 # each, and larger ones no more memory than these (a network holds 100 times its input).
 TOGETHER = 4
 
-
 _PIXELS_TOGETHER = TOGETHER * RESIZED_SIDE**2
 
 

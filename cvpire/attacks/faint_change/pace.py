@@ -13,10 +13,8 @@ from cvpire.attacks.faint_change.settings import FaintSettings
 # keeps so much, and changes by no more than this factor a step.
 _KEPT, _MOST_FACTOR = 0.7, 1.2
 
-
 # The first change has a contrast within these limits.
 _FIRST_CONTRASTS = (0.2, 2.0)
-
 
 # A look that gained less than this share of the mean gain says nothing of what more would gain.
 _LEAST_SHARE = 0.25

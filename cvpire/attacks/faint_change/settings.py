@@ -14,7 +14,6 @@ from cvpire.edits.differentiable import EDITS
 # Calls of the trials, and how near to the least contrast they go.
 MOST_TRIALS, TRIAL_PRECISION = 6, 1.05
 
-
 # Of a change that is only looked at as it is, which takes next to no time.
 MOST_LOOKS, LOOK_PRECISION = 16, 1.005
 

@@ -87,7 +87,6 @@ _DIRECTIONS = np.array(
     [step for step in itertools.product((-1, 0, 1), repeat=3) if step > (0, 0, 0)], np.float32
 )
 
-
 # The rows of the buffer that a run of pixels is copied into, each of _RUN_PIXELS: with all of them
 # at known distances in one array, the compiler sees that none overlaps and makes vector
 # instructions.

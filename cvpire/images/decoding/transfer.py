@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.floating]
 
-
 ToLinear = Callable[[Values], Values]
-
 
 # cd/m2: diffuse white in HDR, and the peak of content that states none.
 REFERENCE_WHITE = 203.0
 
 BT709_TRANSFERS = (1, 6, 11, 14, 15)
-
 
 TRANSFER_NAMES = {
     **dict.fromkeys(BT709_TRANSFERS, "gamma 2.4"),
@@ -88,7 +85,6 @@ TRANSFERS: dict[int, ToLinear] = {
     17: _smpte428,
     18: _hlg,
 }
-
 
 HDR_TRANSFERS = {16: Hdr.PQ, 18: Hdr.HLG}
 
