@@ -118,11 +118,11 @@ def test_lossy_files_are_judged_as_their_readers_get_them(options: RobustnessOpt
         measure(options)
 
 
-OUT_OF_TOP1 = replace(RUN, name="Posting-top1", condition=RUNS["Top1-min"].condition)
+TOP1 = replace(RUN, name="Posting-top1", condition=RUNS["Top1-min"].condition)
 
 
 def test_each_run_is_judged_by_its_own_condition(options: RobustnessOptions) -> None:
-    text = measure(replace(options, runs=(RUN, OUT_OF_TOP1))).markdown
+    text = measure(replace(options, runs=(RUN, TOP1))).markdown
     assert (
         "- Judged by: Posting, out of the first five; Posting-top1, no longer the first guess."
     ) in text
@@ -131,7 +131,7 @@ def test_each_run_is_judged_by_its_own_condition(options: RobustnessOptions) -> 
     assert head[1:3] == ["control (out of the first five)", "control (no longer the first guess)"]
     assert head[3:] == ["Posting", "Posting-top1"]
     records = RecordStore(options.out / "records.jsonl")
-    for run in (RUN, OUT_OF_TOP1):
+    for run in (RUN, TOP1):
         for file in ("0.png", "1.png", "2.png"):
             record = records.find(run.name, file)
             assert record is not None and record.report is not None
@@ -139,7 +139,7 @@ def test_each_run_is_judged_by_its_own_condition(options: RobustnessOptions) -> 
             # The verdict and the rehearsal of the file as it is are one.
             assert as_written is record.is_success
             assert control is False
-            k = 1 if run is OUT_OF_TOP1 else 5
+            k = 1 if run is TOP1 else 5
             assert record.report["rehearsal"]["condition"] == f"OutOfTop(k={k})"
 
 
@@ -212,7 +212,7 @@ def test_photos_that_are_too_small_for_a_metric_leave_its_cells_open(
     options: RobustnessOptions,
 ) -> None:
     shrink_photos(options.images)
-    text = measure(replace(options, runs=(OUT_OF_TOP1,))).markdown
+    text = measure(replace(options, runs=(TOP1,))).markdown
     for row in table_rows(text).values():
         assert row["SSIM (least)"] == row["SSIMULACRA2 (least)"] == "n/a"
         assert 0.0 < float(row["JOD"]) <= 10.0
