@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from cvpire.attacks.base import AttackStep as AttackStep
     from cvpire.classifiers.classifier import Classifier as Classifier
     from cvpire.classifiers.labels import Labels as Labels
     from cvpire.classifiers.registry import CLASSIFIERS as CLASSIFIERS
@@ -38,9 +37,11 @@ if TYPE_CHECKING:
     from cvpire.reports.report import Report as Report
     from cvpire.runs import RUNS as RUNS
     from cvpire.runs import find_run as find_run
+    from cvpire.watch import AttackStep as AttackStep
+    from cvpire.watch import Watch as Watch
 
 _MODULES = {
-    "AttackStep": "attacks.base",
+    "AttackStep": "watch",
     "CLASSIFIERS": "classifiers.registry",
     "Classifier": "classifiers.classifier",
     "CvpireError": "errors",
@@ -53,6 +54,7 @@ _MODULES = {
     "Report": "reports.report",
     "SettingsError": "errors",
     "Stopped": "errors",
+    "Watch": "watch",
     "WeightsError": "errors",
     "ciede2000": "color.ciede2000",
     "compare": "metrics.difference",

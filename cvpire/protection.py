@@ -10,26 +10,31 @@ the file is lossy, the search itself looks at decoded files only.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, StepCallback
-from cvpire.attacks.searches import RoundTrip, SearchInput
-from cvpire.attacks.through_file import search_through
+from cvpire.attacks.base import SAFETY_MARGIN
+from cvpire.attacks.searches import SearchInput
+from cvpire.attacks.through_file import through_file
 from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.shared import shared_classifier
 from cvpire.color.variance import epsilon_map
 from cvpire.images.formats import KINDS, PNG, USUAL_QUALITY, FileFormat, kind_of
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
+from cvpire.images.transparency import with_colors
 from cvpire.images.views import DEFAULT_VIEW
 from cvpire.memory import memory_errors
 from cvpire.reports.judging import Attempt, make_report
 from cvpire.reports.protected import Protected
 from cvpire.runs import DEFAULT_RUN, Run, find_run
 from cvpire.task import Task, make_task
+from cvpire.watch import UNWATCHED, Watch
+
+# Searches before a file that must fit a size is given up: each leaves a photo that needs a little
+# more room than the last, and so a lower quality.
+_MOST_FITTINGS = 3
 
 
 def protect(
@@ -40,8 +45,7 @@ def protect(
     file_format: FileFormat | str | None = None,
     label: int | None = None,
     seed: int = 0,
-    on_step: StepCallback | None = None,
-    check: Callable[[], object] = lambda: None,
+    watch: Watch = UNWATCHED,
 ) -> Protected:
     """Protect one photo from a classifier.
 
@@ -57,9 +61,8 @@ def protect(
         label: position of the true class among the classifier's logits; by default the
             classifier's own first guess, on white where the photo has transparency.
         seed: of the search's random draws.
-        on_step: told after each forward pass; what it raises ends the work.
-        check: called between encodings and measurements, so that the caller can cancel: what it
-            raises ends the work.
+        watch: told of each step, and asked between encodings and measurements whether to go on:
+            what it raises, such as `Stopped`, ends the work.
 
     Returns:
         The written file's bytes and what became of it.
@@ -95,8 +98,7 @@ def protect(
         file_format=file_format,
         labels=labels,
         seed=seed,
-        on_step=on_step,
-        check=check,
+        watch=watch,
     )[0]
 
 
@@ -116,8 +118,7 @@ def protect_batch(
     file_format: FileFormat = PNG,
     labels: Sequence[int] | None = None,
     seed: int = 0,
-    on_step: StepCallback | None = None,
-    check: Callable[[], object] = lambda: None,
+    watch: Watch = UNWATCHED,
 ) -> list[Protected]:
     """Protect several photos of one size together; each stops at its own success.
 
@@ -128,8 +129,7 @@ def protect_batch(
         file_format: see `protect`. Lossy files are made one after the other.
         labels: positions of the true classes, one for each photo, or None.
         seed: see `protect`.
-        on_step: see `protect`; its tensors have one entry for each photo in work.
-        check: see `protect`.
+        watch: see `protect`; a step's tensors have one entry for each photo in work.
 
     Returns:
         One result for each photo, in order.
@@ -157,15 +157,14 @@ def protect_batch(
     found: dict[int, Protected] = {}
     with memory_errors():
         for rows in _batches(photos, file_format):
-            results = _protect_batch(
+            results = _protect_together(
                 [photos[row] for row in rows],
                 classifier,
                 run,
                 file_format,
                 None if labels is None else [labels[row] for row in rows],
                 seed,
-                on_step,
-                check,
+                watch,
             )
             found.update(zip(rows, results, strict=True))
     return [found[row] for row in range(len(photos))]
@@ -181,53 +180,49 @@ def _batches(photos: Sequence[Photo], file_format: FileFormat) -> list[list[int]
     return [opaque, *alone] if opaque else alone
 
 
-def _protect_batch(
+def _protect_together(
     photos: Sequence[Photo],
     classifier: Classifier,
     run: Run,
     file_format: FileFormat,
     labels: Sequence[int] | None,
     seed: int,
-    on_step: StepCallback | None,
-    check: Callable[[], object],
+    watch: Watch,
 ) -> list[Protected]:
     started = time.monotonic()
-    task = make_task(photos, classifier, run, labels)
-    unchanged = task.before
-    fitted = file_format
-    if not file_format.is_lossless:
-        # The first encoding also says at once what such a file cannot hold.
-        fitted = file_format.fitted(photos[0], check)
-        unchanged = task.logits(fitted.read_back(photos[0])[1])[None]
+    task = make_task(photos, classifier, run, labels=labels, seed=seed)
+    # What the file is without a change: of a lossless one, the photo itself.
+    fitted = file_format.fitted(photos[0], watch)
+    unchanged = None if fitted.is_lossless else fitted.read_back(photos[0])
+    clean = task.before if unchanged is None else task.logits(unchanged[1])[None]
     is_needed = [
-        not all(task.is_met(row, logits, margin=SAFETY_MARGIN))
-        for row, logits in enumerate(unchanged)
+        not all(task.is_met(row, logits, margin=SAFETY_MARGIN)) for row, logits in enumerate(clean)
     ]
-    rows = [row for row in range(len(photos)) if is_needed[row] and not task.is_flat(row)]
     # Without a search, a photo succeeds where nothing is to be done.
-    searched = {row: _Found(photo, success=not is_needed[row]) for row, photo in enumerate(photos)}
-    if rows:
-        results, fitted = _search(task, rows, file_format, fitted, seed, on_step, check)
-        searched.update(zip(rows, results, strict=True))
+    found = [_Found(photo, success=not is_needed[row]) for row, photo in enumerate(photos)]
+    rows = [row for row in range(len(photos)) if is_needed[row] and not task.is_flat(row)]
+    if rows and fitted.is_lossless:
+        for row, one in zip(rows, _search(task, rows, None, watch), strict=True):
+            found[row] = one
+    elif rows:
+        found[0], used = _search_files(task, file_format, fitted, watch)
+        if used != fitted:
+            fitted, unchanged = used, used.read_back(photos[0])
     attempts = []
-    for row, found in searched.items():
-        data, written = fitted.read_back(found.photo)
+    for row, one in enumerate(found):
+        if unchanged is not None and one.photo is photos[row]:
+            data, written = unchanged
+        else:
+            data, written = fitted.read_back(one.photo)
         logits = task.logits(written)
         # The search has asked a success for the margin already, so the file need only meet the
         # condition. What the search calls a failure must show the margin here: without it, the
         # same file may fail on another machine.
-        margin = 0.0 if found.success else SAFETY_MARGIN
-        is_met = task.is_met(row, logits, margin=margin)
+        is_met = task.is_met(row, logits, margin=0.0 if one.success else SAFETY_MARGIN)
+        encoded = None if unchanged is None else unchanged[1]
         attempts.append(
             Attempt(
-                changed=found.photo,
-                data=data,
-                written=written,
-                file_format=fitted,
-                logits=logits,
-                is_met=is_met,
-                is_needed=is_needed[row],
-                steps=found.steps,
+                one.photo, data, written, fitted, encoded, logits, is_met, is_needed[row], one.steps
             )
         )
     seconds = (time.monotonic() - started) / len(photos)
@@ -237,7 +232,7 @@ def _protect_batch(
             attempt.data,
             fitted,
             task.threshold_map_of(row),
-            make_report(task, row, attempt, seed=seed, seconds=seconds, check=check),
+            make_report(task, row, attempt, seconds=seconds, watch=watch),
         )
         for row, attempt in enumerate(attempts)
     ]
@@ -252,43 +247,52 @@ class _Found(NamedTuple):
 
 
 def _search(
-    task: Task,
-    rows: Sequence[int],
-    file_format: FileFormat,
-    fitted: FileFormat,
-    seed: int,
-    on_step: StepCallback | None,
-    check: Callable[[], object],
-) -> tuple[list[_Found], FileFormat]:
-    """Search for the photos of these rows; what was found, and the format as it was written."""
-    run, device = task.run, task.images.device
-    is_whole = len(rows) == len(task.photos)
-    images = task.images if is_whole else task.images[list(rows)]
-    maps = task.threshold_maps if is_whole else task.threshold_maps[list(rows)]
-    targets = task.targets[list(rows)].to(device)
+    task: Task, rows: Sequence[int], file_format: FileFormat | None, watch: Watch
+) -> list[_Found]:
+    """Search for the photos of these rows; for a lossy file, by what its reader gets."""
+    # All of them as they are, since a copy of a large photo takes its memory once more.
+    picked = slice(None) if len(rows) == len(task.photos) else list(rows)
+    targets = task.targets[picked].to(task.images.device)
     given = SearchInput(
         task.classifier,
-        images,
-        epsilon_map(maps, run.magnitude),
-        run.condition(targets, task.classifier.labels),
-        seed,
-        on_step,
+        task.images[picked],
+        epsilon_map(task.threshold_maps[picked], task.run.magnitude),
+        task.run.condition(targets, task.classifier.labels),
+        task.seed,
+        watch,
+        read=None if file_format is None else through_file(file_format, task.photos[rows[0]]),
         alpha=task.alpha,
     )
-
-    def find_one(read: RoundTrip) -> tuple[AttackResult, Photo]:
-        result = run.search.find(replace(given, read=read))
-        return result, task.changed(rows[0], result.images)
-
-    if file_format.is_lossless:
-        result = run.search.find(given)
-        changed = [task.changed(row, result.images[at : at + 1]) for at, row in enumerate(rows)]
-    else:
-        original = task.photos[rows[0]]
-        result, one, fitted = search_through(find_one, original, file_format, fitted, check)
-        changed = [one]
-    found = [
-        _Found(photo, bool(success), int(steps))
-        for photo, success, steps in zip(changed, result.success, result.steps, strict=True)
+    result = task.run.search.find(given)
+    return [
+        _Found(with_colors(task.photos[row], image), bool(success), int(steps))
+        for row, image, success, steps in zip(
+            rows, result.images.chunk(len(rows)), result.success, result.steps, strict=True
+        )
     ]
-    return found, fitted
+
+
+def _search_files(
+    task: Task, file_format: FileFormat, fitted: FileFormat, watch: Watch
+) -> tuple[_Found, FileFormat]:
+    """Search for one photo on decoded files; where a size is given, at the best quality that fits.
+
+    Args:
+        task: of one photo.
+        file_format: that was asked for, a lossy one.
+        fitted: the same with the quality that fits the unchanged photo.
+        watch: see `protect`.
+
+    Returns:
+        What was found, and the format with the quality that fits it.
+    """
+    steps = 0
+    for _ in range(_MOST_FITTINGS):
+        (found,) = _search(task, [0], fitted, watch)
+        steps += found.steps
+        if fitted.fits(found.photo):
+            return found._replace(steps=steps), fitted
+        # What was changed takes room too.
+        fitted = file_format.fitted(found.photo, watch)
+    # At this quality, only the written file itself can tell.
+    return found._replace(success=False, steps=steps), fitted

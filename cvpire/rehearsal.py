@@ -8,8 +8,9 @@ run that made the photo; where it has transparency, on each background that it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ from cvpire.images.photo import Photo
 from cvpire.images.transparency import BACKGROUNDS
 from cvpire.memory import memory_errors
 from cvpire.runs import Run
+from cvpire.watch import UNWATCHED, Watch
 
 # Classes that a sight keeps.
 TOP_K = 5
@@ -70,7 +72,7 @@ class Scene:
         why = ", since its classes have no groups" if self.is_without_groups else ""
         return f"{self.condition.words}{why}"
 
-    @property
+    @cached_property
     def condition(self) -> Condition:
         """To be met by the logits (1, classes) of a sight."""
         return self.make_condition(torch.tensor([self.position]), self.classifier.labels)
@@ -201,7 +203,7 @@ def rehearse(
     scenes: Sequence[Scene],
     *,
     transformations: Sequence[Transformation] = tuple(TRANSFORMATIONS.values()),
-    on_outcome: Callable[[int, int], object] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> list[Outcome]:
     """Ask every classifier after every transformation that does something to this photo.
 
@@ -211,8 +213,7 @@ def rehearse(
         scenes: the classifiers to ask, with their class.
         transformations: to try. Those that leave the photo as it is are left out, and codecs whose
             files cannot be as wide or high.
-        on_outcome: told after each transformation how many are done, and of how many; an answer
-            that is true stops the rehearsal.
+        watch: told after each transformation how many are done, and of how many.
 
     Returns:
         The file as it is first, then each transformation; for each, one outcome a classifier.
@@ -241,8 +242,7 @@ def rehearse(
             if changed is not None and (step is None or changed is not photo):
                 control = None if original is None else _applied(step, original)
                 outcomes += [_outcome(step, scene, changed, control) for scene in scenes]
-        if on_outcome is not None and on_outcome(done, len(steps)):
-            break
+        watch.advance(done, len(steps))
     return outcomes
 
 

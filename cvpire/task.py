@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from cvpire.classifiers.classifier import Classifier, classify_sights
 from cvpire.color.variance import threshold_map
 from cvpire.errors import SettingsError
 from cvpire.images.photo import Photo
-from cvpire.images.tensors import to_image, to_photo
+from cvpire.images.tensors import to_image
 from cvpire.images.transparency import BACKGROUNDS, seen_images, to_alpha, without_hidden
 from cvpire.runs import Run
 
@@ -32,6 +33,7 @@ class Task:
         photos: N of them; all opaque, or one with transparency.
         classifier: to protect from.
         run: what is to be reached and how.
+        seed: of the search's random draws.
         label_is_given: False where the targets are the classifier's own first guesses.
         images: (N, 3, H, W) in [0, 1], where the classifier is; white under clear pixels.
         alpha: (1, 1, H, W) in [0, 1], on the same device; None where they are opaque.
@@ -43,6 +45,7 @@ class Task:
     photos: Sequence[Photo]
     classifier: Classifier
     run: Run
+    seed: int
     label_is_given: bool
     images: Tensor
     alpha: Tensor | None
@@ -50,7 +53,7 @@ class Task:
     targets: Tensor
     threshold_maps: Tensor
 
-    @property
+    @cached_property
     def condition(self) -> Condition:
         """On logits (N, classes) on the CPU, of one sight of each photo."""
         return self.run.condition(self.targets, self.classifier.labels)
@@ -71,14 +74,6 @@ class Task:
         # A codec may have made the photo opaque: then it is the same on each background.
         return found.expand(self.before.shape[1], -1)
 
-    def changed(self, index: int, image: Tensor) -> Photo:
-        """A photo with the colours of an image (1, 3, H, W), but for fully transparent pixels."""
-        photo = self.photos[index]
-        pixels = to_photo(image).pixels
-        if photo.alpha is not None:
-            pixels = np.where(photo.alpha[..., None] > 0, pixels, photo.pixels)
-        return photo.with_pixels(pixels)
-
     def threshold_map_of(self, index: int) -> NDArray[np.float32]:
         """(H, W), the threshold map of a photo."""
         relative: NDArray[np.float32] = self.threshold_maps[index, 0].cpu().numpy()
@@ -86,7 +81,12 @@ class Task:
 
 
 def make_task(
-    photos: Sequence[Photo], classifier: Classifier, run: Run, labels: Sequence[int] | None
+    photos: Sequence[Photo],
+    classifier: Classifier,
+    run: Run,
+    *,
+    labels: Sequence[int] | None,
+    seed: int,
 ) -> Task:
     """Look at photos of one size, which are to be protected.
 
@@ -96,6 +96,7 @@ def make_task(
         run: what is to be reached and how.
         labels: positions of the true classes, one for each photo; None for the classifier's own
             first guesses, on white where a photo has transparency.
+        seed: of the search's random draws.
 
     Raises:
         ValueError: for photos that are too large for the classifier's view, or unknown labels.
@@ -111,6 +112,7 @@ def make_task(
         photos,
         classifier,
         run,
+        seed,
         labels is not None,
         images,
         alpha,

@@ -24,9 +24,10 @@ from page import render
 from page.run_choices import run_sentence
 from page.server.files import keep_result
 from page.server.holdings import Holdings
-from page.server.jobs import JobRefused, Jobs, JobStopped, Kind
+from page.server.jobs import Job, JobRefused, Jobs, JobStopped, Kind
 from page.server.visitor_queue import VisitorQueue
 from page.server.visitors import Visitor, find_address
+from page.watching import JobWatch
 from page.work import Order, Outcome, RehearsalOrder, carry_out, carry_out_rehearsal
 
 JOBS = Jobs()
@@ -91,7 +92,7 @@ def protect_photo(
         with JOBS.working(_event()) as job:
             HOLDINGS.hold(session, path)
             order = _order(path, run, classifier, view, metric, kind, quality, kilobytes, group)
-            outcome = carry_out(order, lambda share, words: progress(share, desc=words), job.check)
+            outcome = carry_out(order, _watch(job, progress))
             job.check()
             results = _results(outcome)
             given = (results.download, results.before, results.after, results.heatmap)
@@ -115,10 +116,7 @@ def rehearse_photo(
         with JOBS.working(_event()) as job:
             if order is None:
                 raise SettingsError("Protect a photo first.")
-            outcomes = carry_out_rehearsal(
-                order, lambda share, words: progress(share, desc=words), job.check
-            )
-            return render.rehearsal(outcomes)
+            return render.rehearsal(carry_out_rehearsal(order, _watch(job, progress)))
     except JobStopped as stop:
         return render.stopped(str(stop))
 
@@ -286,6 +284,10 @@ def _file_format(kind: str, quality: float, kilobytes: float | None) -> FileForm
 def _preview(photo: Photo, name: str) -> str:
     """A photo for the screen, as a file."""
     return keep_result(encode_png(preview(photo)), name)
+
+
+def _watch(job: Job, progress: gr.Progress) -> JobWatch:
+    return JobWatch(lambda share, words: progress(share, desc=words), job.check)
 
 
 def _session(request: gr.Request) -> str:

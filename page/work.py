@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from cvpire.attacks.base import AttackStep
 from cvpire.classifiers.registry import CLASSIFIERS, find_spec
 from cvpire.classifiers.shared import shared_classifier
 from cvpire.errors import PhotoError
@@ -33,13 +29,11 @@ from cvpire.reports.target import Target
 from cvpire.runs import find_run
 from cvpire.weights.download import DownloadProgress
 from cvpire.weights.store import FileState, file_sha256
+from page.watching import JobWatch
 
 # A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels
 # need some 9 GB, which leaves room on a machine with 16 GB, and few cameras make more.
 MAX_PIXELS = 25_000_000
-
-Tell = Callable[[float | None, str], object]
-"""Told of progress: the share done in [0, 1], None where nobody knows, and what is being done."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +89,12 @@ class Outcome:
     aesthetics: Aesthetics
 
 
-def carry_out(order: Order, tell: Tell, check: Callable[[], None]) -> Outcome:
+def carry_out(order: Order, watch: JobWatch) -> Outcome:
     """Protect a photo.
 
     Args:
         order: what to do.
-        tell: told of progress.
-        check: called in each step; what it raises ends the work there.
+        watch: told of progress; what it raises ends the work.
 
     Returns:
         What came out.
@@ -113,23 +106,14 @@ def carry_out(order: Order, tell: Tell, check: Callable[[], None]) -> Outcome:
     """
     run = find_run(order.run)
     run.check(find_spec(order.classifier).read_labels())
-    tell(None, "Reading the photo")
+    watch.tell("Reading the photo")
     photo = read_photo(order.path, max_pixels=MAX_PIXELS)
-    check()
-    tell(None, "Loading the classifier")
+    watch.tell("Loading the classifier")
     classifier = shared_classifier(order.classifier, view=order.view)
-    check()
-    tell(None, "Measuring colour variance")
-    protected = protect(
-        photo,
-        classifier,
-        run,
-        file_format=order.file_format,
-        on_step=_reporter(tell, check),
-        check=check,
-    )
-    check()
-    return Outcome(photo, protected, _aesthetics(order, photo, protected, tell, check))
+    watch.tell("Measuring colour variance")
+    protected = protect(photo, classifier, run, file_format=order.file_format, watch=watch)
+    watch.check()
+    return Outcome(photo, protected, _aesthetics(order, photo, protected, watch))
 
 
 @dataclass(frozen=True)
@@ -147,15 +131,12 @@ class RehearsalOrder:
     target: Target
 
 
-def carry_out_rehearsal(
-    order: RehearsalOrder, tell: Tell, check: Callable[[], None]
-) -> list[Rehearsed]:
+def carry_out_rehearsal(order: RehearsalOrder, watch: JobWatch) -> list[Rehearsed]:
     """Look what a protected file survives.
 
     Args:
         order: what to look at.
-        tell: told of progress.
-        check: called after each transformation; what it raises ends the work there.
+        watch: told of progress; what it raises ends the work.
 
     Raises:
         PhotoError: if the files are gone, or are others now.
@@ -163,7 +144,7 @@ def carry_out_rehearsal(
         WeightsError: if a classifier's weights are not on this machine.
     """
     target = order.target
-    tell(None, "Reading both photos")
+    watch.tell("Reading both photos")
     if not all(Path(path).is_file() for path in (order.original, order.protected)):
         raise PhotoError("The photo is no longer kept here: protect it again.")
     target.check_file(file_sha256(Path(order.protected)), Path(order.protected).name)
@@ -177,47 +158,11 @@ def carry_out_rehearsal(
         for spec in CLASSIFIERS.values()
         if spec.is_ready and spec.name != classifier.spec.name
     ]
-    started = time.monotonic()
-
-    def on_outcome(done: int, total: int) -> None:
-        check()
-        left = (time.monotonic() - started) / done * (total - done)
-        tell(done / total, f"{done} of {total}, about {duration(left)} left")
-
     attacked = Scene(
         classifier, target.label_position, is_attacked=True, make_condition=run.condition
     )
     scenes = find_scenes(attacked, others, original)
-    return rehearse(protected, original, scenes, on_outcome=on_outcome)
-
-
-def _reporter(tell: Tell, check: Callable[[], None]) -> Callable[[AttackStep], None]:
-    started, first, last = 0.0, 0, math.inf
-
-    def report(step: AttackStep) -> None:
-        nonlocal started, first, last
-        check()
-        now = time.monotonic()
-        # Steps begin anew where a file that must fit a size needs another search.
-        if step.step <= last:
-            started, first = now, step.step
-        last = step.step
-        if step.step == step.max_steps:
-            tell(None, f"Writing and checking the file after {step.step} steps")
-            return
-        words = f"Step {step.step} of at most {step.max_steps}"
-        if step.step > first:
-            left = (now - started) / (step.step - first) * (step.max_steps - step.step)
-            words += f", at most {duration(left)} left"
-        tell(step.step / step.max_steps, words)
-
-    return report
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words, rounded up: "8 s", "3 min"."""
-    whole = int(seconds) + 1
-    return f"{whole} s" if whole < 120 else f"{-(-whole // 60)} min"
+    return rehearse(protected, original, scenes, watch=watch)
 
 
 @lru_cache(maxsize=2)
@@ -226,24 +171,22 @@ def _scorer(metric: str, made_of: tuple[FileState, ...]) -> Scorer:
     return load_scorer(metric)
 
 
-def _aesthetics(
-    order: Order, photo: Photo, protected: Protected, tell: Tell, check: Callable[[], None]
-) -> Aesthetics:
+def _aesthetics(order: Order, photo: Photo, protected: Protected, watch: JobWatch) -> Aesthetics:
     if not order.metric:
         return Aesthetics(unavailable="not asked for")
     if not protected.report.verdict.is_success:
         return Aesthetics(unavailable="there is no protected photo")
 
     def tell_download(progress: DownloadProgress) -> None:
-        check()
         share = progress.received / progress.total if progress.total else None
-        tell(share, f"Downloading the aesthetic scorer, {progress.received / 1e6:.0f} MB so far")
+        words = f"Downloading the aesthetic scorer, {progress.received / 1e6:.0f} MB so far"
+        watch.tell(words, share)
 
     metric = preferred_metric() if order.metric == AUTO else order.metric
     try:
         if metric != preferred_metric():
             load_scorer(metric, allow_download=True, progress=tell_download)
-        tell(None, "Scoring aesthetics")
+        watch.tell("Scoring aesthetics")
         scorer = _scorer(metric, weights_files())
     except AestheticsUnavailable as reason:
         return Aesthetics(unavailable=str(reason))

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import app
-from cvpire.attacks.base import AttackStep
+from cvpire.watch import AttackStep, Watch
 
 
 def small_photo(folder: Path) -> Path:
@@ -36,11 +36,11 @@ class EndlessAttack:
         self.ended = threading.Event()
         self.resume = threading.Semaphore(0)
 
-    def __call__(self, *_: object, on_step: Callable[[AttackStep], object], **__: object) -> object:
+    def __call__(self, *_: object, watch: Watch, **__: object) -> object:
         nothing = torch.zeros(1, dtype=torch.bool)
         try:
             for self.steps in range(1, 10_000):
-                on_step(AttackStep(self.steps, 10_000, nothing, torch.zeros(1)))
+                watch.step(AttackStep(self.steps, 10_000, nothing, torch.zeros(1)))
                 self.started.set()
                 # A step ends when the test says so, or else soon.
                 self.resume.acquire(timeout=5)

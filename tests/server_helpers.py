@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from cvpire.images.reading import read_photo
 from page import work
 from page.server.blocks import Page
 from page.server.settings import ServerSettings
+from page.watching import JobWatch
 
 API = "/gradio_api"
 BOUNDARY = "the-boundary"
@@ -142,14 +143,12 @@ class Gate:
         self.orders: list[work.Order] = []
         self.stopped = 0
 
-    def __call__(
-        self, order: work.Order, tell: work.Tell, check: Callable[[], None]
-    ) -> work.Outcome:
+    def __call__(self, order: work.Order, watch: JobWatch) -> work.Outcome:
         self.orders.append(order)
         self.started.release()
         try:
             while not self.go_on.wait(0.02):
-                check()
+                watch.check()
         except BaseException:
             self.stopped += 1
             raise

@@ -15,14 +15,13 @@ from torch import Tensor
 from cvpire.attacks.base import (
     SAFETY_MARGIN,
     AttackResult,
-    AttackStep,
-    StepCallback,
     bounds,
     check_inputs,
     in_levels,
 )
 from cvpire.attacks.conditions import Condition
 from cvpire.errors import SettingsError
+from cvpire.watch import UNWATCHED, AttackStep, Watch
 
 # The paper's starting noise: uniform, up to this share of the bound.
 _START_SHARE = 0.01
@@ -70,7 +69,7 @@ def perturb(
     max_steps: int,
     seed: int = 0,
     margin: float = SAFETY_MARGIN,
-    on_step: StepCallback | None = None,
+    watch: Watch = UNWATCHED,
 ) -> AttackResult:
     """Change images within their bound until each meets the condition (Algorithm 1).
 
@@ -94,7 +93,7 @@ def perturb(
         max_steps: T in the paper.
         seed: of the starting noise. Every image starts from the same draw, whatever its batch.
         margin: slack, in logits, at which an image stops.
-        on_step: told after each forward pass, at most T + 1 times.
+        watch: told after each forward pass, at most T + 1 times.
 
     Returns:
         The changed images and, for each, whether it meets the condition.
@@ -128,8 +127,7 @@ def perturb(
         steps[work.rows] = step
         is_going_on = ~is_met & work.can_change
         most = max_steps if bool(is_going_on.any()) else step
-        if on_step is not None:
-            on_step(AttackStep(step, most, success.clone(), slack.clone()))
+        watch.step(AttackStep(step, most, success.clone(), slack.clone()))
         if step == most:
             break
         with torch.enable_grad():

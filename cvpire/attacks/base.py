@@ -7,9 +7,7 @@ grey levels (1/255). An attack knows neither where the bound comes from nor what
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,33 +18,6 @@ SAFETY_MARGIN = 1e-3
 
 # Relative rounding error of a bound that was stored as float32 (k / 255 * 255 must be k).
 _FLOAT32_SLIP = 2.0**-22
-
-
-class AttackStep(NamedTuple):
-    """What an attack reports after each forward pass.
-
-    Attributes:
-        step: steps taken so far.
-        max_steps: the most that will have been taken, as far as is known.
-        success: (N,) bool, the images for which a change that meets the condition is known.
-        slack: (N,) float, of each image's best change so far, or its last (see `Condition.slack`).
-
-    Example:
-        >>> from cvpire import Stopped
-        >>> def watch(step: AttackStep) -> None:
-        ...     if step.step > 100:
-        ...         raise Stopped("100 steps are enough.")
-        >>> watch(AttackStep(3, 200, torch.tensor([False]), torch.tensor([-0.5])))
-    """
-
-    step: int
-    max_steps: int
-    success: Tensor
-    slack: Tensor
-
-
-StepCallback = Callable[[AttackStep], object]
-"""Called after each forward pass; what it raises, such as `Stopped`, ends the attack there."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from cvpire.attacks.algorithm1 import perturb
-from cvpire.attacks.base import AttackResult, StepCallback
+from cvpire.attacks.base import AttackResult
 from cvpire.attacks.conditions import Condition, InEach, OutOfTop
 from cvpire.attacks.faint_change.search import find_faint_change
 from cvpire.attacks.faint_change.settings import FaintSettings, Surrogate, most_steps
@@ -24,6 +24,7 @@ from cvpire.classifiers.registry import find_spec
 from cvpire.classifiers.shared import shared_classifier
 from cvpire.images.transparency import BACKGROUNDS, seen_images
 from cvpire.images.views import DEFAULT_VIEW
+from cvpire.watch import UNWATCHED, Watch
 
 
 class TargetModel(Protocol):
@@ -61,7 +62,7 @@ class SearchInput:
         epsilon_map: (N, 1, H, W), 0 or more: how far each channel may move, in [0, 1] units.
         condition: to reach, on one sight of each image.
         seed: of the search's random draws.
-        on_step: told after each step; what it raises ends the search.
+        watch: told after each step.
         read: to what is seen of the images' files; None for lossless ones.
         alpha: (1, 1, H, W) in [0, 1], of one image with transparency; None for opaque ones.
     """
@@ -71,7 +72,7 @@ class SearchInput:
     epsilon_map: Tensor
     condition: Condition
     seed: int
-    on_step: StepCallback | None = None
+    watch: Watch = UNWATCHED
     read: RoundTrip | None = None
     alpha: Tensor | None = None
 
@@ -148,7 +149,7 @@ class Algorithm1(_OneClassifier):
             l1_weight=self.l1_weight,
             max_steps=self.max_steps,
             seed=given.seed,
-            on_step=given.on_step,
+            watch=given.watch,
         )
 
 
@@ -180,7 +181,7 @@ class LeastChange(_OneClassifier):
             max_steps=self.max_steps,
             refinements=self.refinements,
             differentiable=on_files.differentiable,
-            on_step=given.on_step,
+            watch=given.watch,
         )
 
 
@@ -223,7 +224,7 @@ class FaintChange(FaintSettings):
             ],
             read=given.read,
             alpha=given.alpha,
-            on_step=given.on_step,
+            watch=given.watch,
         )
 
 

@@ -17,7 +17,15 @@ from cvpire import __version__
 from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
 from cvpire.cli.outputs import Claims, Outputs, make_outputs
-from cvpire.cli.terminal import PROGRAM, Parser, add_group, advance, complain, progress_bar, tell
+from cvpire.cli.terminal import (
+    PROGRAM,
+    BarWatch,
+    Parser,
+    add_group,
+    complain,
+    progress_bar,
+    tell,
+)
 from cvpire.errors import PhotoError, SettingsError
 from cvpire.failures import failure_sentence
 from cvpire.images.folder import list_folder, others_sentence
@@ -187,7 +195,7 @@ def _protect_file(
             run,
             file_format=file_format,
             seed=options.seed,
-            on_step=lambda step: advance(bar, step.step, step.max_steps),
+            watch=BarWatch(bar),
         )
     report = protected.report
     notes = " ".join(("", *photo.notes))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
-from cvpire.cli.terminal import PROGRAM, Parser, add_group, advance, progress_bar, tell
+from cvpire.cli.terminal import PROGRAM, BarWatch, Parser, add_group, progress_bar, tell
 from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
 from cvpire.images.views import DEFAULT_VIEW, VIEWS
@@ -79,9 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     ]
     scenes = find_scenes(attacked, others, original)
     with progress_bar("trial") as bar:
-        outcomes = rehearse(
-            photo, original, scenes, on_outcome=lambda done, total: advance(bar, done, total)
-        )
+        outcomes = rehearse(photo, original, scenes, watch=BarWatch(bar))
     for scene in scenes:
         name = scene.classifier.spec.name
         mine = [outcome for outcome in outcomes if outcome.classifier == name]

@@ -10,6 +10,7 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from cvpire.cli.console import printable, say
+from cvpire.watch import AttackStep, Watch
 
 # As it was called: the installed command, or the package.
 PROGRAM = "cvpire" if Path(sys.argv[0]).stem == "cvpire" else "python -m cvpire"
@@ -48,3 +49,16 @@ def advance(bar: tqdm[NoReturn], done: int, total: int | None, words: str = "") 
     bar.total = total
     bar.set_description_str(words, refresh=False)
     bar.update(done - bar.n)
+
+
+class BarWatch(Watch):
+    """Shows on a bar how far the work is."""
+
+    def __init__(self, bar: tqdm[NoReturn]) -> None:
+        self._bar = bar
+
+    def step(self, step: AttackStep) -> None:
+        self.advance(step.step, step.max_steps)
+
+    def advance(self, done: int, total: int) -> None:
+        advance(self._bar, done, total)

@@ -11,6 +11,7 @@ from cvpire.errors import PhotoError, SettingsError
 from cvpire.images.encoders import check_fits, encode_avif, encode_jpeg, encode_webp, has_avif
 from cvpire.images.photo import Photo, encode_png
 from cvpire.images.reading import read_written
+from cvpire.watch import UNWATCHED, Watch
 
 # The best quality that codecs are asked for: beyond it files grow and nobody sees a difference.
 BEST_QUALITY = 95
@@ -134,12 +135,12 @@ class FileFormat:
         """Whether this photo's file is as small as it has to be."""
         return self.max_bytes is None or len(self.encode(photo)) <= self.max_bytes
 
-    def fitted(self, photo: Photo, check: Callable[[], object] = lambda: None) -> FileFormat:
+    def fitted(self, photo: Photo, watch: Watch = UNWATCHED) -> FileFormat:
         """With the best quality at which this photo fits into `max_bytes`; itself without a limit.
 
         Args:
             photo: that is to fit.
-            check: called before each of some seven encodings; what it raises ends the work.
+            watch: asked before each of some seven encodings; what it raises ends the work.
 
         Raises:
             PhotoError: if it does not fit at any quality.
@@ -149,7 +150,7 @@ class FileFormat:
         # A file grows with the quality, near enough: what is returned is known to fit.
         fits, low, high = 0, 1, self.quality or BEST_QUALITY
         while low <= high:
-            check()
+            watch.check()
             middle = (low + high + 1) // 2
             if replace(self, quality=middle).fits(photo):
                 fits, low = middle, middle + 1

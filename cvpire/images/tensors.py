@@ -15,13 +15,13 @@ def to_image(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div_(255.0)
 
 
-def to_photo(image: Tensor, alpha: NDArray[np.uint8] | None = None) -> Photo:
-    """The photo that a file of 8 bits a channel holds of an image (1, 3, H, W), with this alpha."""
+def to_photo(image: Tensor) -> Photo:
+    """The opaque photo that a file of 8 bits a channel holds of an image (1, 3, H, W)."""
     pixels = np.empty((*image.shape[-2:], 3), np.uint8)
     # A channel at a time, to hold little at once.
     for channel, plane in enumerate(image.detach()[0]):
         pixels[..., channel] = plane.clamp(0.0, 1.0).mul_(255.0).round_().to(torch.uint8).cpu()
-    return Photo(pixels, alpha)
+    return Photo(pixels)
 
 
 def straight_through(images: Tensor, values: Tensor) -> Tensor:

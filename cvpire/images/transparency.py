@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from cvpire.images.photo import Photo
-from cvpire.images.tensors import straight_through, to_image
+from cvpire.images.tensors import straight_through, to_image, to_photo
 
 
 class Background(NamedTuple):
@@ -84,6 +84,14 @@ def to_alpha(photo: Photo) -> Tensor:
     if photo.alpha is None:
         return torch.ones(1, 1, photo.height, photo.width)
     return torch.from_numpy(photo.alpha)[None, None].float().div_(255.0)
+
+
+def with_colors(photo: Photo, image: Tensor) -> Photo:
+    """The photo with the colours of an image (1, 3, H, W), but for what its clear pixels hide."""
+    pixels = to_photo(image).pixels
+    if photo.alpha is not None:
+        pixels = np.where(photo.alpha[..., None] > 0, pixels, photo.pixels)
+    return photo.with_pixels(pixels)
 
 
 def without_hidden(photo: Photo) -> Photo:

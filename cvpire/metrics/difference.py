@@ -19,6 +19,7 @@ from cvpire.color.ciede2000 import ciede2000, lab_from_linear, linear_rgb
 from cvpire.metrics.bands import bands, by_threads
 from cvpire.metrics.blotches import Blotch, strongest_blotch
 from cvpire.metrics.flip import flip_map, has_flip
+from cvpire.watch import UNWATCHED, Watch
 
 Pixels = NDArray[np.uint8]
 
@@ -68,7 +69,7 @@ def compare(
     original: Pixels,
     changed: Pixels,
     epsilon_map: NDArray[np.floating],
-    check: Callable[[], object] = lambda: None,
+    watch: Watch = UNWATCHED,
 ) -> Difference:
     """All differences between a photo and its changed version.
 
@@ -76,7 +77,7 @@ def compare(
         original: (H, W, 3) uint8, sRGB.
         changed: (H, W, 3) uint8, sRGB.
         epsilon_map: (H, W), the largest change allowed, in [0, 1] units.
-        check: called now and then; what it raises ends the work.
+        watch: asked now and then; what it raises ends the work.
 
     Returns:
         The differences.
@@ -90,14 +91,14 @@ def compare(
         >>> found.linf, found.over_bound
         (1, 0)
     """
-    return compare_and_locate(original, changed, epsilon_map, check)[0]
+    return compare_and_locate(original, changed, epsilon_map, watch)[0]
 
 
 def compare_and_locate(
     original: Pixels,
     changed: Pixels,
     epsilon_map: NDArray[np.floating],
-    check: Callable[[], object] = lambda: None,
+    watch: Watch = UNWATCHED,
 ) -> tuple[Difference, Blotch | None]:
     """The same as `compare`, with the place of the strongest change; None where there is none."""
     _check_pair(original, changed)
@@ -119,7 +120,7 @@ def compare_and_locate(
         delta_e_max=highest,
         delta_e_p999=p999,
         delta_e_blurred=0.0 if blotch is None else blotch.delta_e,
-        flip_p99=flip_p99(original, changed, check),
+        flip_p99=flip_p99(original, changed, watch),
         linf=linf,
         changed=moved / epsilon_map.size,
         over_bound=count_over_bound(original, changed, epsilon_map),
@@ -127,17 +128,15 @@ def compare_and_locate(
     return difference, blotch
 
 
-def flip_p99(
-    original: Pixels, changed: Pixels, check: Callable[[], object] = lambda: None
-) -> float:
+def flip_p99(original: Pixels, changed: Pixels, watch: Watch = UNWATCHED) -> float:
     """The 99th percentile of FLIP's map (see `cvpire.metrics.flip`), in [0, 1]; NaN where there is
     none.
 
-    Equal photos have 0. `check` is called now and then; what it raises ends the work.
+    Equal photos have 0. `watch` is asked now and then; what it raises ends the work.
     """
     if not has_flip():
         return math.nan
-    return float(np.percentile(flip_map(original, changed, check), 99.0, overwrite_input=True))
+    return float(np.percentile(flip_map(original, changed, watch), 99.0, overwrite_input=True))
 
 
 def count_over_bound(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]) -> int:

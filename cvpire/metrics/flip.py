@@ -8,7 +8,6 @@ the package for Linux on Arm: there FLIP is unavailable, and everything else wor
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvpire.metrics.bands import spans, widened
+from cvpire.watch import UNWATCHED, Watch
 
 # Its filters reach so far around a pixel: the widest is that of blue and yellow, three standard
 # deviations of 3.02 pixels, rounded up (the package's `FLIP.h`; its edges and points reach 9).
@@ -44,7 +44,7 @@ def has_flip() -> bool:
 def flip_map(
     original: NDArray[np.uint8],
     changed: NDArray[np.uint8],
-    check: Callable[[], object] = lambda: None,
+    watch: Watch = UNWATCHED,
 ) -> NDArray[np.float32]:
     """How visible the difference of each pixel is to who flips between two photos.
 
@@ -53,7 +53,7 @@ def flip_map(
     Args:
         original: (H, W, 3) uint8, sRGB.
         changed: (H, W, 3) uint8, sRGB, of the same shape.
-        check: called before each tile; what it raises ends the work.
+        watch: asked before each tile; what it raises ends the work.
 
     Returns:
         (H, W) float32 in [0, 1]; exactly 0 where nothing changed within `RADIUS` pixels.
@@ -68,7 +68,7 @@ def flip_map(
         before, after = (pixels[high.seen, wide.seen] for pixels in (original, changed))
         if np.array_equal(before, after):
             continue
-        check()
+        watch.check()
         found, _, _ = _package().evaluate(
             _image(before), _image(after), "LDR", applyMagma=False, computeMeanError=False
         )

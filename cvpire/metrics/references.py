@@ -8,7 +8,6 @@ all the same, and the report tells the columns.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from cvpire.images.photo import Photo
 from cvpire.metrics.blotches import Blotch
 from cvpire.metrics.difference import SSIM_MIN_SIDE, Difference, compare
 from cvpire.metrics.grades import Visibility, grade_difference
+from cvpire.watch import UNWATCHED, Watch
 
 # Colours of half the width and height, as almost every posted JPEG has them.
 REFERENCES = (FileFormat("JPEG", 75), FileFormat("JPEG", 90))
@@ -47,14 +47,14 @@ class Reference(NamedTuple):
 
 
 def measure_references(
-    photo: Photo, strongest: Blotch | None, check: Callable[[], object] = lambda: None
+    photo: Photo, strongest: Blotch | None, watch: Watch = UNWATCHED
 ) -> tuple[Reference, ...]:
     """What each of `REFERENCES` does to a photo.
 
     Args:
         photo: any; one with transparency, which a JPEG cannot hold, is taken as it is on white.
         strongest: the place of the protection's strongest change; None for the photo's middle.
-        check: called before each is measured and as it is; what it raises ends the work.
+        watch: asked before each is measured and as it is; what it raises ends the work.
 
     Returns:
         One for each; none where a JPEG cannot be as wide or as high.
@@ -67,9 +67,9 @@ def measure_references(
     no_bound = np.ones(original.shape[:2], np.float32)
     found = []
     for file_format in REFERENCES:
-        check()
+        watch.check()
         saved = file_format.read_back(opaque)[1].pixels[:, first:last]
-        difference = compare(original, saved, no_bound, check)
+        difference = compare(original, saved, no_bound, watch)
         found.append(
             Reference(
                 file_format=str(file_format),

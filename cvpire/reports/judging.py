@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from cvpire.metrics.grades import grade_difference
 from cvpire.metrics.references import measure_references
 from cvpire.reports.report import OnBackground, Report, Verdict, versions
 from cvpire.task import Task
+from cvpire.watch import Watch
 
 # Reports keep the five highest classes: what the paper's conditions look at.
 TOP_K = 5
@@ -34,6 +34,7 @@ class Attempt:
         data: the file's bytes.
         written: as read back from them.
         file_format: of these bytes.
+        encoded: the original as read back from such a file; None of a lossless one.
         logits: (sights, classes) of `written`, float32 on the CPU.
         is_met: whether they meet the condition, one for each sight.
         is_needed: False where the file without a change meets it, and none was searched.
@@ -44,6 +45,7 @@ class Attempt:
     data: bytes
     written: Photo
     file_format: FileFormat
+    encoded: Photo | None
     logits: Tensor
     is_met: tuple[bool, ...]
     is_needed: bool
@@ -55,9 +57,8 @@ def make_report(
     index: int,
     attempt: Attempt,
     *,
-    seed: int,
     seconds: float,
-    check: Callable[[], object],
+    watch: Watch,
 ) -> Report:
     """The verdict and all figures of one photo: as changed, as written, and as read again.
 
@@ -65,10 +66,8 @@ def make_report(
         task: of the photo's batch.
         index: its place there.
         attempt: what became of it.
-        seed: of whatever is random.
         seconds: what it took.
-        check: called between the encodings of a lossy file and as the figures are measured; what it
-            raises ends the work.
+        watch: asked between the encodings of a lossy file and as the figures are measured.
     """
     photo, classifier, run = task.photos[index], task.classifier, task.run
     file_format = attempt.file_format
@@ -76,16 +75,16 @@ def make_report(
     limit = task.threshold_map_of(index).astype(np.float64) * run.magnitude
     # A codec's own losses know no bound: what counts is what was handed to it.
     over_bound = count_over_bound(photo.pixels, attempt.changed.pixels, limit)
-    differences, blotches = _differences(photo, attempt.written, limit, over_bound, check)
+    differences, blotches = _differences(photo, attempt.written, limit, over_bound, watch)
     difference = worst(differences)
     strongest = max(filter(None, blotches), key=lambda blotch: blotch.delta_e, default=None)
     encodings: list[Difference] | None = None
-    if not file_format.is_lossless:
-        encodings, _ = _differences(photo, file_format.read_back(photo)[1], limit, 0, check)
+    if attempt.encoded is not None:
+        encodings, _ = _differences(photo, attempt.encoded, limit, 0, watch)
     verdict = _verdict(task, index, attempt)
     would_pass = ""
     if verdict is Verdict.NOT_PROTECTED:
-        would_pass = _gentler_that_passes(task, index, attempt, check)
+        would_pass = _gentler_that_passes(task, index, attempt, watch)
     return Report(
         verdict=verdict,
         run=run.name,
@@ -104,11 +103,11 @@ def make_report(
         encoding=None if encodings is None else worst(encodings),
         visibility=grade_difference(difference),
         strongest=strongest,
-        references=measure_references(photo, strongest, check),
+        references=measure_references(photo, strongest, watch),
         backgrounds=_on_backgrounds(task, index, attempt, differences, encodings, blotches),
         steps=attempt.steps,
         max_steps=run.search.most_steps,
-        seed=seed,
+        seed=task.seed,
         seconds=seconds,
         pixels_sha256=_pixels_sha256(photo),
         file_format=str(file_format),
@@ -124,7 +123,7 @@ def _differences(
     other: Photo,
     limit: NDArray[np.float64],
     over_bound: int,
-    check: Callable[[], object],
+    watch: Watch,
 ) -> tuple[list[Difference], list[Blotch | None]]:
     """Between all that is seen of two photos; one where the original is opaque."""
     backgrounds = BACKGROUNDS[:1] if original.alpha is None else BACKGROUNDS
@@ -133,7 +132,7 @@ def _differences(
             composite(original, background).pixels,
             composite(other, background).pixels,
             limit,
-            check,
+            watch,
         )
         for background in backgrounds
     ]
@@ -171,12 +170,10 @@ def _on_backgrounds(
     )
 
 
-def _gentler_that_passes(
-    task: Task, index: int, attempt: Attempt, check: Callable[[], object]
-) -> str:
+def _gentler_that_passes(task: Task, index: int, attempt: Attempt, watch: Watch) -> str:
     """The first format that loses less in which this photo is protected; "" where none is."""
     for gentler in attempt.file_format.gentler():
-        check()
+        watch.check()
         logits = task.logits(gentler.read_back(attempt.changed)[1])
         if all(task.is_met(index, logits, margin=SAFETY_MARGIN)):
             return str(gentler)

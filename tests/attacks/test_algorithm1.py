@@ -8,12 +8,13 @@ import pytest
 import torch
 from attack_helpers import TwoClasses, grid_images, levels
 from torch import Tensor, nn
+from watches import Told
 
 from cvpire.attacks.algorithm1 import perturb
-from cvpire.attacks.base import AttackStep
 from cvpire.attacks.conditions import OutOfTop
 from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.errors import Stopped
+from cvpire.watch import AttackStep
 
 SETTINGS: dict[str, Any] = {"learning_rate": 0.25 / 255, "l1_weight": 0.0, "max_steps": 60}
 
@@ -197,7 +198,7 @@ def test_progress_is_reported_and_what_the_callback_raises_stops() -> None:
     condition = OutOfTop(torch.ones(2, dtype=torch.int64))
     bound = torch.full((2, 1, 24, 20), 8 / 255)
     seen: list[AttackStep] = []
-    perturb(model, images, bound, condition, on_step=seen.append, **SETTINGS)
+    perturb(model, images, bound, condition, watch=Told(seen.append), **SETTINGS)
     assert [step.step for step in seen] == list(range(SETTINGS["max_steps"] + 1))
     slack = [float(step.slack[0]) for step in seen]
     assert slack == sorted(slack) and slack[-1] > slack[0]
@@ -207,7 +208,7 @@ def test_progress_is_reported_and_what_the_callback_raises_stops() -> None:
             raise Stopped("Enough.")
 
     with pytest.raises(Stopped):
-        perturb(model, images, bound, condition, on_step=stop, **SETTINGS)
+        perturb(model, images, bound, condition, watch=Told(stop), **SETTINGS)
 
 
 def test_a_classifier_that_is_sure_still_gives_a_direction() -> None:

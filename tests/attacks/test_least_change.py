@@ -12,12 +12,14 @@ from attack_helpers import TwoClasses, grid_images, levels
 from conftest import textured_pixels
 from least_change_helpers import LABEL, linear_model, search_one, visibility
 from torch import Tensor
+from watches import Told
 
-from cvpire.attacks.base import SAFETY_MARGIN, AttackStep
+from cvpire.attacks.base import SAFETY_MARGIN
 from cvpire.attacks.conditions import OutOfTop
 from cvpire.attacks.least_change.search import find_least_change
 from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.metrics.difference import delta_e_map
+from cvpire.watch import AttackStep
 
 
 def test_a_linear_goal_is_met_by_next_to_the_least_visible_change() -> None:
@@ -148,7 +150,7 @@ def test_steps_are_reported_with_what_is_known() -> None:
         OutOfTop(labels),
         max_steps=10,
         refinements=4,
-        on_step=seen.append,
+        watch=Told(seen.append),
     )
     assert [step.step for step in seen] == list(range(len(seen)))
     # How many are left is known once the condition is met.

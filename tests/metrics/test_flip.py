@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import textured_pixels
 from numpy.typing import NDArray
+from watches import Told
 
 from cvpire.metrics import flip
 from cvpire.metrics.flip import RADIUS, flip_map, has_flip
@@ -90,8 +91,8 @@ def test_somebody_may_end_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
             raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        flip_map(*pair(40, 40), check)
-    flip_map(*pair(20, 40), check)
+        flip_map(*pair(40, 40), Told(check=check))
+    flip_map(*pair(20, 40), Told(check=check))
     assert len(asked) == 3 + 2
 
 

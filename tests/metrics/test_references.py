@@ -9,6 +9,7 @@ import pytest
 from conftest import textured_pixels
 from numpy.typing import NDArray
 from PIL import Image
+from watches import Told
 
 from cvpire.images.photo import Photo
 from cvpire.metrics import references
@@ -90,4 +91,4 @@ def test_somebody_may_end_the_work() -> None:
             raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        measure_references(Photo(textured_pixels()), None, check)
+        measure_references(Photo(textured_pixels()), None, Told(check=check))

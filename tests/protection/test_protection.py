@@ -12,9 +12,10 @@ import pytest
 import torch
 from conftest import needs_flip, textured_pixels
 from protection_helpers import FLAT, STRONG, photo
+from watches import Told
 
 from cvpire.attacks import searches as searches_module
-from cvpire.attacks.base import AttackResult, AttackStep
+from cvpire.attacks.base import AttackResult
 from cvpire.attacks.searches import Algorithm1
 from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.color.variance import threshold_map
@@ -30,6 +31,7 @@ from cvpire.metrics.grades import grade_difference
 from cvpire.protection import protect, protect_batch
 from cvpire.reports.report import Verdict
 from cvpire.runs import RUNS
+from cvpire.watch import AttackStep
 
 
 def test_the_report_is_true_of_the_bytes(mean_color_classifier: Classifier) -> None:
@@ -229,7 +231,7 @@ def test_what_a_callback_raises_ends_the_work(mean_color_classifier: Classifier)
         raise Stopped("Enough.")
 
     with pytest.raises(Stopped, match="Enough"):
-        protect(photo(), mean_color_classifier, STRONG, on_step=stop)
+        protect(photo(), mean_color_classifier, STRONG, watch=Told(stop))
     assert steps == [0]
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from protection_helpers import STRONG, first_guess_in, photo, photo_that_jpeg_moves
+from watches import Told
 
 from cvpire.attacks.searches import Algorithm1
 from cvpire.classifiers.classifier import Classifier, classify
@@ -128,5 +129,5 @@ def test_encodings_can_be_stopped(mean_color_classifier: Classifier) -> None:
             mean_color_classifier,
             STRONG,
             file_format=FileFormat("JPEG", None, 3000),
-            check=stop,
+            watch=Told(check=stop),
         )

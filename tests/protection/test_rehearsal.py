@@ -10,12 +10,13 @@ import rehearsal_helpers
 import torch
 from conftest import mean_color_spec, textured_pixels
 from rehearsal_helpers import noise
+from watches import Told
 
 from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.labels import Labels
 from cvpire.classifiers.registry import load_classifier
 from cvpire.edits.posting import TRANSFORMATIONS
-from cvpire.errors import SettingsError
+from cvpire.errors import SettingsError, Stopped
 from cvpire.images.photo import Photo
 from cvpire.protection import protect
 from cvpire.rehearsal import find_scene, find_scenes, rehearse
@@ -51,12 +52,14 @@ def test_the_file_first_then_what_changes_it(classifier: Classifier) -> None:
 def test_it_stops_when_asked(classifier: Classifier) -> None:
     seen: list[tuple[int, int]] = []
 
-    def stop(done: int, total: int) -> bool:
+    def stop(done: int, total: int) -> None:
         seen.append((done, total))
-        return done == 3
+        if done == 3:
+            raise Stopped("Enough.")
 
     photo = noise()
-    rehearse(photo, None, [find_scene(classifier, photo, None)], on_outcome=stop)
+    with pytest.raises(Stopped):
+        rehearse(photo, None, [find_scene(classifier, photo, None)], watch=Told(advance=stop))
     assert seen == [(n, len(TRANSFORMATIONS) + 1) for n in (1, 2, 3)]
 
 

@@ -22,6 +22,7 @@ from cvpire.rehearsal import Scene, rehearse
 from cvpire.reports.report import Report
 from cvpire.reports.target import Target
 from cvpire.runs import RUNS
+from cvpire.watch import UNWATCHED
 
 classifier = rehearsal_helpers.classifier
 
@@ -54,7 +55,7 @@ def test_as_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.fixture
 def _few_transformations(monkeypatch: pytest.MonkeyPatch) -> None:
     few = (TRANSFORMATIONS["jpeg-85"], TRANSFORMATIONS["blur"])
-    monkeypatch.setattr(rehearse, "__kwdefaults__", {"transformations": few, "on_outcome": None})
+    monkeypatch.setattr(rehearse, "__kwdefaults__", {"transformations": few, "watch": UNWATCHED})
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 import torch
 from conftest import MeanColorNetwork, mean_color_spec, textured_pixels
 from protection_helpers import FLAT, photo_that_jpeg_moves
+from watches import Told
 
-from cvpire.attacks.base import AttackStep
 from cvpire.classifiers import registry as classifiers
 from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.classifiers.labels import Labels
@@ -23,6 +23,7 @@ from cvpire.images.reading import read_photo
 from cvpire.protection import protect, protect_batch
 from cvpire.reports.report import Verdict
 from cvpire.runs import RUNS, Run
+from cvpire.watch import AttackStep
 from eval import judge
 from eval.__main__ import main as evaluate
 
@@ -55,7 +56,7 @@ def test_what_is_not_recognised_stays_as_it_is(name: str, file_format: FileForma
     for plain in (Photo(textured_pixels()), FLAT):
         label = int(classify(plain, classifier).argmin())
         protected = protect(
-            plain, classifier, run, file_format=file_format, label=label, on_step=not_searched
+            plain, classifier, run, file_format=file_format, label=label, watch=Told(not_searched)
         )
         report = protected.report
         assert report.verdict is Verdict.NOT_NEEDED
@@ -105,7 +106,7 @@ def test_of_a_batch_only_those_are_searched_that_need_it(mean_color_classifier: 
         counts.append(len(step.success))
 
     results = protect_batch(
-        photos, mean_color_classifier, RUNS["Top1-min"], labels=labels, on_step=count
+        photos, mean_color_classifier, RUNS["Top1-min"], labels=labels, watch=Told(count)
     )
     verdicts = [result.report.verdict for result in results]
     assert verdicts == [Verdict.PROTECTED, Verdict.NOT_NEEDED, Verdict.PROTECTED]

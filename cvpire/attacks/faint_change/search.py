@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, AttackStep, StepCallback, check_inputs
+from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, check_inputs
 from cvpire.attacks.conditions import Condition
 from cvpire.attacks.faint_change.batches import TOGETHER, logits_of
 from cvpire.attacks.faint_change.least_scale import least_scale
@@ -46,6 +46,7 @@ from cvpire.edits.posting import Edit
 from cvpire.edits.trials import draw_trials, trial_size
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image, to_photo
+from cvpire.watch import UNWATCHED, AttackStep, Watch
 
 # The most of the running gradient that a step keeps; until then it is the mean of all gradients.
 _MEMORY = 0.95
@@ -67,7 +68,7 @@ def find_faint_change(
     surrogates: Sequence[Surrogate] = (),
     read: Callable[[Tensor], Tensor] | None = None,
     alpha: Tensor | None = None,
-    on_step: StepCallback | None = None,
+    watch: Watch = UNWATCHED,
 ) -> AttackResult:
     """Search, for each image by itself, the faintest change within its bound that does it.
 
@@ -89,7 +90,7 @@ def find_faint_change(
         alpha: (N, 1, H, W) or (1, 1, H, W) in [0, 1], of images with transparency: what is seen of
             them on each background (see `cvpire.images.transparency`) is edited, and is to meet the
             condition. None where they are opaque.
-        on_step: told after each step.
+        watch: told after each step.
 
     Returns:
         The changed images and, for each, whether it meets the condition *without* an edit, which is
@@ -113,12 +114,10 @@ def find_faint_change(
         search = _Search(sights, model, to_size, present, beside, settings, seed)
 
         def tell(row: int = row, search: _Search = search) -> None:
-            if on_step is None:
-                return
             slack[row] = search.slack
             met = success.cpu().clone()
             met[row] = search.slack > SAFETY_MARGIN
-            on_step(AttackStep(search.step, most_steps(settings), met, slack.clone()))
+            watch.step(AttackStep(search.step, most_steps(settings), met, slack.clone()))
 
         search.run(differentiable or model, tell)
         steps[row] = search.step

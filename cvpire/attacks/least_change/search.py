@@ -20,9 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, AttackStep, StepCallback, check_inputs
+from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, check_inputs
 from cvpire.attacks.conditions import Condition
 from cvpire.attacks.least_change.image_search import ImageSearch
+from cvpire.watch import UNWATCHED, AttackStep, Watch
 
 # Classes behind the highest others by about this share of the way left may become rivals too.
 _BREADTH = 0.25
@@ -42,7 +43,7 @@ def find_least_change(
     refinements: int,
     differentiable: Callable[[Tensor], Tensor] | None = None,
     margin: float = SAFETY_MARGIN,
-    on_step: StepCallback | None = None,
+    watch: Watch = UNWATCHED,
 ) -> AttackResult:
     """Search, for each image by itself, the least visible change within its bound.
 
@@ -57,7 +58,7 @@ def find_least_change(
         differentiable: the same model in a form that gradients are faster to take through; need not
             be as precise. By default the model itself.
         margin: slack, in logits, at which the condition counts as met.
-        on_step: told after each step.
+        watch: told after each step.
 
     Returns:
         The changed images and, for each, whether it meets the condition.
@@ -75,7 +76,7 @@ def find_least_change(
             ImageSearch(image, bound, max_steps, refinements, margin, workers)
             for image, bound in zip(images.cpu(), epsilon_map.cpu(), strict=True)
         ]
-        _run(model, differentiable or model, images, condition, searches, on_step)
+        _run(model, differentiable or model, images, condition, searches, watch)
         _confirm(model, images, condition, searches)
     return AttackResult(
         torch.stack([search.best for search in searches]).to(images) / 255.0,
@@ -90,7 +91,7 @@ def _run(
     images: Tensor,
     condition: Condition,
     searches: Sequence[ImageSearch],
-    on_step: StepCallback | None,
+    watch: Watch,
 ) -> None:
     """Take steps until every search is done."""
     working = list(range(len(searches)))
@@ -110,8 +111,7 @@ def _run(
         for i, answer in zip(asked, answers, strict=True):
             searches[working[i]].take_answer(slack[i], answer)
         most = step + max(searches[row].steps_left for row in working)
-        if on_step is not None:
-            on_step(_report(searches, step, most))
+        watch.step(_report(searches, step, most))
         gradient, falls_short = (gradient.cpu() / 255.0).contiguous(), shortfall.tolist()
         for i, row in enumerate(working):
             searches[row].move(gradient[i], slack[i], falls_short[i])

@@ -23,8 +23,8 @@ from faint_change_helpers import (
     red_or_not,
 )
 from torch import Tensor
+from watches import Told
 
-from cvpire.attacks.base import AttackStep
 from cvpire.attacks.faint_change import search as faint_change
 from cvpire.attacks.faint_change.sensitivity import ContrastCost
 from cvpire.attacks.faint_change.settings import FaintSettings, Surrogate, most_steps
@@ -36,6 +36,7 @@ from cvpire.images.reading import read_written
 from cvpire.images.tensors import straight_through, to_image, to_photo
 from cvpire.images.transparency import seen_images
 from cvpire.runs import RUNS
+from cvpire.watch import AttackStep
 
 
 def pale_or_not(images: Tensor) -> Model:
@@ -206,7 +207,7 @@ def test_it_stops_when_asked_and_reports_on_the_way(last: int) -> None:
             raise Stopped("Enough.")
 
     with pytest.raises(Stopped):
-        find(red_or_not(images), images, on_step=stop)
+        find(red_or_not(images), images, watch=Told(stop))
     assert [step.step for step in steps] == list(range(1, last + 1))
     assert all(step.max_steps == most_steps(QUICK) for step in steps)
     assert all(math.isfinite(float(step.slack[0])) for step in steps)

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import app_helpers
 import gradio as gr
@@ -17,6 +16,7 @@ from gradio_client.exceptions import ValidationError
 from page_helpers import EndlessAttack, wait_until
 
 from page import handlers, work
+from page.watching import JobWatch
 
 demo = app_helpers.demo
 client = app_helpers.client
@@ -84,10 +84,10 @@ def test_a_cancelled_rehearsal_leaves_the_verdict_alone(
 ) -> None:
     started = threading.Event()
 
-    def endless(order: object, tell: object, check: Any) -> None:
+    def endless(order: object, watch: JobWatch) -> None:
         started.set()
         while True:
-            check()
+            watch.check()
             time.sleep(0.01)
 
     run(client, photo)

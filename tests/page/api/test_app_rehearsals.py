@@ -22,6 +22,7 @@ from cvpire.protection import protect
 from cvpire.reports.target import Target
 from cvpire.runs import RUNS
 from page import handlers, work
+from page.watching import JobWatch
 
 demo = app_helpers.demo
 client = app_helpers.client
@@ -97,4 +98,4 @@ def test_a_rehearsal_of_what_is_gone_or_changed_gets_a_sentence(
         (order, "another version of scenes or of the run Top1-min"),
     ]:
         with pytest.raises(CvpireError, match=sentence):
-            work.carry_out_rehearsal(given, lambda share, words: None, lambda: None)
+            work.carry_out_rehearsal(given, JobWatch(lambda share, words: None, lambda: None))

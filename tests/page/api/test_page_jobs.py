@@ -7,9 +7,9 @@ import threading
 import pytest
 import torch
 
-from cvpire.attacks.base import AttackStep
-from page import work
+from cvpire.watch import AttackStep
 from page.server.jobs import Jobs, JobStopped
+from page.watching import JobWatch, duration
 
 
 def test_one_job_works_at_a_time() -> None:
@@ -98,18 +98,18 @@ def test_a_cancelled_job_leaves_the_next_one_alone() -> None:
 
 def test_progress_is_told_with_steps_and_time() -> None:
     told: list[tuple[float | None, str]] = []
-    report = work._reporter(lambda share, words: told.append((share, words)), lambda: None)
+    watch = JobWatch(lambda share, words: told.append((share, words)), lambda: None)
     for step, most in ((0, 300), (1, 300), (150, 150)):
-        report(AttackStep(step, most, torch.tensor([step == 150]), torch.zeros(1)))
+        watch.step(AttackStep(step, most, torch.tensor([step == 150]), torch.zeros(1)))
     assert told[0] == (0.0, "Step 0 of at most 300")
     assert told[1][1].startswith("Step 1 of at most 300, at most ")
     assert told[2][0] is None and "after 150 steps" in told[2][1]
     # A second search, whose first step is its first.
     for step in (1, 2):
-        report(AttackStep(step, 180, torch.tensor([False]), torch.zeros(1)))
+        watch.step(AttackStep(step, 180, torch.tensor([False]), torch.zeros(1)))
     assert told[3][1] == "Step 1 of at most 180"
     assert told[4][1].startswith("Step 2 of at most 180, at most ")
-    assert [work.duration(seconds) for seconds in (0.2, 119.5, 1000.0)] == [
+    assert [duration(seconds) for seconds in (0.2, 119.5, 1000.0)] == [
         "1 s",
         "2 min",
         "17 min",
