@@ -17,6 +17,8 @@ import torch
 
 from cvpire.attacks.conditions import Condition
 from cvpire.classifiers.classifier import Classifier, Prediction, classify, classify_sights
+from cvpire.classifiers.registry import CLASSIFIERS
+from cvpire.classifiers.shared import shared_classifier
 from cvpire.edits.posting import TRANSFORMATIONS, Transformation
 from cvpire.errors import OutOfMemoryError, PhotoError, SettingsError
 from cvpire.goals import OUT_OF_TOP5, ConditionMaker
@@ -62,7 +64,7 @@ class Scene:
 
     classifier: Classifier
     position: int
-    is_attacked: bool
+    is_attacked: bool = True
     make_condition: ConditionMaker = OUT_OF_TOP5
     is_without_groups: bool = False
 
@@ -195,6 +197,15 @@ def find_scenes(scene: Scene, others: Sequence[Classifier], original: Photo | No
             same = Scene(other, position, is_attacked=False, is_without_groups=True)
         scenes.append(same)
     return scenes
+
+
+def other_classifiers(classifier: Classifier) -> list[Classifier]:
+    """All others whose weights are on this machine, with the same view."""
+    return [
+        shared_classifier(spec.name, view=classifier.view)
+        for spec in CLASSIFIERS.values()
+        if spec.is_ready and spec.name != classifier.spec.name
+    ]
 
 
 def rehearse(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from cvpire.classifiers.registry import CLASSIFIERS, find_spec
+from cvpire.classifiers.registry import find_spec
 from cvpire.classifiers.shared import shared_classifier
 from cvpire.errors import PhotoError
 from cvpire.images.formats import FileFormat
@@ -23,7 +23,7 @@ from cvpire.metrics.aesthetics import (
 )
 from cvpire.protection import protect
 from cvpire.rehearsal import Outcome as Rehearsed
-from cvpire.rehearsal import Scene, find_scenes, rehearse
+from cvpire.rehearsal import find_scene, find_scenes, other_classifiers, rehearse
 from cvpire.reports.protected import Protected
 from cvpire.reports.target import Target
 from cvpire.runs import find_run
@@ -153,15 +153,8 @@ def carry_out_rehearsal(order: RehearsalOrder, watch: JobWatch) -> list[Rehearse
     )
     classifier = shared_classifier(target.classifier, view=target.view)
     run = target.find_run(classifier)
-    others = [
-        shared_classifier(spec.name, view=target.view)
-        for spec in CLASSIFIERS.values()
-        if spec.is_ready and spec.name != classifier.spec.name
-    ]
-    attacked = Scene(
-        classifier, target.label_position, is_attacked=True, make_condition=run.condition
-    )
-    scenes = find_scenes(attacked, others, original)
+    attacked = find_scene(classifier, original, str(target.label_index), run=run)
+    scenes = find_scenes(attacked, other_classifiers(classifier), original)
     return rehearse(protected, original, scenes, watch=watch)
 
 

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
+from cvpire.classifiers.registry import load_classifier
 from cvpire.cli.terminal import PROGRAM, BarWatch, Parser, add_group, progress_bar, tell
 from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
 from cvpire.images.views import DEFAULT_VIEW, VIEWS
-from cvpire.rehearsal import Outcome, Scene, find_scene, find_scenes, rehearse
+from cvpire.rehearsal import Outcome, find_scene, find_scenes, other_classifiers, rehearse
 from cvpire.reports.target import Target
 from cvpire.runs import DEFAULT_RUN, find_run
 from cvpire.weights.store import file_sha256
@@ -61,23 +61,13 @@ def main(arguments: Sequence[str]) -> int:
         run = find_run(options.run or DEFAULT_RUN, group=options.group)
     else:
         run = target.find_run(classifier)
-    run.check(classifier.labels)
     photo = read_photo(options.file)
     if target is not None:
         target.check_file(file_sha256(options.file), options.file.name)
     original = None if options.original is None else read_photo(options.original)
-    if target is None:
-        attacked = find_scene(classifier, original, options.label, run=run)
-    else:
-        attacked = Scene(
-            classifier, target.label_position, is_attacked=True, make_condition=run.condition
-        )
-    others = [
-        load_classifier(spec.name, view=view)
-        for spec in CLASSIFIERS.values()
-        if spec.is_ready and spec.name != classifier.spec.name
-    ]
-    scenes = find_scenes(attacked, others, original)
+    label = options.label if target is None else str(target.label_index)
+    attacked = find_scene(classifier, original, label, run=run)
+    scenes = find_scenes(attacked, other_classifiers(classifier), original)
     with progress_bar("trial") as bar:
         outcomes = rehearse(photo, original, scenes, watch=BarWatch(bar))
     for scene in scenes:
