@@ -14,21 +14,21 @@ from typing import Any
 
 import gradio as gr
 
-from cvpire.classifiers.classifier import ClassifierSpec
 from cvpire.classifiers.registry import CLASSIFIERS, find_spec
 from cvpire.errors import CvpireError
-from cvpire.images.formats import KINDS
+from cvpire.images.formats import KINDS, USUAL_QUALITY
 from cvpire.images.views import DEFAULT_VIEW, MAX_NATIVE_PIXELS
 from cvpire.memory import keep_freed_memory
 from cvpire.metrics.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.runs import DEFAULT_RUN
-from page import handlers, render
+from page import handlers, texts
 from page.components import RawCheckbox, RawDropdown, RawImage, RawNumber, RawRadio, RawSlider
-from page.run_choices import run_choices, run_sentence
+from page.order import SAME_KIND
+from page.run_choices import AS_ABOVE, other_choices, plain_choices, run_sentence
 from page.server.blocks import Page
 from page.server.settings import ServerSettings
-from page.server.untyped_files import HEAD
-from page.style import CSS, THEME
+from page.style import CSS, HEAD, THEME
+from page.viewer import Viewer
 from page.work import MAX_PIXELS
 
 MAX_FILE_MEGABYTES = 20
@@ -53,12 +53,12 @@ VIEWS = [
     (f"Its own pixels (photos of up to {MAX_NATIVE_PIXELS / 1e6:.0f} megapixel)", "native"),
 ]
 
-# Photos that ship inside installed packages: (package, path).
+# Photos that ship inside installed packages: (package, path, what it shows).
 EXAMPLES = [
-    ("gradio", "media_assets/images/tower.jpg"),
-    ("skimage", "data/coffee.png"),
-    ("skimage", "data/motorcycle_left.png"),
-    ("skimage", "data/rocket.jpg"),
+    ("gradio", "media_assets/images/tower.jpg", "Tower"),
+    ("skimage", "data/coffee.png", "Table"),
+    ("skimage", "data/motorcycle_left.png", "Workshop"),
+    ("skimage", "data/rocket.jpg", "Launch pad"),
 ]
 
 
@@ -76,156 +76,213 @@ def build_page(settings: ServerSettings | None = None) -> Page:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     demo = Page(handlers.JOBS, handlers.HOLDINGS, settings, title="CV-PIRE")
     with demo:
-        gr.Markdown(
-            "# CV-PIRE\n"
-            "Changes a photo so little that nobody sees it, and so that a classifier no longer "
-            "recognises its scene."
-        )
+        gr.HTML(texts.HEADER)
         with gr.Row():
-            with gr.Column(scale=2, min_width=320):
+            with gr.Column(scale=2, min_width=320, elem_id="left"):
                 photo = RawImage(
                     label="Your photo",
-                    sources=["upload", "clipboard"],
-                    height=300,
-                    buttons=["fullscreen"],
+                    sources=["upload"],
+                    height=150,
+                    buttons=[],
                     elem_id="photo",
                 )
-                _hint(
-                    f"PNG, JPEG, WebP, HEIC, AVIF, GIF, BMP or TIFF of up to {MAX_FILE_MEGABYTES} "
-                    f"MB and {MAX_PIXELS / 1e6:.0f} megapixels. Files leave this server when you "
-                    f"close the page, and within {settings.keep_words} at the latest."
-                )
+                note = gr.HTML(label="What was read", elem_id="note")
+                gr.HTML(texts.SAID, label="Messages")
                 if found := find_examples():
-                    gr.Examples(found, photo, cache_examples=False, label="Or try one of these")
-                run = RawDropdown(run_choices(), value=DEFAULT_RUN, label="Run", elem_id="run")
+                    paths, names = zip(*found, strict=True)
+                    gr.Examples(
+                        list(paths),
+                        photo,
+                        cache_examples=False,
+                        label="Or try one of these",
+                        example_labels=list(names),
+                    )
+                run = RawRadio(
+                    plain_choices(), value=DEFAULT_RUN, label="How strong?", elem_id="run"
+                )
                 run_hint = _hint(run_sentence(DEFAULT_RUN))
+                with gr.Row(elem_id="actions"):
+                    protect_button = gr.Button(
+                        "Protect my photo", variant="primary", min_width=120, elem_id="protect"
+                    )
+                    cancel_button = gr.Button("Stop", min_width=120, elem_id="cancel")
+                kind = RawRadio(
+                    [("As it came", SAME_KIND), *((kind, kind) for kind in KINDS)],
+                    value=SAME_KIND,
+                    label="Save",
+                    elem_id="kind",
+                )
                 group = RawCheckbox(
-                    label="Hide the whole kind of place (no kind of home, say, among the first "
-                    "five)",
+                    label="Hide the whole kind of place (such as every room of a home)",
                     elem_id="group",
                 )
-                classifier = RawDropdown(
-                    _classifier_choices(),
-                    value="auto",
-                    label="Classifier to protect from",
-                    elem_id="classifier",
-                )
-                classifier_hint = _hint(handlers.describe_classifier("auto"))
-                kind = RawRadio(list(KINDS), value="PNG", label="Save as", elem_id="kind")
-                quality = RawSlider(
-                    10, 95, value=90, step=1, label="Quality", visible=False, elem_id="quality"
-                )
-                kilobytes = RawNumber(
-                    label="Largest file in kB, by a lower quality if need be (0: any)",
-                    value=0,
-                    visible=False,
-                    elem_id="kilobytes",
-                )
-                with gr.Accordion("More settings", open=False):
+                with gr.Accordion("For researchers", open=False, elem_id="researchers"):
+                    other_run = RawDropdown(
+                        other_choices(),
+                        value=AS_ABOVE,
+                        label="Another run",
+                        filterable=False,
+                        elem_id="other-run",
+                    )
+                    classifier = RawDropdown(
+                        _classifier_choices(),
+                        value=AUTO,
+                        label="Classifier to protect from",
+                        filterable=False,
+                        elem_id="classifier",
+                    )
+                    classifier_hint = _hint(handlers.describe_classifier(AUTO))
                     view = RawRadio(VIEWS, value=DEFAULT_VIEW, label="It sees", elem_id="view")
+                    quality = RawSlider(
+                        10,
+                        95,
+                        value=USUAL_QUALITY,
+                        step=1,
+                        label="Quality of a lossy file",
+                        elem_id="quality",
+                    )
+                    kilobytes = RawNumber(
+                        label="Largest file in kB, by a lower quality if need be (0: any)",
+                        value=0,
+                        elem_id="kilobytes",
+                    )
+                    bound = RawSlider(
+                        0.1,
+                        1.25,
+                        value=1.0,
+                        step=0.05,
+                        label="Bound m, as a factor of the run's own",
+                        elem_id="bound",
+                    )
+                    seed = RawNumber(label="Seed", value=0, precision=0, elem_id="seed")
                     metric = RawRadio(
                         _metric_choices(),
                         value=AUTO,
                         label="Aesthetic score of both photos",
                         elem_id="metric",
                     )
-                with gr.Row():
-                    protect_button = gr.Button(
-                        "Protect", variant="primary", min_width=120, elem_id="protect"
-                    )
-                    cancel_button = gr.Button("Cancel", min_width=120, elem_id="cancel")
-            with gr.Column(scale=3, min_width=320):
-                verdict = gr.HTML(render.WAITING, label="Verdict", min_height=80, elem_id="verdict")
-                with gr.Column(visible=False) as photos:
-                    download = gr.DownloadButton(
-                        "Download the protected photo", variant="primary", elem_id="download"
-                    )
-                    with gr.Tab("Slider"):
-                        slider = gr.ImageSlider(
-                            label="Before (left) and after (right)",
+                    command = gr.HTML(label="Command line", elem_id="command")
+            with gr.Column(scale=3, min_width=320, elem_id="right"):
+                gr.HTML(texts.INTRO)
+                progress = gr.HTML(label="Progress", elem_id="progress")
+                verdict = gr.HTML(label="Verdict", elem_id="verdict")
+                survival = gr.HTML(label="What it survives", elem_id="survival")
+                download = gr.DownloadButton(
+                    "Download the protected photo",
+                    variant="primary",
+                    elem_id="download",
+                    elem_classes="result",
+                )
+                viewer = Viewer(label="Viewer", elem_id="viewer", elem_classes="result")
+                top5 = gr.HTML(label="Top 5 before and after", elem_id="top5")
+                with gr.Column(elem_classes="result"):
+                    with gr.Accordion("All measurements", open=False, elem_id="measurements"):
+                        scores = gr.HTML(label="Scores", elem_id="scores")
+                    with gr.Accordion("Threshold map", open=False):
+                        heat = gr.Image(
+                            label="Threshold map",
+                            alt_text="Threshold map",
+                            interactive=False,
                             buttons=["fullscreen"],
-                            elem_id="slider",
+                            elem_id="heatmap",
                         )
-                    with gr.Tab("Side by side"), gr.Row():
-                        before = _picture("Before", "before")
-                        after = _picture("After", "after")
-                    rehearse_button = gr.Button(
-                        "Rehearse: does it survive being posted?", elem_id="rehearse"
-                    )
-                    rehearsal = gr.HTML(label="Rehearsal", elem_id="rehearsal")
-                with gr.Column(visible=False) as figures:
-                    with gr.Row():
-                        top5_before = gr.Label(label="Top 5 before", elem_id="top5-before")
-                        top5_after = gr.Label(label="Top 5 after", elem_id="top5-after")
-                    heat = _picture("Threshold map", "heatmap")
-                    legend = gr.HTML(label="Legend of the threshold map", elem_id="legend")
-                    scores = gr.HTML(label="Scores", elem_id="scores")
-                    with gr.Accordion("Report (JSON)", open=False):
+                        legend = gr.HTML(label="Legend of the threshold map", elem_id="legend")
+                    with gr.Accordion("What it survives, one by one", open=False):
+                        rehearse_button = gr.Button("Try it again", elem_id="rehearse")
+                        rehearsal = gr.HTML(label="Rehearsal", elem_id="rehearsal")
+                    with gr.Accordion("Report", open=False):
+                        report = gr.DownloadButton("Download the report", elem_id="report")
                         record = gr.JSON(label="Report", elem_id="record")
+        gr.HTML(texts.limits(settings.keep_words))
+        _hint(
+            f"PNG, JPEG, WebP, HEIC, AVIF, GIF, BMP or TIFF of up to {MAX_FILE_MEGABYTES} MB and "
+            f"{MAX_PIXELS / 1e6:.0f} megapixels."
+        )
 
         # Of the visitor's last photo, what a rehearsal needs: no browser gets or sends it.
         order = gr.State()
-        inputs = [photo, run, classifier, view, metric, kind, quality, kilobytes, group]
-        outputs = [
-            *(verdict, download, slider, before, after, heat, legend),
-            *(top5_before, top5_after, scores, record, order),
+        clock = gr.Timer(0.5, active=False)
+        settings_of_job = [
+            *(run, group, kind, quality, kilobytes, classifier, view, bound, seed, metric)
         ]
-        everything = [*outputs, rehearsal, photos, figures]
+        outputs = [
+            *(verdict, download, viewer, top5, scores, heat, legend, record, report, command),
+            order,
+        ]
+        everything = [*outputs, survival, rehearsal]
         quiet: dict[str, Any] = {
             "queue": False,
             "show_progress": "hidden",
             "api_visibility": "private",
         }
+        work: dict[str, Any] = {
+            "concurrency_limit": 1,
+            "concurrency_id": "work",
+            "trigger_mode": "multiple",
+            "show_progress": "hidden",
+        }
         # In the queue, but beside the work: outside it, gradio would keep a refusal to itself.
         begun = protect_button.click(
-            handlers.begin, photo, everything, **{**quiet, "queue": True}, concurrency_limit=None
+            handlers.begin,
+            photo,
+            [progress, clock, *everything],
+            **{**quiet, "queue": True},
+            concurrency_limit=None,
         )
         job = begun.success(
             handlers.protect_photo,
-            inputs,
+            [photo, *settings_of_job],
             outputs,
-            show_progress_on=verdict,
-            scroll_to_output=True,
-            concurrency_limit=1,
-            concurrency_id="work",
-            trigger_mode="multiple",
             api_name="protect",
+            js="(...values) => { cvpire.state('working'); return values; }",
+            **work,
         )
-        job.success(handlers.shown, record, [photos, figures], **quiet)
-        trial = rehearse_button.click(
+        ended = job.then(handlers.finish, None, [progress, clock], **quiet)
+        ended.then(None, js="() => cvpire.arrive()", **quiet)
+        trial = job.success(
             handlers.rehearse_photo,
             order,
-            rehearsal,
-            concurrency_limit=1,
-            concurrency_id="work",
-            trigger_mode="multiple",
-            api_name="rehearse",
+            [survival, rehearsal],
+            api_visibility="private",
+            **work,
+        )
+        again = rehearse_button.click(
+            handlers.rehearse_photo, order, [survival, rehearsal], api_name="rehearse", **work
         )
         cancel_button.click(
             handlers.cancel,
             None,
-            [verdict, rehearsal],
-            cancels=[job, trial],
+            [verdict, survival],
+            cancels=[job, trial, again],
             queue=False,
             show_progress="hidden",
             api_name="cancel",
+        ).then(handlers.finish, None, [progress, clock], **quiet).then(
+            None, js="() => cvpire.arrive()", **quiet
         )
-        photo.change(handlers.change_photo, photo, everything, cancels=[job, trial], **quiet)
-        kind.change(handlers.describe_kind, kind, [quality, kilobytes], **quiet)
+        clock.tick(handlers.follow, None, progress, **quiet)
+        photo.change(
+            handlers.receive, photo, [note, *everything], cancels=[job, trial, again], **quiet
+        ).then(handlers.finish, None, [progress, clock], js="() => cvpire.state('idle')", **quiet)
+        run.input(lambda: AS_ABOVE, None, other_run, **quiet)
+        other_run.input(lambda name: name or DEFAULT_RUN, other_run, run, **quiet)
         run.change(handlers.describe_run, run, [run_hint, group], **quiet)
+        kind.change(handlers.describe_kind, kind, [quality, kilobytes], **quiet)
         classifier.change(handlers.describe_classifier, classifier, classifier_hint, **quiet)
+        for setting in settings_of_job:
+            setting.change(None, js="() => cvpire.changed()", **quiet)
         demo.unload(handlers.close_session)
     return demo.queue()
 
 
-def find_examples() -> list[str]:
-    """The example photos that are on this machine."""
+def find_examples() -> list[tuple[str, str]]:
+    """The example photos that are on this machine, and what each shows."""
     found = []
-    for package, path in EXAMPLES:
+    for package, path, name in EXAMPLES:
         spec = importlib.util.find_spec(package)
         for folder in (spec and spec.submodule_search_locations) or ():
             if (file := Path(folder) / path).is_file():
-                found.append(str(file))
+                found.append((str(file), name))
     return found
 
 
@@ -233,24 +290,10 @@ def _hint(text: str) -> gr.Markdown:
     return gr.Markdown(text, elem_classes="hint")
 
 
-def _picture(label: str, elem_id: str) -> gr.Image:
-    return gr.Image(
-        label=label,
-        alt_text=label,
-        interactive=False,
-        buttons=["fullscreen"],
-        elem_id=elem_id,
-    )
-
-
 def _classifier_choices() -> list[tuple[str, str]]:
-    def named(spec: ClassifierSpec) -> str:
-        return spec.title if spec.is_ready else f"{spec.title}: weights missing"
-
-    automatic = (f"Automatic: {find_spec('auto').name}", "auto")
-    # What a visitor could not get by any means is not offered.
-    offered = [spec for spec in CLASSIFIERS.values() if spec.is_ready or spec.weights.is_public]
-    return [automatic, *((named(spec), spec.name) for spec in offered)]
+    """Those that are ready, the best of them first."""
+    ready = [(spec.title, spec.name) for spec in CLASSIFIERS.values() if spec.is_ready]
+    return [(f"Automatic: {find_spec(AUTO).title}", AUTO), *ready]
 
 
 def _metric_choices() -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from cvpire.attacks.through_file import through_file
 from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.shared import shared_classifier
 from cvpire.color.variance import epsilon_map
-from cvpire.images.formats import KINDS, PNG, USUAL_QUALITY, FileFormat, kind_of
+from cvpire.images.formats import PNG, FileFormat, format_of_file
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.images.transparency import with_colors
@@ -56,8 +56,8 @@ def protect(
             knows, which then sees the whole photo at 256x256.
         run: what is to be reached and how, or the name of one of `RUNS`.
         file_format: of the file, or words such as "JPEG-85"; of a lossy one, the decoded file is
-            what must be protected. By default that of the photo's own file, where a path is
-            given and it is a JPEG, WebP or AVIF, at quality 90; else PNG.
+            what must be protected. By default a photo's file stays of its kind (see
+            `cvpire.images.formats.format_of_file`), and PNG where no file is given.
         label: position of the true class among the classifier's logits; by default the
             classifier's own first guess, on white where the photo has transparency.
         seed: of the search's random draws.
@@ -81,7 +81,7 @@ def protect(
             file, or whose transparency the file cannot hold (`PhotoError`), or an unknown label.
     """
     if file_format is None:
-        file_format = _same_kind(photo)
+        file_format = PNG if isinstance(photo, Photo) else format_of_file(Path(photo))
     elif isinstance(file_format, str):
         file_format = FileFormat.parse(file_format)
     if isinstance(run, str):
@@ -100,14 +100,6 @@ def protect(
         seed=seed,
         watch=watch,
     )[0]
-
-
-def _same_kind(photo: Photo | str | Path) -> FileFormat:
-    """The format of a photo's own file where the program writes such files, else PNG."""
-    kind = None if isinstance(photo, Photo) else kind_of(Path(photo))
-    if kind is None or KINDS[kind].is_lossless:
-        return PNG
-    return FileFormat(kind, USUAL_QUALITY)
 
 
 def protect_batch(

@@ -19,6 +19,10 @@ from cvpire.errors import SettingsError
 from cvpire.goals import OUT_OF_TOP1, OUT_OF_TOP1_50, OUT_OF_TOP5, ConditionMaker, group_out_of_top
 
 
+# The narrowest bound of a run's own is an eighth of all levels.
+_MOST_FACTOR = 8.0
+
+
 @dataclass(frozen=True)
 class Run:
     """How to protect: what is to be reached, within what bound, by which search.
@@ -69,6 +73,19 @@ class Run:
             self.condition(torch.zeros(0, dtype=torch.int64), classes)
         except SettingsError as error:
             raise SettingsError(f"{self.name} cannot be done: {error}") from error
+
+    def with_bound(self, factor: float) -> Run:
+        """The run within a bound that is so many times its own, at most all 255 levels.
+
+        Raises:
+            SettingsError: for a factor that is not above 0, or above 8.
+        """
+        if not 0.0 < factor <= _MOST_FACTOR:
+            raise SettingsError(
+                f"expected a bound above 0 and up to {_MOST_FACTOR:g} times the run's, got "
+                f"{factor:g}"
+            )
+        return replace(self, magnitude=min(1.0, self.magnitude * factor)) if factor != 1.0 else self
 
     def against(self, classifier: str) -> Run:
         """The run for a classifier of this name, which is not attacked twice."""

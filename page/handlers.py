@@ -6,51 +6,66 @@ gradio would no longer delete that component's files.
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+import shlex
+import threading
+from typing import Any
 
 import gradio as gr
 from gradio.context import LocalContext
 
 from cvpire.classifiers.registry import find_spec
-from cvpire.color.heatmap import heatmap
-from cvpire.errors import SettingsError
-from cvpire.images.formats import KINDS, FileFormat
-from cvpire.images.photo import Photo, encode_png, preview
-from cvpire.metrics.aesthetics import AUTO, BEAUTY, NIMA
+from cvpire.errors import PhotoError, SettingsError
+from cvpire.images.formats import KINDS
+from cvpire.images.photo import encode_png, preview
+from cvpire.images.reading import read_photo
+from cvpire.images.transparency import WHITE, composite
 from cvpire.reports.target import Target
-from cvpire.runs import find_run, has_group_variant
-from page import render
+from cvpire.runs import RUNS, find_run, has_group_variant
+from page import render, tables
+from page.order import SAME_KIND, Order, read_order, text
+from page.results import Results, results_of, with_addresses
 from page.run_choices import run_sentence
 from page.server.files import keep_result
 from page.server.holdings import Holdings
 from page.server.jobs import Job, JobRefused, Jobs, JobStopped, Kind
 from page.server.visitor_queue import VisitorQueue
 from page.server.visitors import Visitor, find_address
-from page.watching import JobWatch
-from page.work import Order, Outcome, RehearsalOrder, carry_out, carry_out_rehearsal
+from page.watching import JobWatch, Progress
+from page.work import MAX_PIXELS, RehearsalOrder, carry_out, carry_out_rehearsal
 
 JOBS = Jobs()
 HOLDINGS = Holdings()
 
-_MOST_KILOBYTES = 1_000_000
-_METRICS = (AUTO, BEAUTY, NIMA, "")
+# What browsers show by themselves, by the ends of files' names.
+_SHOWN_BY_BROWSERS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif")
+
+# Uploads are read one at a time: each may take some hundred megabytes for a moment.
+_READING = threading.Lock()
 
 
-class Results(NamedTuple):
-    """One value for each output component, in their order."""
+def receive(path: str | None, request: gr.Request) -> tuple[Any, ...]:
+    """Look at a photo that was just chosen, and clear what was shown of the one before.
 
-    verdict: str | None = None
-    download: str | None = None
-    slider: tuple[str, str] | None = None
-    before: str | None = None
-    after: str | None = None
-    heatmap: str | None = None
-    legend: str | None = None
-    top5_before: dict[str, float] | None = None
-    top5_after: dict[str, float] | None = None
-    scores: str | None = None
-    record: dict[str, object] | None = None
+    Returns:
+        What was read of it, or why it cannot be taken; then the empty results.
+    """
+    JOBS.stop(_session(request))
+    HOLDINGS.hold(_session(request), path)
+    if path is None:
+        return "", *cleared()
+    try:
+        with _READING:
+            photo = read_photo(path, max_pixels=MAX_PIXELS)
+            shown = ""
+            if not path.lower().endswith(_SHOWN_BY_BROWSERS):
+                small = encode_png(preview(composite(photo, WHITE), 400))
+                shown = keep_result(small, "preview.png")
+                HOLDINGS.hold(_session(request), shown)
+    except PhotoError as error:
+        return render.refused(str(error)), *cleared()
+    size = f"{photo.width:,} × {photo.height:,} pixels"
+    address = f"gradio_api/file={shown}" if shown else ""
+    return render.received(size, photo.notes, address), *cleared()
 
 
 def begin(path: str | None, request: gr.Request) -> list[Any]:
@@ -62,46 +77,81 @@ def begin(path: str | None, request: gr.Request) -> list[Any]:
     """
     if path is None:
         raise SettingsError("Choose a photo first.")
+    job = JOBS.of(_session(request))
+    if job is not None and job.kind is Kind.REHEARSAL:  # of the result that is about to go
+        job.stop()
     queue = LocalContext.blocks.get()._queue  # type: ignore[union-attr]
     if isinstance(queue, VisitorQueue) and request.request is not None:
         address = find_address(request.request, queue.settings.trusted_header)
         if refusal := queue.refusal(Visitor(_session(request), address)):
             raise JobRefused(refusal)
-    return cleared()
+    return [render.progress(Progress("Starting")), gr.Timer(active=True), *cleared()]
 
 
 def protect_photo(
-    path: str | None,
+    photo: str | None,
     run: str,
-    classifier: str,
-    view: str,
-    metric: str,
+    group: bool,
     kind: str,
     quality: float,
     kilobytes: float | None,
-    group: bool,
+    classifier: str,
+    view: str,
+    bound: float,
+    seed: float,
+    metric: str,
     request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
 ) -> tuple[Any, ...]:
     """Protect a photo: the verdict, the protected file, and what there is to know about it.
 
-    The last value is what a rehearsal needs; it stays on the server.
+    Parameters:
+        photo: the photo's file: PNG, JPEG, WebP, HEIC, AVIF, GIF, BMP or TIFF
+        run: what is to be reached and how: Posting, Balanced, Invisible, or any other run's name
+        group: hide the whole kind of place, such as every room of a home
+        kind: of the protected file: "as it came", PNG, JPEG, WebP or AVIF
+        quality: of a lossy file, 1 to 100
+        kilobytes: the largest lossy file in kB, by a lower quality if need be; 0 for any
+        classifier: to protect from, by its name; auto for the best one that is installed
+        view: how the classifier sees the photo: resize, crop or native
+        bound: how far pixels may move, as a factor of the run's own bound, 0.1 to 1.25
+        seed: of the search's random draws, a whole number
+        metric: the aesthetic score of both photos: auto, beauty, nima, or empty for none
+    Returns:
+        The verdict in HTML, the protected file, what the viewer shows, five guesses before and
+        after in HTML, all figures in HTML, the threshold map as a picture, its legend, the report,
+        the report as a file, the command line that does the same
     """
     session = _session(request)
     try:
         with JOBS.working(_event()) as job:
-            HOLDINGS.hold(session, path)
-            order = _order(path, run, classifier, view, metric, kind, quality, kilobytes, group)
+            HOLDINGS.hold(session, photo)
+            order = read_order(
+                photo=photo,
+                run=run,
+                group=group,
+                kind=kind,
+                quality=quality,
+                kilobytes=kilobytes,
+                classifier=classifier,
+                view=view,
+                bound=bound,
+                seed=seed,
+                metric=metric,
+            )
             outcome = carry_out(order, _watch(job, progress))
             job.check()
-            results = _results(outcome)
-            given = (results.download, results.before, results.after, results.heatmap)
-            for result in given:
-                HOLDINGS.hold(session, result)
+            results = results_of(outcome, _command(order))
+            for path in results.files():
+                HOLDINGS.hold(session, path)
             if job.is_stopped:  # the visitor may have left before he held them
-                HOLDINGS.release(session, given)
+                HOLDINGS.release(session, results.files())
             job.check()
-            return *results, _rehearsal_order(order.path, results, outcome)
+            rehearsal = None
+            if results.download is not None:
+                target = Target.of(outcome.protected.report)
+                rehearsal = RehearsalOrder(order.path, results.download, target)
+            return *results._replace(view=with_addresses(results.view)), rehearsal
     except JobStopped as stop:
         return *Results(verdict=render.stopped(str(stop))), None
 
@@ -110,15 +160,33 @@ def rehearse_photo(
     order: RehearsalOrder | None,
     request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
-) -> str:
-    """Look what the photo that was protected last survives: a table for each classifier at hand."""
+) -> tuple[str, str]:
+    """What the photo that was protected last survives: in a sentence, and a table for each
+    classifier at hand.
+    """
     try:
         with JOBS.working(_event()) as job:
             if order is None:
                 raise SettingsError("Protect a photo first.")
-            return render.rehearsal(carry_out_rehearsal(order, _watch(job, progress)))
+            outcomes = carry_out_rehearsal(order, _watch(job, progress))
+            return render.survival(outcomes), tables.rehearsal(outcomes)
     except JobStopped as stop:
-        return render.stopped(str(stop))
+        return render.stopped(str(stop)), ""
+
+
+def follow(request: gr.Request) -> str:
+    """How far the visitor's job is, or how many are before it."""
+    job = JOBS.of(_session(request))
+    if job is None:
+        return render.progress(None)
+    if job.progress is None:
+        return render.waiting(*JOBS.place(job))
+    return render.progress(job.progress)
+
+
+def finish() -> tuple[str, gr.Timer]:
+    """Nothing is in work any more: no bar, and nobody asks for it."""
+    return render.progress(None), gr.Timer(active=False)
 
 
 def cancel(request: gr.Request) -> tuple[Any, Any]:
@@ -131,33 +199,20 @@ def cancel(request: gr.Request) -> tuple[Any, Any]:
     return (gr.skip(), notice) if job.kind is Kind.REHEARSAL else (notice, gr.skip())
 
 
-def change_photo(path: str | None, request: gr.Request) -> list[Any]:
-    """Stop work on the photo that went away, and clear its results."""
-    JOBS.stop(_session(request))
-    HOLDINGS.hold(_session(request), path)
-    return cleared(render.WAITING)
-
-
 def close_session(request: gr.Request) -> None:
     """Stop the work of a visitor who left, and delete his files."""
     JOBS.close(_session(request))
     HOLDINGS.release(_session(request))
 
 
-def cleared(verdict: str = "") -> list[Any]:
-    """Empty results, nothing to rehearse and no rehearsal, out of sight."""
-    return [*Results(verdict=verdict), None, "", *shown(None)]
-
-
-def shown(record: dict[str, Any] | None) -> tuple[gr.Column, gr.Column]:
-    """Show the photos where there is a protected one, the figures where there is a report."""
-    is_success = record is not None and record["file_is_protected"]
-    return gr.Column(visible=bool(is_success)), gr.Column(visible=record is not None)
+def cleared() -> list[Any]:
+    """Empty results, nothing to rehearse, and no rehearsal."""
+    return [*Results(), None, "", ""]
 
 
 def describe_run(run: str) -> tuple[str, gr.Checkbox]:
     """What a run does, and the choice of the whole kind of place where there is one to make."""
-    name = find_run(_text("run", run)).name
+    name = find_run(text("run", run)).name
     if has_group_variant(name):
         return run_sentence(name), gr.Checkbox(visible=True)
     return run_sentence(name), gr.Checkbox(visible=False, value=False)
@@ -165,129 +220,42 @@ def describe_run(run: str) -> tuple[str, gr.Checkbox]:
 
 def describe_kind(kind: str) -> tuple[gr.Slider, gr.Number]:
     """Show what there is to choose about a kind of file."""
-    is_lossy = kind in KINDS and not KINDS[kind].is_lossless
+    is_lossy = kind == SAME_KIND or (kind in KINDS and not KINDS[kind].is_lossless)
     return gr.Slider(visible=is_lossy), gr.Number(visible=is_lossy)
 
 
 def describe_classifier(name: str) -> str:
     """What a classifier is, or what to do where its weights are missing."""
-    spec = find_spec(_text("classifier", name))
+    spec = find_spec(text("classifier", name))
     if not spec.is_ready:
         return f"Its weights are not on this machine. {spec.weights.advice()}"
     return f"{spec.title}. Licence of the weights: {spec.licence}."
 
 
-def _results(outcome: Outcome) -> Results:
-    protected = outcome.protected
-    report = protected.report
-    results = Results(
-        verdict=render.verdict(outcome),
-        heatmap=_preview(Photo(heatmap(protected.threshold_map)), "threshold-map.png"),
-        legend=render.legend(report),
-        top5_before=render.top5(report.before),
-        top5_after=render.top5(report.after),
-        scores=render.scores(outcome),
-        record={"file_is_protected": report.verdict.is_success, **report.as_record()},
-    )
-    if not report.verdict.is_success:
-        return results
-    before, after = (
-        _preview(photo, name)
-        for photo, name in ((outcome.photo, "before.png"), (protected.photo, "after.png"))
-    )
-    return results._replace(
-        # The bytes that were judged; the name says nothing about the visitor's own file.
-        download=keep_result(protected.data, f"protected{protected.file_format.suffix}"),
-        slider=(before, after),
-        before=before,
-        after=after,
-    )
-
-
-def _rehearsal_order(path: str, results: Results, outcome: Outcome) -> RehearsalOrder | None:
-    if results.download is None:
-        return None
-    return RehearsalOrder(path, results.download, Target.of(outcome.protected.report))
-
-
-def _order(
-    path: object,
-    run: object,
-    classifier: object,
-    view: object,
-    metric: object,
-    kind: object,
-    quality: object,
-    kilobytes: object,
-    group: object,
-) -> Order:
-    """What was asked for; each value may be anything, since anybody may send it.
-
-    Raises:
-        SettingsError: for what is no order.
-    """
-    if path is None:
-        raise SettingsError("Choose a photo first.")
-    file_format = _file_format(
-        _text("kind", kind),
-        _number("quality", quality),
-        None if kilobytes is None else _number("kilobytes", kilobytes),
-    )
-    metric = _text("metric", metric)
-    if metric not in _METRICS:
-        known = ", ".join(filter(None, _METRICS))
-        raise SettingsError(f"expected a metric of {known}, or none, got {_shown(metric)}")
-    chosen = find_run(_text("run", run), group=_flag("group", group))
-    names = (chosen.name, _text("classifier", classifier), _text("view", view))
-    return Order(_text("path", path), *names, metric, file_format)
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise SettingsError(f"expected text for {name}, got {_shown(value)}")
-    return value
-
-
-def _number(name: str, value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise SettingsError(f"expected a number for {name}, got {_shown(value)}")
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise SettingsError(f"expected true or false for {name}, got {_shown(value)}")
-    return value
-
-
-def _shown(value: object) -> str:
-    """A value in a sentence, cut where it is long."""
-    words = repr(value)
-    return words if len(words) <= 60 else f"{words[:60]}..."
-
-
-def _file_format(kind: str, quality: float, kilobytes: float | None) -> FileFormat:
-    if kind in KINDS and KINDS[kind].is_lossless:
-        return FileFormat(kind)
-    kilobytes = kilobytes or 0
-    if not 1 <= quality <= 100 or not 0 <= kilobytes <= _MOST_KILOBYTES:
-        raise SettingsError(
-            f"expected a quality of 1 to 100 and a size of 0 to {_MOST_KILOBYTES:,} kB, got "
-            f"{quality:g} and {kilobytes:g} kB"
-        )
-    return FileFormat(kind, int(quality), max(1, int(kilobytes * 1000)) if kilobytes else None)
-
-
-def _preview(photo: Photo, name: str) -> str:
-    """A photo for the screen, as a file."""
-    return keep_result(encode_png(preview(photo)), name)
+def _command(order: Order) -> str:
+    """The command line that does the same; the file's name stays the visitor's."""
+    run, words = order.run, ["python -m cvpire PHOTO -o out"]
+    is_group = run.name.endswith("-group") and run.name in RUNS
+    words += ["--run", run.name.removesuffix("-group") if is_group else run.name]
+    words += ["--group"] if is_group else []
+    words += ["--classifier", order.classifier, "--view", order.view]
+    file_format = order.file_format
+    words += ["--format", file_format.kind.lower()]
+    if file_format.quality is not None:
+        words += ["--quality", str(file_format.quality)]
+    if file_format.max_bytes is not None:
+        words += ["--max-bytes", str(file_format.max_bytes)]
+    words += [] if order.bound == 1.0 else ["--bound", f"{order.bound:g}"]
+    words += ["--seed", str(order.seed), "--map", "--report"]
+    return " ".join([words[0], *map(shlex.quote, words[1:])])
 
 
 def _watch(job: Job, progress: gr.Progress) -> JobWatch:
-    return JobWatch(lambda share, words: progress(share, desc=words), job.check)
+    def show(now: Progress) -> None:
+        job.progress = now
+        progress(now.share, desc=now.sentence())
+
+    return JobWatch(show, job.check)
 
 
 def _session(request: gr.Request) -> str:

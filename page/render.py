@@ -1,256 +1,249 @@
-"""An outcome in HTML and words. All that goes into HTML is escaped: photos carry texts."""
+"""What became of a photo, in HTML and words; all that goes in is escaped, since photos carry texts.
+
+Told by word and sign, never by colour alone.
+"""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Iterable, Sequence
 from html import escape
 
-import numpy as np
-
 from cvpire.classifiers.classifier import Prediction
-from cvpire.color.heatmap import heatmap
-from cvpire.metrics.difference import Difference
+from cvpire.edits.posting import CODECS_AND_SIZES
+from cvpire.metrics.grades import Grade
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.reports.report import Report, Verdict
-from page.work import Aesthetics, Outcome
+from page.watching import Progress, duration
+from page.work import Outcome
 
-# What stands in the verdict's place before the first job.
-WAITING = (
-    '<p class="waiting">The verdict, the protected photo, its scores and the map of where change '
-    "stays unseen appear here.</p>"
-)
+_NO_PROGRESS = ""
 
-# Told by word and sign, never by colour alone.
-_HEADINGS = {
-    Verdict.PROTECTED: ("good", "✓", "Protected"),
-    Verdict.NOT_NEEDED: ("good", "✓", "Nothing to do"),
-    Verdict.NOT_PROTECTED: ("bad", "✗", "Not protected"),
-    Verdict.FLAT: ("bad", "✗", "Not protected"),
-    Verdict.CLEAR: ("bad", "✗", "Not protected"),
+# How a change is found, if at all.
+_TRACES = {
+    Grade.NONE: "hard to find, even by flipping between the two",
+    Grade.FAINT: "faint: found by flipping between the two at 100%",
+    Grade.VISIBLE: "may be seen without looking for them",
 }
 
 
 def verdict(outcome: Outcome) -> str:
-    """The verdict with a heading, and what reading the photo changed."""
+    """What became of the photo: a heading, what the classifier sees now, and how visible it is."""
     report = outcome.protected.report
-    kind, sign, heading = _HEADINGS[report.verdict]
-    sentence = report.sentence().removeprefix(f"{heading}: ")
-    if not sentence.startswith(report.classifier):
-        sentence = sentence[:1].upper() + sentence[1:]
-    return _banner(kind, sign, heading, f"{sentence}{_group_sentence(report)}", outcome.photo.notes)
+    kind, sign, heading, sentences = _words(report)
+    facts = [] if report.verdict is not Verdict.PROTECTED else [("Traces", _traces(report))]
+    return banner(kind, sign, heading, sentences, facts, outcome.photo.notes)
+
+
+def _words(report: Report) -> tuple[str, str, str, list[str]]:
+    """Kind, sign, heading and sentences of a verdict."""
+    label = report.label.name
+    if report.verdict is Verdict.NOT_NEEDED:
+        return "good", "✓", "Nothing to do", [_after_colon(report.sentence())]
+    if report.verdict is not Verdict.PROTECTED or report.backgrounds:
+        is_good = report.verdict is Verdict.PROTECTED
+        heading = "Protected" if is_good else "Not protected"
+        kind, sign = ("good", "✓") if is_good else ("bad", "✗")
+        return kind, sign, heading, [_after_colon(report.sentence())]
+    first = report.after[0]
+    shares = f"{percent(report.label.probability)} → {percent(report.label_probability_after)}"
+    now = f"It now guesses: {first.name} ({percent(first.probability)})."
+    names = [guess.name for guess in report.after]
+    if report.label.class_index in [guess.class_index for guess in report.after]:
+        place = _ORDINALS[names.index(label)]
+        heading = f"Weakly protected: {label} is only the {place} guess now"
+        return "fair", "◐", heading, [f"{label}: {shares}. {now}{_group_sentence(report)}"]
+    heading = f"AI no longer sees “{label}”: {shares}"
+    return "good", "✓", heading, [f"{now}{_group_sentence(report)}"]
+
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
+
+
+def _after_colon(sentence: str) -> str:
+    """A verdict's sentence without its first words, which the heading has."""
+    rest = sentence.partition(": ")[2] or sentence
+    return f"{rest[:1].upper()}{rest[1:]}" if not rest.startswith(("resnet", "scenes")) else rest
+
+
+def _group_sentence(report: Report) -> str:
+    """What became of the kind of place, where the classes have one."""
+    before, after = report.label, report.after[0]
+    if not before.group:
+        return ""
+    if before.group == after.group:
+        return f" Both are of the kind “{before.group}”: that is still recognised."
+    return f" The kind of place went from “{before.group}” to “{after.group}”."
+
+
+def _traces(report: Report) -> str:
+    missing = f" ({report.visibility.unavailable})" if report.visibility.unavailable else ""
+    return f"{_TRACES[report.visibility.grade]}{missing}"
+
+
+def survival(outcomes: Sequence[Rehearsed]) -> str:
+    """What a rehearsal found, in a sentence for each classifier."""
+    attacked = [outcome for outcome in outcomes if outcome.is_attacked]
+    lost = [outcome for outcome in attacked if outcome.protected.is_lost]
+    kept = [
+        outcome.transformation.title
+        for outcome in attacked
+        if not outcome.protected.is_lost and outcome.transformation is not None
+    ]
+    undone = f" Undone when it is {_listed(kept)}." if kept else ""
+    codecs = [o for o in attacked if o.transformation and o.transformation.name in CODECS_AND_SIZES]
+    held = sum(outcome.protected.is_lost for outcome in codecs)
+    lines = [
+        f"<b>Survives {len(lost)} of {len(attacked)}</b> things that may happen after posting "
+        f"({held} of {len(codecs)} that sites do by themselves).{escape(undone)}"
+    ]
+    for name in dict.fromkeys(o.classifier for o in outcomes if not o.is_attacked):
+        mine = next(o for o in outcomes if o.classifier == name)
+        now = "no longer recognises" if mine.protected.is_lost else "still recognises"
+        lines.append(
+            f"Another classifier ({escape(name)}), which was not attacked, {now} "
+            f"“{escape(mine.label)}”."
+        )
+    return f'<div class="survival">{"".join(f"<p>{line}</p>" for line in lines)}</div>'
+
+
+def _listed(titles: Sequence[str]) -> str:
+    few = list(titles[:4])
+    more = len(titles) - len(few)
+    return ", ".join(few) + (f" or changed in {more} other ways" if more else "")
 
 
 def stopped(sentence: str) -> str:
     """What stands in the verdict's place after a cancel or a deadline."""
     heading, _, rest = sentence.partition(". ")
-    return _banner("neutral", "■", heading, rest)
+    return banner("neutral", "■", heading, [rest])
 
 
-def scores(outcome: Outcome) -> str:
-    """A table of all figures."""
-    report, aesthetics = outcome.protected.report, outcome.aesthetics
-    difference = report.difference
-    what = "written file" if report.verdict.is_success else "best attempt (not offered)"
-    seen = ", the worse on white and on black" if report.backgrounds else ""
-    return _table(
-        f"Original against the {what}{seen}",
-        [
-            *_visibility_rows(report),
-            ("SSIM", _ssim(difference.ssim), "1 is equality" + _beside(report, _ssim_of)),
-            (
-                "Colour difference ΔE00, mean",
-                f"{difference.delta_e_mean:.4f}",
-                "an eye just sees about 1",
-            ),
-            (
-                "ΔE00, 95th percentile",
-                f"{difference.delta_e_p95:.3f}",
-                "19 of 20 pixels are at or below",
-            ),
-            (
-                "ΔE00, 99.9th percentile",
-                f"{difference.delta_e_p999:.2f}",
-                f"the strongest pixels{_beside(report, lambda d: f'{d.delta_e_p999:.2f}')}",
-            ),
-            ("ΔE00, maximum", f"{difference.delta_e_max:.2f}", ""),
-            ("Largest change (L∞)", _levels(difference.linf), "of 255, in one channel"),
-            ("Pixels changed", f"{difference.changed:.1%}", "by at least one grey level"),
-            ("Pixels over their bound", f"{difference.over_bound:,}", "must be 0"),
-            *_encoding_rows(report),
-            *_aesthetic_rows(aesthetics),
-            ("Steps", f"{report.steps:,}", f"of at most {report.max_steps:,}"),
-            ("Time", f"{report.seconds:.1f} s", "reading and writing left out"),
-        ],
-    )
-
-
-def top5(predictions: Iterable[Prediction]) -> dict[str, float]:
-    """Names to probabilities: "hospital room (health, sensitive)".
-
-    ImageNet has names that two classes share: those get their index.
-    """
-    predictions = tuple(predictions)
-    shared = Counter(prediction.name for prediction in predictions)
-    return {
-        _title(prediction, shared[prediction.name] > 1): (prediction.probability)
-        for prediction in predictions
-    }
-
-
-def _title(prediction: Prediction, with_index: bool) -> str:
-    notes = [str(prediction.class_index)] if with_index else []
-    notes += [prediction.group] if prediction.group else []
-    notes += ["sensitive"] if prediction.is_sensitive else []
-    return f"{prediction.name} ({', '.join(notes)})" if notes else prediction.name
-
-
-def _group_sentence(report: Report) -> str:
-    """What became of the kind of place, where the classes have one, and there is one sight."""
-    before, after = report.label, report.after[0]
-    if report.verdict is not Verdict.PROTECTED or not before.group or report.backgrounds:
-        return ""
-    if before.group == after.group:
-        return f" Both are of the group “{before.group}”: the kind of place is still recognised."
-    return f" The kind of place went from “{before.group}” to “{after.group}”."
-
-
-def legend(report: Report) -> str:
-    """The heat map's colour bar, with its ends in grey levels."""
-    colours = heatmap(np.linspace(0.0, 1.0, 9, dtype=np.float32)[None])[0]
-    stops = ", ".join(f"rgb({red} {green} {blue})" for red, green, blue in colours.tolist())
-    most = report.settings["magnitude"] * 255.0
+def progress(now: Progress | None) -> str:
+    """A bar with the time left; "" where nothing is in work."""
+    if now is None:
+        return _NO_PROGRESS
+    share = "" if now.share is None else f' aria-valuenow="{round(100 * now.share)}"'
+    width = 2.0 if now.share is None else 100.0 * now.share
     return (
-        f'<div class="legend"><div class="bar" style="background: linear-gradient(to right, '
-        f'{stops})"></div><div class="ends"><span>0: even colour, no change</span>'
-        f"<span>1: most varied colour, at most {_levels(round(most))}</span>"
-        "</div></div>"
+        f'<div class="progress" role="progressbar" aria-label="The work" aria-valuemin="0" '
+        f'aria-valuemax="100"{share}><div class="bar"><div style="width: {width:.1f}%"></div></div>'
+        f"<p>{escape(now.sentence())}</p></div>"
     )
 
 
-def rehearsal(outcomes: Sequence[Rehearsed]) -> str:
-    """A table for each classifier: what it sees after each thing that may happen to the file."""
-    names = dict.fromkeys(outcome.classifier for outcome in outcomes)
-    return "".join(
-        _rehearsal_table([o for o in outcomes if o.classifier == name]) for name in names
+def waiting(before: int, seconds: float) -> str:
+    """What somebody sees who waits for others."""
+    if not before:
+        return progress(Progress("Starting"))
+    return progress(Progress(f"{before} before you, about {duration(seconds)}"))
+
+
+def top5(report: Report) -> str:
+    """The five highest classes of both photos as pairs of bars, the protected one first."""
+    before = {guess.class_index: guess for guess in report.before}
+    after = {guess.class_index: guess for guess in report.after}
+    label = report.label
+    rows = {label.class_index: label, **before, **after}
+    chances = {
+        index: (
+            before[index].probability if index in before else None,
+            after[index].probability if index in after else None,
+        )
+        for index in rows
+    }
+    chances[label.class_index] = (label.probability, report.label_probability_after)
+    shared = {guess.name for guess in rows.values()}
+    body = "".join(
+        _bar_row(guess, *chances[index], with_index=len(shared) < len(rows))
+        for index, guess in rows.items()
+    )
+    where = ", on white" if report.backgrounds else ""
+    return (
+        f'<table class="bars"><caption>What AI sees{where}: five guesses before and after</caption>'
+        '<thead><tr><th scope="col">Guess</th><th scope="col">Before</th>'
+        f'<th scope="col">After</th></tr></thead><tbody>{body}</tbody></table>'
     )
 
 
-def _rehearsal_table(outcomes: Sequence[Rehearsed]) -> str:
-    first = outcomes[0]
-    lost = sum(outcome.protected.is_lost for outcome in outcomes)
-    caption = (
-        f"{first.classifier}{'' if first.is_attacked else ' (not attacked)'}: “{first.label}”: "
-        f"{first.condition} in {lost} of {len(outcomes)}"
+def _bar_row(
+    guess: Prediction, before: float | None, after: float | None, *, with_index: bool
+) -> str:
+    notes = [str(guess.class_index)] if with_index else []
+    notes += [guess.group] if guess.group else []
+    notes += ["sensitive"] if guess.is_sensitive else []
+    small = f" <small>{escape(', '.join(notes))}</small>" if notes else ""
+    cells = "".join(_bar(value, kind) for value, kind in ((before, "before"), (after, "after")))
+    return f'<tr><th scope="row">{escape(guess.name)}{small}</th>{cells}</tr>'
+
+
+def _bar(value: float | None, kind: str) -> str:
+    if value is None:
+        return '<td><span class="value">below its first five</span></td>'
+    width = f"{100.0 * value:.1f}%"
+    return (
+        f'<td><span class="bar {kind}" style="width: {width}"></span>'
+        f'<span class="value">{percent(value)}</span></td>'
     )
-    return _table(caption, map(_rehearsal_row, outcomes))
 
 
-def _rehearsal_row(outcome: Rehearsed) -> tuple[str, str, str]:
-    sight, control = outcome.protected, outcome.control
-    title = outcome.transformation.title if outcome.transformation else "the file as it is"
-    state = "✓ not recognised" if sight.is_lost else f"✗ recognised, {sight.probability:.1%}"
-    where = f" on {sight.background}" if sight.background else ""
-    note = f"first{where}: {sight.top[0].name} ({sight.top[0].probability:.0%})"
-    if control is not None and outcome.transformation is not None:
-        is_lost = control.is_lost
-        alone = "not recognised either" if is_lost else f"recognised, {control.probability:.0%}"
-        note += f"; the original so: {alone}"
-    return title, state, note
+def percent(share: float) -> str:
+    """A probability with as many digits as tell something: "73%", "0.02%"."""
+    if share >= 0.0995:
+        return f"{share:.0%}"
+    if share >= 0.00995:
+        return f"{share:.1%}"
+    return f"{share:.2%}" if share >= 0.00005 else "below 0.01%"
 
 
-def _visibility_rows(report: Report) -> list[tuple[str, str, str]]:
-    """How visible the change is, and beside it what saving the original as a JPEG does alone."""
-    seen, difference = report.visibility, report.difference
-    grades = [(r.file_format, r.visibility.grade.value) for r in report.references]
-    rows = [
-        (
-            "How visible the change is",
-            seen.grade.value,
-            f"{seen.grade.meaning}{_originals(grades)}",
-        ),
-        (
-            "FLIP, 99th percentile",
-            "unavailable" if seen.unavailable else f"{difference.flip_p99:.3f}",
-            (seen.unavailable or "seen when flipping between the two")
-            + _beside(report, lambda d: "" if math.isnan(d.flip_p99) else f"{d.flip_p99:.3f}"),
-        ),
-        (
-            "ΔE00 of the blurred change, maximum",
-            f"{difference.delta_e_blurred:.1f}",
-            f"a patch of another colour{_beside(report, lambda d: f'{d.delta_e_blurred:.1f}')}",
-        ),
-    ]
-    if report.strongest is not None:
-        x, y, _ = report.strongest
-        rows.append(("Strongest change at", f"x {x}, y {y}", "pixels from the upper left corner"))
-    if report.references and not report.references[0].is_whole:
-        first, last = report.references[0].columns
-        note = "the JPEGs' figures are of these alone, to save time"
-        rows.append(("Columns measured of the JPEGs", f"{first:,} to {last - 1:,}", note))
-    return rows
+def received(photo_size: str, notes: Iterable[str], preview: str) -> str:
+    """What was read of an upload: its size, what reading changed, and a picture of it.
+
+    Args:
+        photo_size: "4,032 × 3,024 pixels".
+        notes: what reading the photo changed.
+        preview: an address; "" where the browser shows the file itself.
+    """
+    picture = f'<img src="{escape(preview)}" alt="Your photo">' if preview else ""
+    lines = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return (
+        f'<div class="received">{picture}<p>{escape(photo_size)}. Where and by which camera it was '
+        f"taken is left out of what you download.</p>{f'<ul>{lines}</ul>' if lines else ''}</div>"
+    )
 
 
-def _beside(report: Report, figure: Callable[[Difference], str]) -> str:
-    """A figure of what each JPEG alone does to the original, where it has one."""
-    figures = ((r.file_format, figure(r.difference)) for r in report.references)
-    return _originals([(name, value) for name, value in figures if value])
+def refused(sentence: str) -> str:
+    """Why an upload cannot be taken."""
+    return f'<div class="received refused" role="alert"><p>✗ {escape(sentence)}</p></div>'
 
 
-def _originals(values: Sequence[tuple[str, str]]) -> str:
-    """By formats: "; the original as JPEG 75: 0.071, as JPEG 90: 0.039"; "" of none."""
-    figures = ", ".join(f"as {name}: {value}" for name, value in values)
-    return f"; the original {figures}" if figures else ""
+def command(words: str) -> str:
+    """A command to copy."""
+    return (
+        '<p class="hint">The same on the command line:</p>'
+        f'<pre class="command"><code>{escape(words)}</code></pre>'
+    )
 
 
-def _ssim_of(difference: Difference) -> str:
-    return "" if math.isnan(difference.ssim) else f"{difference.ssim:.4f}"
+def as_json(record: dict[str, object]) -> str:
+    """A report as a file of text."""
+    return json.dumps(record, indent=2, allow_nan=False)
 
 
-def _encoding_rows(report: Report) -> list[tuple[str, str, str]]:
-    rows = [("File", f"{report.file_format}, {report.file_bytes / 1000:,.0f} kB", "")]
-    if report.encoding is not None:
-        alone = f"what {report.file_format} does by itself"
-        rows += [
-            ("SSIM of the original saved so", _ssim(report.encoding.ssim), alone),
-            ("Mean ΔE00 of the original saved so", f"{report.encoding.delta_e_mean:.4f}", alone),
-        ]
-    return rows
-
-
-def _aesthetic_rows(aesthetics: Aesthetics) -> list[tuple[str, str, str]]:
-    if aesthetics.unavailable:
-        return [(aesthetics.title, "unavailable", aesthetics.unavailable)]
-    return [
-        (f"{aesthetics.title}, before", f"{aesthetics.before:.2f}", "of the original"),
-        (f"{aesthetics.title}, after", f"{aesthetics.after:.2f}", "of the protected photo"),
-    ]
-
-
-def _ssim(value: float) -> str:
-    return "undefined below 11 pixels" if math.isnan(value) else f"{value:.5f}"
-
-
-def _levels(count: int) -> str:
-    return f"{count} grey level{'' if count == 1 else 's'}"
-
-
-def _banner(kind: str, sign: str, heading: str, sentence: str, notes: Iterable[str] = ()) -> str:
+def banner(
+    kind: str,
+    sign: str,
+    heading: str,
+    sentences: Iterable[str],
+    facts: Iterable[tuple[str, str]] = (),
+    notes: Iterable[str] = (),
+) -> str:
+    """A heading that can be focused, sentences, and short facts below."""
+    lines = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+    pairs = "".join(f"<p><b>{escape(name)}:</b> {escape(value)}</p>" for name, value in facts)
     items = "".join(f"<li>{escape(note)}</li>" for note in notes)
     below = f"<p>When reading the photo:</p><ul>{items}</ul>" if items else ""
     return (
-        f'<div class="verdict {kind}" role="status"><h2><span aria-hidden="true">{sign}</span> '
-        f"{escape(heading)}</h2><p>{escape(sentence)}</p>{below}</div>"
-    )
-
-
-def _table(caption: str, rows: Iterable[tuple[str, str, str]]) -> str:
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td><td>{escape(note)}</td>'
-        "</tr>"
-        for name, value, note in rows
-    )
-    return (
-        f'<table class="scores"><caption>{escape(caption)}</caption><tbody>{body}</tbody></table>'
+        f'<div class="verdict {kind}" role="status"><h2 tabindex="-1"><span aria-hidden="true">'
+        f"{sign}</span> {escape(heading)}</h2>{lines}{pairs}{below}</div>"
     )

@@ -1,61 +1,87 @@
-"""Follows a job: tells the visitor how far it is, with the time left, and asks whether to go on."""
+"""Follows a job: says what is being done and how long it takes, and asks whether to go on."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from cvpire.watch import AttackStep, Watch
 
-Tell = Callable[[float | None, str], object]
-"""Told of progress: the share done in [0, 1], None where nobody knows, and what is being done."""
+# The shares of a job that have been done when the search begins and when it ends; what is left is
+# writing the file and measuring it. As measured on photos of one megapixel.
+_SEARCH_BEGINS, _SEARCH_ENDS = 0.06, 0.75
+
+# No time is told before so much is done: it would be a guess.
+_LEAST_SHARE, _LEAST_SECONDS = 0.1, 1.0
+
+
+class Progress(NamedTuple):
+    """How far a job is.
+
+    Attributes:
+        words: what is being done.
+        share: of the whole job that is done, in [0, 1]; None where nobody knows.
+        seconds_left: about; None where nobody knows yet.
+    """
+
+    words: str
+    share: float | None = None
+    seconds_left: float | None = None
+
+    def sentence(self) -> str:
+        """In words: "About 12 s left: step 31 of at most 48"."""
+        if self.seconds_left is None:
+            return self.words
+        return f"About {duration(self.seconds_left)} left: {self.words[:1].lower()}{self.words[1:]}"
 
 
 class JobWatch(Watch):
     """Follows one job.
 
     Args:
-        tell: shows the visitor what is being done.
+        show: shows the visitor how far it is.
         check: raises what ends the job, if it is to end.
     """
 
-    def __init__(self, tell: Tell, check: Callable[[], object]) -> None:
-        self._tell, self._check = tell, check
-        self._started, self._first, self._last = 0.0, 0, math.inf
+    def __init__(self, show: Callable[[Progress], object], check: Callable[[], object]) -> None:
+        self._show, self._check = show, check
+        self._started = time.monotonic()
+        self._share: float | None = None
+        self._last = math.inf
 
     def tell(self, words: str, share: float | None = None) -> None:
-        """Say what is being done, unless the job is to end."""
+        """Say what is being done, unless the job is to end.
+
+        Args:
+            words: for the visitor.
+            share: of the job that is done; by default what was done before.
+        """
         self._check()
-        self._tell(share, words)
+        self._share = self._share if share is None else share
+        left = None
+        seconds = time.monotonic() - self._started
+        if self._share and self._share >= _LEAST_SHARE and seconds >= _LEAST_SECONDS:
+            left = seconds / self._share * (1.0 - self._share)
+        self._show(Progress(words, self._share, left))
 
     def check(self) -> None:
         self._check()
 
     def step(self, step: AttackStep) -> None:
         # Steps begin anew where a file that must fit a size needs another search.
-        if step.step <= self._last:
-            self._started, self._first = time.monotonic(), step.step
+        if step.step < self._last and self._last < math.inf:
+            self._started, self._share = time.monotonic(), None
         self._last = step.step
         if step.step == step.max_steps:
-            self.tell(f"Writing and checking the file after {step.step} steps")
+            self.tell(f"Writing and checking the file after {step.step} steps", _SEARCH_ENDS)
             return
-        words = f"Step {step.step} of at most {step.max_steps}"
-        if step.step > self._first:
-            left = self._left(step.step - self._first, step.max_steps - step.step)
-            words += f", at most {left} left"
-        self.tell(words, step.step / step.max_steps)
+        done = _SEARCH_BEGINS + (_SEARCH_ENDS - _SEARCH_BEGINS) * step.step / step.max_steps
+        self.tell(f"Step {step.step} of at most {step.max_steps}", done)
 
     def advance(self, done: int, total: int) -> None:
-        if done == 1:  # the first is looked at, not timed
-            self._started = time.monotonic()
-        words = f"{done} of {total}"
-        if done > 1:
-            words += f", about {self._left(done - 1, total - done)} left"
-        self.tell(words, done / total)
-
-    def _left(self, done: int, to_do: int) -> str:
-        return duration((time.monotonic() - self._started) / done * to_do)
+        self.tell(f"Look {done} of {total}", done / total)
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from cvpire.classifiers.registry import find_spec
 from cvpire.classifiers.shared import shared_classifier
 from cvpire.errors import PhotoError
-from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
 from cvpire.images.transparency import WHITE, composite
@@ -26,35 +25,14 @@ from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.rehearsal import find_scene, find_scenes, other_classifiers, rehearse
 from cvpire.reports.protected import Protected
 from cvpire.reports.target import Target
-from cvpire.runs import find_run
 from cvpire.weights.download import DownloadProgress
 from cvpire.weights.store import FileState, file_sha256
+from page.order import Order
 from page.watching import JobWatch
 
 # A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels
 # need some 9 GB, which leaves room on a machine with 16 GB, and few cameras make more.
 MAX_PIXELS = 25_000_000
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a visitor asks for.
-
-    Attributes:
-        path: of the uploaded file.
-        run: a run's name.
-        classifier: a classifier's name, or "auto".
-        view: how the classifier gets the photo to its size.
-        metric: the aesthetic metric that scores both photos, "auto", or "" for none.
-        file_format: of the protected file.
-    """
-
-    path: str
-    run: str
-    classifier: str
-    view: str
-    metric: str
-    file_format: FileFormat
 
 
 @dataclass(frozen=True)
@@ -104,14 +82,20 @@ def carry_out(order: Order, watch: JobWatch) -> Outcome:
         ValueError: for unknown names, or a photo that is too large for the view.
         WeightsError: if the classifier's weights are not on this machine.
     """
-    run = find_run(order.run)
-    run.check(find_spec(order.classifier).read_labels())
+    order.run.check(find_spec(order.classifier).read_labels())
     watch.tell("Reading the photo")
     photo = read_photo(order.path, max_pixels=MAX_PIXELS)
     watch.tell("Loading the classifier")
     classifier = shared_classifier(order.classifier, view=order.view)
     watch.tell("Measuring colour variance")
-    protected = protect(photo, classifier, run, file_format=order.file_format, watch=watch)
+    protected = protect(
+        photo,
+        classifier,
+        order.run,
+        file_format=order.file_format,
+        seed=order.seed,
+        watch=watch,
+    )
     watch.check()
     return Outcome(photo, protected, _aesthetics(order, photo, protected, watch))
 

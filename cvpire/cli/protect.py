@@ -88,6 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--neutral-names", action="store_true", help="call the files photo-1, photo-2, ..."
     )
+    parser.add_argument(
+        "--bound",
+        type=float,
+        default=1.0,
+        metavar="FACTOR",
+        help="how far pixels may move, as a factor of the run's own bound (default: 1)",
+    )
     parser.add_argument("--seed", type=_seed, default=0, help="of whatever is random")
     parser.add_argument("--map", action="store_true", help="also write the threshold map")
     parser.add_argument("--report", action="store_true", help="also write a report in JSON")
@@ -99,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Carry out the subcommand and return its exit code."""
     options = _parser().parse_args(arguments)
-    run = find_run(options.run, group=options.group)
+    run = find_run(options.run, group=options.group).with_bound(options.bound)
     file_format = _file_format(options)
     classifier = load_classifier(options.classifier, view=options.view)
     run.check(classifier.labels)

@@ -178,6 +178,30 @@ def kind_of(path: Path) -> str | None:
     return next((kind for kind in KINDS if KINDS[kind].suffix == suffix), None)
 
 
+def format_of_file(path: Path) -> FileFormat:
+    """The format in which a photo's file stays what it is: its own where we write such files.
+
+    A JPEG, WebP or AVIF stays one, at `USUAL_QUALITY`. A HEIC, which is not written, becomes a
+    JPEG, since it is as small; whatever loses nothing becomes a PNG. What the file holds counts,
+    not its name; one that cannot be read counts as a PNG.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(32)
+    except (OSError, ValueError):
+        start = b""
+    lossy = next((kind for pattern, kind in _LOSSY_SIGNATURES if re.match(pattern, start)), None)
+    return PNG if lossy is None else FileFormat(lossy, USUAL_QUALITY)
+
+
+# How the files of lossy kinds begin, and the kind that they stay or become.
+_LOSSY_SIGNATURES = (
+    (rb"\xff\xd8\xff", "JPEG"),
+    (rb"(?s)RIFF....WEBP(?!VP8L)", "WebP"),
+    (rb"(?s)....ftypavi[fs]", "AVIF" if has_avif() else "JPEG"),
+    (rb"(?s)....ftyp(?:hei|hev|mif1|msf1)", "JPEG"),
+)
+
 # Of lossy files, where neither quality nor size is asked for.
 USUAL_QUALITY = 90
 

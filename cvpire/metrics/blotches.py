@@ -53,26 +53,59 @@ def strongest_blotch(original: NDArray[np.uint8], changed: NDArray[np.uint8]) ->
     """
 
     def strongest(rows: slice) -> Blotch | None:
-        seen, inner = widened(rows, RADIUS, len(original))
-        before = original[seen].astype(np.float32)
-        change = changed[seen] - before
-        if not change.any():
+        delta_e = _blurred_delta_e(original, changed, rows)
+        if delta_e is None:
             return None
-        blurred = gaussian_filter(
-            change, sigma=(SIGMA, SIGMA, 0.0), mode="nearest", radius=(RADIUS, RADIUS, 0)
-        )[inner]
-        has_moved = blurred.any(axis=2)
-        if not has_moved.any():
-            return None
-        levels = before[inner][has_moved].astype(np.float64)
-        first, second = (
-            lab_from_linear(*linear_rgb(torch.from_numpy(values.T[:, None] / 255.0)))
-            for values in (levels, (levels + blurred[has_moved]).clip(0.0, 255.0))
-        )
-        delta_e = ciede2000(first, second)[0]
-        at = int(delta_e.argmax())
-        y, x = (int(places[at]) for places in np.nonzero(has_moved))
-        return Blotch(x, rows.start + y, float(delta_e[at]))
+        y, x = divmod(int(delta_e.argmax()), delta_e.shape[1])
+        return Blotch(x, rows.start + y, float(delta_e[y, x]))
 
     found = by_threads(strongest, bands(original, _BAND_PIXELS))
     return max(filter(None, found), key=lambda blotch: blotch.delta_e, default=None)
+
+
+def blurred_delta_e_map(
+    original: NDArray[np.uint8], changed: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """The CIEDE2000 of which `strongest_blotch` is the largest, of each pixel: (H, W).
+
+    Args:
+        original: (H, W, 3) uint8, sRGB.
+        changed: (H, W, 3) uint8, sRGB, of the same shape.
+    """
+    found = np.zeros(original.shape[:2], np.float32)
+
+    def fill(rows: slice) -> None:
+        delta_e = _blurred_delta_e(original, changed, rows)
+        if delta_e is not None:
+            found[rows] = delta_e.clip(0.0)
+
+    by_threads(fill, bands(original, _BAND_PIXELS))
+    return found
+
+
+def _blurred_delta_e(
+    original: NDArray[np.uint8], changed: NDArray[np.uint8], rows: slice
+) -> NDArray[np.float64] | None:
+    """(rows, W) between the photo and the photo plus its blurred change; None where there is none.
+
+    -1 where the blurred change is 0.
+    """
+    seen, inner = widened(rows, RADIUS, len(original))
+    before = original[seen].astype(np.float32)
+    change = changed[seen] - before
+    if not change.any():
+        return None
+    blurred = gaussian_filter(
+        change, sigma=(SIGMA, SIGMA, 0.0), mode="nearest", radius=(RADIUS, RADIUS, 0)
+    )[inner]
+    has_moved = blurred.any(axis=2)
+    if not has_moved.any():
+        return None
+    levels = before[inner][has_moved].astype(np.float64)
+    first, second = (
+        lab_from_linear(*linear_rgb(torch.from_numpy(values.T[:, None] / 255.0)))
+        for values in (levels, (levels + blurred[has_moved]).clip(0.0, 255.0))
+    )
+    delta_e = np.full(has_moved.shape, -1.0)
+    delta_e[has_moved] = ciede2000(first, second)[0]
+    return delta_e

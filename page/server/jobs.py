@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 
 from cvpire.errors import CvpireError, Stopped
+from page.watching import Progress
 
 # Longer than any photo the page takes should need on two cores; it frees the queue from the rest.
 MAX_SECONDS = 600.0
 
 _MOST_REMEMBERED = 100
+
+# What a job takes, as far as none was seen.
+_USUAL_SECONDS = 15.0
 
 
 class JobStopped(Stopped):
@@ -44,11 +48,15 @@ class Job:
     Args:
         kind: what it does.
         session: the visitor's.
+
+    Attributes:
+        progress: how far it is; None while it waits.
     """
 
     def __init__(self, kind: Kind, session: str) -> None:
         self.kind = kind
         self.session = session
+        self.progress: Progress | None = None
         self._stop = threading.Event()
         self._max_seconds = MAX_SECONDS
         self._deadline: float | None = None
@@ -95,6 +103,7 @@ class Jobs:
         # Taken off the queue before they were stopped; the visitor who cancelled is told of them.
         self._taken_off: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
+        self._seconds = deque([_USUAL_SECONDS], maxlen=8)
         # A cancelled job leaves gradio's queue at once and its thread within a step. This keeps
         # the next job from working beside it.
         self._work = threading.Lock()
@@ -110,6 +119,21 @@ class Jobs:
         with self._lock:
             self._jobs[event] = Job(kind, session)
             self._taken_off.pop(session, None)
+
+    def of(self, session: str) -> Job | None:
+        """The session's latest job that nobody asked to stop, waiting or in work."""
+        with self._lock:
+            wanted = [job for job in self._jobs.values() if not job.is_stopped]
+        return next((job for job in reversed(wanted) if job.session == session), None)
+
+    def place(self, job: Job) -> tuple[int, float]:
+        """How many jobs are before one that waits, and about how many seconds they take."""
+        with self._lock:
+            others = [each for each in self._jobs.values() if not each.is_stopped]
+            before = others[: others.index(job)] if job in others else []
+            usual = sum(self._seconds) / len(self._seconds)
+        left = [each.progress.seconds_left if each.progress else None for each in before]
+        return len(before), sum(usual if seconds is None else seconds for seconds in left)
 
     def is_wanted(self, event: str) -> bool:
         """Whether there is such a job and nobody asked it to stop."""
@@ -132,7 +156,9 @@ class Jobs:
             with self._turn(job):
                 job.start(self.max_seconds)
                 job.check()
+                started = time.monotonic()
                 yield job
+                self._seconds.append(time.monotonic() - started)
         finally:
             self.end(event)
 

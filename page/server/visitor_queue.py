@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-# What counts as a job, by the name of its endpoint; all else is done at once.
-_KINDS = {"protect": Kind.PROTECTION, "rehearse": Kind.REHEARSAL}
+# What counts as a job, by the name of its handler; all else is done at once.
+_KINDS = {"protect_photo": Kind.PROTECTION, "rehearse_photo": Kind.REHEARSAL}
 
 _MOST_SMALL = 100
 """Events beside the jobs that may wait at a time: they wait for milliseconds."""
@@ -249,7 +249,7 @@ class VisitorQueue(Queue):
 
 
 def _kind(function: BlockFunction) -> Kind | None:
-    return _KINDS.get(str(function.api_name))
+    return _KINDS.get(str(function.name))
 
 
 def _invalid(sentence: str) -> dict[str, Any]:
