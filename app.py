@@ -22,12 +22,20 @@ from cvpire.memory import keep_freed_memory
 from cvpire.metrics.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.runs import DEFAULT_RUN
 from page import handlers, texts
-from page.components import RawCheckbox, RawDropdown, RawImage, RawNumber, RawRadio, RawSlider
+from page.components import (
+    RawCheckbox,
+    RawDropdown,
+    RawImage,
+    RawNumber,
+    RawRadio,
+    RawSlider,
+    describe,
+)
 from page.order import SAME_KIND
 from page.run_choices import AS_ABOVE, other_choices, plain_choices, run_sentence
 from page.server.blocks import Page
 from page.server.settings import ServerSettings
-from page.style import CSS, HEAD, THEME
+from page.style import HEAD, THEME
 from page.viewer import Viewer
 from page.work import MAX_PIXELS
 
@@ -35,7 +43,6 @@ MAX_FILE_MEGABYTES = 20
 
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
-    "css": CSS,
     "head": HEAD,
     "max_file_size": f"{MAX_FILE_MEGABYTES}mb",
     "footer_links": ["api"],
@@ -148,7 +155,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                     )
                     bound = RawSlider(
                         0.1,
-                        1.25,
+                        4.0,
                         value=1.0,
                         step=0.05,
                         label="Bound m, as a factor of the run's own",
@@ -202,9 +209,10 @@ def build_page(settings: ServerSettings | None = None) -> Page:
         # Of the visitor's last photo, what a rehearsal needs: no browser gets or sends it.
         order = gr.State()
         clock = gr.Timer(0.5, active=False)
-        settings_of_job = [
+        settings_of_job: list[Any] = [
             *(run, group, kind, quality, kilobytes, classifier, view, bound, seed, metric)
         ]
+        describe([photo, *settings_of_job], handlers.protect_photo)
         outputs = [
             *(verdict, download, viewer, top5, scores, heat, legend, record, report, command),
             order,

@@ -18,7 +18,6 @@ from cvpire.classifiers.registry import find_spec
 from cvpire.errors import SettingsError
 from cvpire.goals import OUT_OF_TOP1, OUT_OF_TOP1_50, OUT_OF_TOP5, ConditionMaker, group_out_of_top
 
-
 # The narrowest bound of a run's own is an eighth of all levels.
 _MOST_FACTOR = 8.0
 

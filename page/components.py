@@ -1,4 +1,4 @@
-"""gradio's components, handing over what came as it came.
+"""gradio's components, handing over what came as it came, and described for programs.
 
 gradio's own preprocessing re-encodes photos, and words its refusals for programmers. The handlers
 check each value themselves and refuse it in a sentence.
@@ -6,58 +6,77 @@ check each value themselves and refuse it in a sentence.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_function_description
 
 
-def _as_it_came(_: Any, payload: Any) -> Any:
-    """What came."""
-    return payload
+class _AsItCame:
+    """What each component here has before its own class of gradio.
+
+    Attributes:
+        block: the component that the browser shows it as.
+        meaning: what the value is, for programs that call the page.
+    """
+
+    is_template = True
+    block = ""
+    meaning = ""
+
+    def get_block_name(self) -> str:
+        """The component that the browser shows."""
+        return self.block
+
+    def preprocess(self, payload: Any) -> Any:
+        """What came."""
+        return payload
+
+    def api_info(self) -> dict[str, Any]:
+        """What a program sends: any text or number, since the handler checks it."""
+        info: dict[str, Any] = super().api_info()  # type: ignore[misc]
+        free = {name: value for name, value in info.items() if name != "enum"}
+        return {**free, "additional_description": self.meaning}
 
 
-class RawDropdown(gr.Dropdown):
+class RawDropdown(_AsItCame, gr.Dropdown):
     """A choice whose handler knows the choices."""
 
-    is_template = True  # the browser shows it as a gr.Dropdown
-    preprocess = _as_it_came
+    block = "dropdown"
 
 
-class RawRadio(gr.Radio):
+class RawRadio(_AsItCame, gr.Radio):
     """A choice whose handler knows the choices."""
 
-    is_template = True  # the browser shows it as a gr.Radio
-    preprocess = _as_it_came
+    block = "radio"
 
 
-class RawCheckbox(gr.Checkbox):
+class RawCheckbox(_AsItCame, gr.Checkbox):
     """A yes or no that the handler checks."""
 
-    is_template = True  # the browser shows it as a gr.Checkbox
-    preprocess = _as_it_came
+    block = "checkbox"
 
 
-class RawSlider(gr.Slider):
+class RawSlider(_AsItCame, gr.Slider):
     """A number whose handler knows the range."""
 
-    is_template = True  # the browser shows it as a gr.Slider
-    preprocess = _as_it_came
+    block = "slider"
 
 
-class RawNumber(gr.Number):
+class RawNumber(_AsItCame, gr.Number):
     """A number whose handler knows the range."""
 
-    is_template = True  # the browser shows it as a gr.Number
-    preprocess = _as_it_came
+    block = "number"
 
 
-class RawImage(gr.Image):
+class RawImage(_AsItCame, gr.Image):
     """An upload that hands over the file as it came.
 
     gradio's own preprocessing would re-encode or clip what `read_photo` reads rightly.
     """
 
-    is_template = True
+    block = "image"
 
     def preprocess(self, payload: Any) -> str | None:
         """The uploaded file's path."""
@@ -71,3 +90,10 @@ class RawImage(gr.Image):
     def example_value(self) -> Any:
         """As `example_payload`."""
         return "/path/to/your/photo.jpg"
+
+
+def describe(components: Sequence[_AsItCame], handler: Callable[..., Any]) -> None:
+    """Give components the meaning that the handler's docstring says of its parameters, in order."""
+    _, meanings, _ = get_function_description(handler)
+    for component, meaning in zip(components, meanings.values(), strict=False):
+        component.meaning = meaning

@@ -114,7 +114,7 @@ def protect_photo(
         kilobytes: the largest lossy file in kB, by a lower quality if need be; 0 for any
         classifier: to protect from, by its name; auto for the best one that is installed
         view: how the classifier sees the photo: resize, crop or native
-        bound: how far pixels may move, as a factor of the run's own bound, 0.1 to 1.25
+        bound: how far pixels may move, as a factor of the run's own bound, above 0 and up to 8
         seed: of the search's random draws, a whole number
         metric: the aesthetic score of both photos: auto, beauty, nima, or empty for none
     Returns:

@@ -32,5 +32,5 @@ THEME = gr.themes.Soft(
     checkbox_background_color_selected_dark="*primary_600",
 )
 
-CSS = asset("page.css")
-HEAD = f"<script>{asset('page.js')}</script>"
+# Not gradio's `css`, which rewrites selectors and moves what is for small screens.
+HEAD = f"<style>{asset('page.css')}</style><script>{asset('page.js')}</script>"

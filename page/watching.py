@@ -12,9 +12,10 @@ from cvpire.watch import AttackStep, Watch
 # The shares of a job that have been done when the search begins and when it ends; what is left is
 # writing the file and measuring it. As measured on photos of one megapixel.
 _SEARCH_BEGINS, _SEARCH_ENDS = 0.06, 0.75
+SCORING_BEGINS = 0.95
 
 # No time is told before so much is done: it would be a guess.
-_LEAST_SHARE, _LEAST_SECONDS = 0.1, 1.0
+_LEAST_SHARE, _LEAST_SECONDS = 0.05, 0.5
 
 
 class Progress(NamedTuple):
@@ -47,7 +48,9 @@ class JobWatch(Watch):
 
     def __init__(self, show: Callable[[Progress], object], check: Callable[[], object]) -> None:
         self._show, self._check = show, check
-        self._started = time.monotonic()
+        # Since when, and from which share on, the time that is left is reckoned: loading is none
+        # of it.
+        self._since: tuple[float, float] | None = None
         self._share: float | None = None
         self._last = math.inf
 
@@ -60,11 +63,18 @@ class JobWatch(Watch):
         """
         self._check()
         self._share = self._share if share is None else share
-        left = None
-        seconds = time.monotonic() - self._started
-        if self._share and self._share >= _LEAST_SHARE and seconds >= _LEAST_SECONDS:
-            left = seconds / self._share * (1.0 - self._share)
-        self._show(Progress(words, self._share, left))
+        self._show(Progress(words, self._share, self._seconds_left()))
+
+    def _seconds_left(self) -> float | None:
+        if self._share is None:
+            return None
+        if self._since is None:
+            self._since = time.monotonic(), self._share
+        started, first = self._since
+        seconds, done = time.monotonic() - started, self._share - first
+        if done < _LEAST_SHARE or seconds < _LEAST_SECONDS:
+            return None
+        return seconds / done * (1.0 - self._share)
 
     def check(self) -> None:
         self._check()
@@ -72,7 +82,7 @@ class JobWatch(Watch):
     def step(self, step: AttackStep) -> None:
         # Steps begin anew where a file that must fit a size needs another search.
         if step.step < self._last and self._last < math.inf:
-            self._started, self._share = time.monotonic(), None
+            self._since = None
         self._last = step.step
         if step.step == step.max_steps:
             self.tell(f"Writing and checking the file after {step.step} steps", _SEARCH_ENDS)

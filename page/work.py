@@ -28,7 +28,7 @@ from cvpire.reports.target import Target
 from cvpire.weights.download import DownloadProgress
 from cvpire.weights.store import FileState, file_sha256
 from page.order import Order
-from page.watching import JobWatch
+from page.watching import SCORING_BEGINS, JobWatch
 
 # A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels
 # need some 9 GB, which leaves room on a machine with 16 GB, and few cameras make more.
@@ -163,7 +163,7 @@ def _aesthetics(order: Order, photo: Photo, protected: Protected, watch: JobWatc
     try:
         if metric != preferred_metric():
             load_scorer(metric, allow_download=True, progress=tell_download)
-        watch.tell("Scoring aesthetics")
+        watch.tell("Scoring aesthetics", SCORING_BEGINS)
         scorer = _scorer(metric, weights_files())
     except AestheticsUnavailable as reason:
         return Aesthetics(unavailable=str(reason))

@@ -21,7 +21,7 @@ def small_photo(folder: Path) -> Path:
     exif[0x010F] = "SecretCamera"
     exif[0x0112] = 6  # orientation
     exif.get_ifd(0x8825)[2] = (52.0, 5.0, 30.0)  # GPS latitude
-    with Image.open(app.find_examples()[0]) as example:
+    with Image.open(app.find_examples()[0][0]) as example:
         side = min(example.size)
         example.crop((0, 0, side, side)).resize((96, 96)).save(path, exif=exif, quality=95)
     return path

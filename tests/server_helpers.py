@@ -15,6 +15,7 @@ import app
 from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
 from page import work
+from page.order import Order
 from page.server.blocks import Page
 from page.server.settings import ServerSettings
 from page.watching import JobWatch
@@ -120,15 +121,17 @@ class Api:
 def order(path: object, /, **changes: object) -> list[Any]:
     """The values of a quick job, some of them changed."""
     values: dict[str, object] = {
-        "path": {"path": path, "meta": {"_type": "gradio.FileData"}},
+        "photo": {"path": path, "meta": {"_type": "gradio.FileData"}},
         "run": "Top1-L1",
-        "classifier": "lite0-imagenet",
-        "view": "native",
-        "metric": "",
+        "group": False,
         "kind": "PNG",
         "quality": 90,
         "kilobytes": 0,
-        "group": False,
+        "classifier": "lite0-imagenet",
+        "view": "native",
+        "bound": 1.0,
+        "seed": 0,
+        "metric": "",
     }
     assert set(changes) <= set(values)
     return list({**values, **changes}.values())
@@ -140,10 +143,10 @@ class Gate:
     def __init__(self) -> None:
         self.started = threading.Semaphore(0)
         self.go_on = threading.Event()
-        self.orders: list[work.Order] = []
+        self.orders: list[Order] = []
         self.stopped = 0
 
-    def __call__(self, order: work.Order, watch: JobWatch) -> work.Outcome:
+    def __call__(self, order: Order, watch: JobWatch) -> work.Outcome:
         self.orders.append(order)
         self.started.release()
         try:

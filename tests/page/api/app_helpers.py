@@ -12,10 +12,16 @@ from gradio_client import Client, handle_file
 from page_helpers import small_photo
 
 import app
-from page import handlers
+from page.results import Results
 
 # On small photos, their own pixels cost a tenth of the 256x256 that the page takes by default.
-SETTINGS = ("Top1-L1", "lite0-imagenet", "native", "", "PNG", 90, None)
+SETTINGS: dict[str, Any] = {
+    "run": "Top1-L1",
+    "kind": "PNG",
+    "classifier": "lite0-imagenet",
+    "view": "native",
+    "metric": "",
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +53,8 @@ def photo(tmp_path: Path) -> Path:
     return small_photo(tmp_path)
 
 
-def run(client: Client, path: Path, *settings: Any) -> handlers.Results:
-    answer = client.predict(handle_file(str(path)), *(settings or SETTINGS), api_name="/protect")
-    return handlers.Results(*answer)
+def run(client: Client, path: Path, **changes: Any) -> Results:
+    """What a client gets for a photo, with `SETTINGS` but for some changes."""
+    settings = {**SETTINGS, **changes}
+    answer = client.predict(photo=handle_file(str(path)), **settings, api_name="/protect")
+    return Results(*answer)

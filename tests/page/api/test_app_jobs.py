@@ -16,6 +16,7 @@ from gradio_client.exceptions import ValidationError
 from page_helpers import EndlessAttack, wait_until
 
 from page import handlers, work
+from page.results import Results
 from page.watching import JobWatch
 
 demo = app_helpers.demo
@@ -34,11 +35,11 @@ def attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[EndlessAttack]:
 
 
 def test_cancel_stops_within_one_step(client: Client, photo: Path, attack: EndlessAttack) -> None:
-    job = client.submit(handle_file(str(photo)), *SETTINGS, api_name="/protect")
+    job = client.submit(photo=handle_file(str(photo)), **SETTINGS, api_name="/protect")
     assert attack.started.wait(10)
     assert "Cancelled" in client.predict(api_name="/cancel")[0]
     assert attack.is_stopped_at_next_step()
-    results = handlers.Results(*job.result(10))
+    results = Results(*job.result(10))
     assert results.verdict is not None and "Cancelled" in results.verdict
     assert results.download is None
 
@@ -46,7 +47,7 @@ def test_cancel_stops_within_one_step(client: Client, photo: Path, attack: Endle
 def test_a_second_job_of_a_visitor_is_refused(
     client: Client, photo: Path, attack: EndlessAttack
 ) -> None:
-    job = client.submit(handle_file(str(photo)), *SETTINGS, api_name="/protect")
+    job = client.submit(photo=handle_file(str(photo)), **SETTINGS, api_name="/protect")
     assert attack.started.wait(10)
     with pytest.raises(ValidationError, match="still in work"):
         run(client, photo)
@@ -61,7 +62,7 @@ def test_work_stops_when_the_visitor_leaves(
     demo: gr.Blocks, photo: Path, attack: EndlessAttack
 ) -> None:
     visitor = Client(str(demo.local_url), verbose=False)
-    visitor.submit(handle_file(str(photo)), *SETTINGS, api_name="/protect")
+    visitor.submit(photo=handle_file(str(photo)), **SETTINGS, api_name="/protect")
     assert attack.started.wait(10)
     visitor.close()
     assert wait_until(lambda: not handlers.JOBS._jobs, 30)
@@ -72,7 +73,7 @@ def test_the_deadline_stops_a_job_and_says_so(
     client: Client, photo: Path, attack: EndlessAttack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handlers.JOBS, "max_seconds", 0.5)
-    job = client.submit(handle_file(str(photo)), *SETTINGS, api_name="/protect")
+    job = client.submit(photo=handle_file(str(photo)), **SETTINGS, api_name="/protect")
     assert attack.started.wait(10)
     time.sleep(0.6)
     attack.resume.release()
@@ -97,4 +98,4 @@ def test_a_cancelled_rehearsal_leaves_the_verdict_alone(
     verdict, rehearsal = client.predict(api_name="/cancel")
     assert "Cancelled" not in str(verdict)
     said = "The rehearsal is not finished; the protected photo is as it was."
-    assert said in rehearsal and said in job.result(10)
+    assert said in rehearsal and said in job.result(10)[0]

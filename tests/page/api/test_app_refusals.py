@@ -9,7 +9,7 @@ from typing import Any
 
 import app_helpers
 import pytest
-from app_helpers import SETTINGS, run
+from app_helpers import run
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -17,7 +17,7 @@ from PIL import Image
 from cvpire.attacks.searches import Algorithm1
 from cvpire.metrics.aesthetics import AestheticsUnavailable
 from cvpire.runs import RUNS
-from page import handlers, work
+from page import handlers, order, work
 
 demo = app_helpers.demo
 client = app_helpers.client
@@ -31,7 +31,7 @@ def test_a_run_that_a_classifier_cannot_do_is_refused_at_once(
     path = tmp_path / "none.png"
     path.write_bytes(b"none")
     with pytest.raises(AppError, match="Group-min cannot be done: the classes of imagenet have no"):
-        run(client, path, "Group-min", *SETTINGS[1:])
+        run(client, path, run="Group-min")
 
 
 def _png(image: Image.Image, **options: Any) -> bytes:
@@ -63,23 +63,21 @@ def test_a_bad_file_gets_a_sentence(client: Client, tmp_path: Path, kind: str) -
 def test_a_flat_photo_is_not_called_protected(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        work, "find_run", lambda name: replace(RUNS[name], search=Algorithm1(0.0, 2, 0.25 / 255))
-    )
+    quick = replace(RUNS["Top1-L1"], search=Algorithm1(0.0, 2, 0.25 / 255))
+    monkeypatch.setattr(order, "find_run", lambda name, group: quick)
     path = tmp_path / "flat.png"
     Image.new("RGB", (64, 64), (120, 130, 140)).save(path)
     results = run(client, path)
     assert results.verdict is not None and "Not protected" in results.verdict
     assert "same colour everywhere" in results.verdict
-    photos = (results.download, results.slider, results.before, results.after)
-    assert photos == (None, None, None, None)
+    assert (results.download, results.view) == (None, None)
 
 
 def test_missing_weights_say_what_to_do(client: Client, photo: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CVPIRE_HOME", str(tmp_path))
         with pytest.raises(AppError, match="weights download resnet50-places365"):
-            run(client, photo, "Top1-L1", "resnet50-places365", *SETTINGS[2:])
+            run(client, photo, classifier="resnet50-places365")
         assert "weights download" in handlers.describe_classifier("resnet50-places365")
 
 
@@ -90,6 +88,6 @@ def test_an_unavailable_score_is_said_and_not_made_up(
         raise AestheticsUnavailable("the host is down")
 
     monkeypatch.setattr(work, "load_scorer", refuse)
-    results = run(client, photo, *SETTINGS[:3], "nima", *SETTINGS[4:])
+    results = run(client, photo, metric="nima")
     assert results.download is not None
     assert results.scores is not None and "the host is down" in results.scores

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import app_helpers
 import gradio as gr
 import pytest
-from app_helpers import SETTINGS, run
+from app_helpers import run
 from conftest import textured_pixels
 from gradio_client import Client
 from gradio_client.exceptions import AppError
@@ -21,7 +22,8 @@ from cvpire.images.photo import Photo, encode_png
 from cvpire.protection import protect
 from cvpire.reports.target import Target
 from cvpire.runs import RUNS
-from page import handlers, work
+from page import work
+from page.results import Results
 from page.watching import JobWatch
 
 demo = app_helpers.demo
@@ -30,9 +32,11 @@ photo = app_helpers.photo
 
 
 def test_a_rehearsal_says_what_the_file_survives(client: Client, photo: Path) -> None:
-    results = run(client, photo, "Robust", "scenes", "resize", *SETTINGS[3:])
+    results = run(client, photo, run="Robust", classifier="scenes", view="resize")
     assert results.record is not None
-    html = client.predict(api_name="/rehearse")
+    sentence, html = client.predict(api_name="/rehearse")
+    assert re.search(r"<b>Survives \d+ of \d+</b> things that may happen after posting", sentence)
+    assert "Another classifier (lite0-imagenet), which was not attacked, " in sentence
     label: Any = results.record["label"]
     assert f"scenes: “{label['name']}”: out of the first five in " in html
     assert "lite0-imagenet (not attacked): “" in html
@@ -52,9 +56,9 @@ def test_a_rehearsal_judges_by_the_run_s_own_condition(
     client: Client, photo: Path, name: str, words: str
 ) -> None:
     """What is protected is so in the rehearsal of the very file, whatever the run asks for."""
-    results = run(client, photo, name, "scenes", "resize", *SETTINGS[3:])
+    results = run(client, photo, run=name, classifier="scenes", view="resize")
     assert results.record is not None and results.record["verdict"] == "protected"
-    html = client.predict(api_name="/rehearse")
+    _, html = client.predict(api_name="/rehearse")
     own, other = html.split("<table")[1:3]
     label: Any = results.record["label"]
     assert f"scenes: “{label['name']}”: {words} in " in own
@@ -77,7 +81,7 @@ def test_a_browser_can_tell_the_rehearsal_nothing(demo: gr.Blocks) -> None:
     client.close()
     assert described["named_endpoints"]["/rehearse"]["parameters"] == []
     answers = described["named_endpoints"]["/protect"]["returns"]
-    assert len(answers) == len(handlers.Results._fields)
+    assert len(answers) == len(Results._fields)
 
 
 def test_a_rehearsal_of_what_is_gone_or_changed_gets_a_sentence(
@@ -98,4 +102,4 @@ def test_a_rehearsal_of_what_is_gone_or_changed_gets_a_sentence(
         (order, "another version of scenes or of the run Top1-min"),
     ]:
         with pytest.raises(CvpireError, match=sentence):
-            work.carry_out_rehearsal(given, JobWatch(lambda share, words: None, lambda: None))
+            work.carry_out_rehearsal(given, JobWatch(lambda now: None, lambda: None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,23 +18,37 @@ from page import render
 
 
 def test_names_that_two_classes_share_are_told_apart() -> None:
-    both = [Prediction("crane", 134, 0.4), Prediction("crane", 517, 0.3)]
-    assert render.top5(both) == {"crane (134)": 0.4, "crane (517)": 0.3}
+    bird, machine = Prediction("crane", 134, 0.4), Prediction("crane", 517, 0.3)
+    html = render.top5(report(label=bird, before=(bird, machine), after=(machine, bird)))
+    assert "crane <small>134</small>" in html and "crane <small>517</small>" in html
 
 
 def test_a_scene_stands_with_its_group() -> None:
-    predictions = [
-        Prediction("hospital room", 179, 0.6, "health", is_sensitive=True),
-        Prediction("office", 244, 0.3, "work"),
-    ]
-    assert render.top5(predictions) == {
-        "hospital room (health, sensitive)": 0.6,
-        "office (work)": 0.3,
-    }
+    room = Prediction("hospital room", 179, 0.6, "health", is_sensitive=True)
+    office = Prediction("office", 244, 0.3, "work")
+    html = render.top5(report(label=room, before=(room,), after=(office,)))
+    rows = html.split("<tr>")
+    # The protected class first, with its share in both photos, however low it is now.
+    assert "hospital room <small>health, sensitive</small>" in rows[2]
+    assert "60%" in rows[2] and "0.02%" in rows[2]
+    assert "office <small>work</small>" in rows[3] and "below its first five" in rows[3]
+
+
+def report(**figures: object) -> Any:
+    """What `top5` looks at."""
+    return SimpleNamespace(backgrounds=(), label_probability_after=0.0002, **figures)
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.734, "73%"), (0.0412, "4.1%"), (0.00021, "0.02%"), (0.00002, "below 0.01%"), (1.0, "100%")],
+)
+def test_shares_have_the_digits_that_tell(share: float, words: str) -> None:
+    assert render.percent(share) == words
 
 
 def test_texts_from_a_photo_are_escaped() -> None:
-    html = render._banner("good", "✓", "Protected", "x", ["profile '<img src=//evil>'"])
+    html = render.banner("good", "✓", "Protected", ["x"], notes=["profile '<img src=//evil>'"])
     assert "<img" not in html and "&lt;img" in html
 
 
@@ -60,4 +75,4 @@ def test_building_the_page_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(beauty, "read_state_dict", refuse)
     monkeypatch.setattr(torch, "load", refuse)
     app.build_page()
-    assert Path(app.find_examples()[0]).name == "tower.jpg"
+    assert Path(app.find_examples()[0][0]).name == "tower.jpg"

@@ -9,7 +9,7 @@ import torch
 
 from cvpire.watch import AttackStep
 from page.server.jobs import Jobs, JobStopped
-from page.watching import JobWatch, duration
+from page.watching import JobWatch, Progress, duration
 
 
 def test_one_job_works_at_a_time() -> None:
@@ -96,19 +96,48 @@ def test_a_cancelled_job_leaves_the_next_one_alone() -> None:
     assert jobs.is_wanted("next") and not jobs.is_wanted("event")
 
 
-def test_progress_is_told_with_steps_and_time() -> None:
-    told: list[tuple[float | None, str]] = []
-    watch = JobWatch(lambda share, words: told.append((share, words)), lambda: None)
-    for step, most in ((0, 300), (1, 300), (150, 150)):
-        watch.step(AttackStep(step, most, torch.tensor([step == 150]), torch.zeros(1)))
-    assert told[0] == (0.0, "Step 0 of at most 300")
-    assert told[1][1].startswith("Step 1 of at most 300, at most ")
-    assert told[2][0] is None and "after 150 steps" in told[2][1]
-    # A second search, whose first step is its first.
-    for step in (1, 2):
-        watch.step(AttackStep(step, 180, torch.tensor([False]), torch.zeros(1)))
-    assert told[3][1] == "Step 1 of at most 180"
-    assert told[4][1].startswith("Step 2 of at most 180, at most ")
+def test_a_waiting_job_knows_its_place() -> None:
+    jobs = Jobs()
+    for event, session in (("first", "a"), ("second", "b"), ("third", "c")):
+        jobs.claim(event, session)
+    first, third = jobs.of("a"), jobs.of("c")
+    assert first is not None and third is not None and jobs.of("d") is None
+    assert jobs.place(first) == (0, 0.0)
+    before, seconds = jobs.place(third)
+    assert before == 2 and seconds > 0.0
+    first.progress = Progress("Step 1", 0.5, seconds_left=4.0)
+    assert jobs.place(third)[1] == pytest.approx(seconds / 2 + 4.0)
+    jobs.stop("a")
+    assert jobs.of("a") is None and jobs.place(third)[0] == 1
+
+
+def test_progress_is_told_with_steps_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("page.watching.time.monotonic", lambda: now)
+    told: list[Progress] = []
+    watch = JobWatch(told.append, lambda: None)
+
+    def step(number: int, most: int) -> Progress:
+        watch.step(AttackStep(number, most, torch.tensor([number == most]), torch.zeros(1)))
+        return told[-1]
+
+    watch.tell("Reading the photo")
+    assert told == [Progress("Reading the photo")]
+    assert step(0, 300).sentence() == "Step 0 of at most 300"
+    now += 60.0
+    half = step(150, 300)
+    assert half.share is not None and half.seconds_left is not None
+    # As long again for the rest of the search, and a little for the file.
+    assert 0.3 < half.share < 0.5 and 60.0 < half.seconds_left < 120.0
+    assert half.sentence().startswith("About ") and half.sentence().endswith(
+        " left: step 150 of at most 300"
+    )
+    end = step(200, 200)
+    assert "after 200 steps" in end.words and end.share is not None and end.share > half.share
+    # A second search, of which nothing is known yet.
+    assert step(1, 180).sentence() == "Step 1 of at most 180"
+    now += 10.0
+    assert step(30, 180).sentence().startswith("About ")
     assert [duration(seconds) for seconds in (0.2, 119.5, 1000.0)] == [
         "1 s",
         "2 min",
