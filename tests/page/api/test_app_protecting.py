@@ -41,7 +41,7 @@ def test_protects_a_photo_and_serves_the_verified_bytes(client: Client, photo: P
     before, after = results.record["before"], results.record["after"]
     assert isinstance(before, list) and isinstance(after, list)
     assert before[0]["name"] != after[0]["name"]
-    assert results.verdict is not None and "Protected" in results.verdict
+    assert results.verdict is not None and "Weakly protected: " in results.verdict
     assert "Turned upright" in results.verdict
     assert results.scores is not None and "not asked for" in results.scores
 

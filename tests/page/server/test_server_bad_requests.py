@@ -54,8 +54,8 @@ def test_an_error_is_told_as_what_it_is(
 _UPLOAD = "Upload the photo first (POST /gradio_api/upload)"
 _RANGE = "expected a quality of 1 to 100 and a size of 0 to"
 _BAD: dict[tuple[str, str], list[Any]] = {
-    ("path", "Choose a photo first."): [None, {"url": "data:image/png,x"}],
-    ("path", _UPLOAD): ["photo.jpg", 5, [], {"path": 5, "meta": {}}, {"path": "", "meta": 5}, "/"],
+    ("photo", "Choose a photo first."): [None, {"url": "data:image/png,x"}],
+    ("photo", _UPLOAD): ["photo.jpg", 5, [], {"path": 5, "meta": {}}, {"path": "", "meta": 5}, "/"],
     ("run", "There is no run 'Top9'; the known ones are Top1-L1"): ["Top9"],
     ("run", "expected text for run, got "): [None, 5, ["Top1-L1"], {}, True],
     ("classifier", "There is no classifier 'nobody'"): ["nobody"],
@@ -101,7 +101,7 @@ def test_a_path_beside_the_uploads_gets_a_sentence(api: Api, path: str) -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1/x", "https://example.com/x.jpg", " http://[::1]/"]
 )
-@pytest.mark.parametrize("name", ["path", "run", "quality"])
+@pytest.mark.parametrize("name", ["photo", "run", "quality"])
 def test_no_address_is_fetched_for_anybody(
     api: Api, path: str, monkeypatch: pytest.MonkeyPatch, url: str, name: str
 ) -> None:
@@ -119,10 +119,10 @@ def test_no_address_is_fetched_for_anybody(
 def test_a_request_of_another_shape_gets_a_sentence(api: Api, path: str) -> None:
     for data in ([], order(path)[:3]):
         kind, answer = api.call(data)
-        assert kind == "error" and answer["error"].startswith("expected 9 values in")
+        assert kind == "error" and answer["error"].startswith("expected 11 values in")
     for body, sentence in [
-        ({}, "No value provided for required argument: path."),
-        ({"path": None, "speed": 1}, "Parameter `speed` is not a valid key-word argument."),
+        ({}, "No value provided for required argument: photo."),
+        ({"photo": None, "speed": 1}, "Parameter `speed` is not a valid key-word argument."),
     ]:
         assert api.post("/call/v2/protect", body) == (400, {"detail": sentence})
     for route in ("/call/nothing", "/call/v2/nothing"):

@@ -72,7 +72,7 @@ def test_a_job_that_fails_leaves_its_place(
 @pytest.mark.parametrize("value", [None, "photo.jpg", 5, {"meta": 5, "path": 5}])
 def test_a_job_that_is_none_leaves_its_place(api: Api, value: object) -> None:
     for _ in range(5):
-        assert api.call(order("", path=value), "x")[0] == "error"
+        assert api.call(order("", photo=value), "x")[0] == "error"
 
 
 def test_a_job_cancelled_in_work_leaves_its_place(

@@ -11,7 +11,7 @@ from gradio_client import Client, handle_file
 from page_helpers import wait_until
 from server_helpers import Api, Gate, order
 
-from page import handlers
+from page import handlers, results
 from page.server import files
 from page.server.blocks import Page
 from page.server.holdings import Holdings
@@ -30,7 +30,8 @@ def test_closing_a_tab_deletes_the_visitors_files(page: Page, api: Api, photo: P
     visitor.predict(handle_file(str(photo)), *settings, api_name="/protect")
     held = [Path(path) for path in handlers.HOLDINGS._held[visitor.session_hash]]
     assert sorted(path.name for path in held) == [
-        *("after.png", "before.png", photo.name, "protected.png", "threshold-map.png")
+        *(photo.name, "original.png", "protected.png", "report.json", "threshold-map.png"),
+        "what-could-be-seen.png",
     ]
     assert all(path.exists() for path in held)
     visitor.close()
@@ -53,10 +54,10 @@ def test_results_that_nobody_waits_for_any_more_are_deleted(
         handlers.JOBS.stop("late")
         return str(made[-1])
 
-    monkeypatch.setattr(handlers, "keep_result", cancel_meanwhile)
+    monkeypatch.setattr(results, "keep_result", cancel_meanwhile)
     kind, answer = api.call(order(path), "late")
     assert kind == "complete" and "Cancelled" in answer[0] and answer[1] is None
-    assert len(made) == 4 and not any(each.exists() for each in made)
+    assert len(made) == 5 and not any(each.exists() for each in made)
     assert Path(path).exists()
 
 
