@@ -21,16 +21,18 @@ from cvpire.images.views import DEFAULT_VIEW, MAX_NATIVE_PIXELS
 from cvpire.memory import keep_freed_memory
 from cvpire.metrics.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.runs import DEFAULT_RUN
-from page import handlers, texts
+from page import choices, handlers, texts
 from page.components import (
     RawCheckbox,
     RawDropdown,
+    RawFiles,
     RawImage,
     RawNumber,
     RawRadio,
     RawSlider,
     describe,
 )
+from page.many import MOST_PHOTOS
 from page.order import SAME_KIND
 from page.run_choices import AS_ABOVE, other_choices, plain_choices, run_sentence
 from page.server.blocks import Page
@@ -86,24 +88,33 @@ def build_page(settings: ServerSettings | None = None) -> Page:
         gr.HTML(texts.HEADER)
         with gr.Row():
             with gr.Column(scale=2, min_width=320, elem_id="left"):
-                photo = RawImage(
-                    label="Your photo",
-                    sources=["upload"],
-                    height=150,
-                    buttons=[],
-                    elem_id="photo",
-                )
-                note = gr.HTML(label="What was read", elem_id="note")
-                gr.HTML(texts.SAID, label="Messages")
-                if found := find_examples():
-                    paths, names = zip(*found, strict=True)
-                    gr.Examples(
-                        list(paths),
-                        photo,
-                        cache_examples=False,
-                        label="Or try one of these",
-                        example_labels=list(names),
-                    )
+                with gr.Tabs(elem_id="which"):
+                    with gr.Tab("One photo", elem_id="one") as one_tab:
+                        photo = RawImage(
+                            label="Your photo",
+                            sources=["upload"],
+                            height=150,
+                            buttons=[],
+                            elem_id="photo",
+                        )
+                        note = gr.HTML(label="What was read", elem_id="note")
+                        gr.HTML(texts.SAID, label="Messages")
+                        if found := find_examples():
+                            paths, names = zip(*found, strict=True)
+                            gr.Examples(
+                                list(paths),
+                                photo,
+                                cache_examples=False,
+                                label="Or try one of these",
+                                example_labels=list(names),
+                            )
+                    with gr.Tab("Many photos", elem_id="many") as many_tab:
+                        photos = RawFiles(
+                            label=f"Up to {MOST_PHOTOS} photos",
+                            file_count="multiple",
+                            height=190,
+                            elem_id="photos",
+                        )
                 run = RawRadio(
                     plain_choices(), value=DEFAULT_RUN, label="How strong?", elem_id="run"
                 )
@@ -111,6 +122,9 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                 with gr.Row(elem_id="actions"):
                     protect_button = gr.Button(
                         "Protect my photo", variant="primary", min_width=120, elem_id="protect"
+                    )
+                    protect_all_button = gr.Button(
+                        "Protect them all", variant="primary", min_width=120, elem_id="protect-all"
                     )
                     cancel_button = gr.Button("Stop", min_width=120, elem_id="cancel")
                 kind = RawRadio(
@@ -138,7 +152,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                         filterable=False,
                         elem_id="classifier",
                     )
-                    classifier_hint = _hint(handlers.describe_classifier(AUTO))
+                    classifier_hint = _hint(choices.describe_classifier(AUTO))
                     view = RawRadio(VIEWS, value=DEFAULT_VIEW, label="It sees", elem_id="view")
                     quality = RawSlider(
                         10,
@@ -170,8 +184,12 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                     )
                     command = gr.HTML(label="Command line", elem_id="command")
             with gr.Column(scale=3, min_width=320, elem_id="right"):
-                gr.HTML(texts.INTRO)
+                gr.HTML(texts.INTRO, label="What happens")
                 progress = gr.HTML(label="Progress", elem_id="progress")
+                rows = gr.HTML(label="Many photos", elem_id="rows")
+                archive = gr.DownloadButton(
+                    "Download all protected photos", variant="primary", elem_id="archive"
+                )
                 verdict = gr.HTML(label="Verdict", elem_id="verdict")
                 survival = gr.HTML(label="What it survives", elem_id="survival")
                 download = gr.DownloadButton(
@@ -213,6 +231,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
             *(run, group, kind, quality, kilobytes, classifier, view, bound, seed, metric)
         ]
         describe([photo, *settings_of_job], handlers.protect_photo)
+        describe([photos], handlers.protect_photos)
         outputs = [
             *(verdict, download, viewer, top5, scores, heat, legend, record, report, command),
             order,
@@ -268,17 +287,41 @@ def build_page(settings: ServerSettings | None = None) -> Page:
         ).then(handlers.finish, None, [progress, clock], **quiet).then(
             None, js="() => cvpire.arrive()", **quiet
         )
-        clock.tick(handlers.follow, None, progress, **quiet)
+        begun = protect_all_button.click(
+            handlers.begin_many,
+            photos,
+            [progress, clock, rows, archive],
+            **{**quiet, "queue": True},
+            concurrency_limit=None,
+        )
+        # One at a time as well, but each photo waits for its turn among the single ones.
+        begun.success(
+            handlers.protect_photos,
+            [photos, *settings_of_job],
+            [rows, archive],
+            api_name="protect_many",
+            js="(...values) => { cvpire.state('working'); return values; }",
+            concurrency_limit=1,
+            trigger_mode="multiple",
+            show_progress="hidden",
+        ).then(handlers.finish, None, [progress, clock], **quiet).then(
+            None, js="() => cvpire.arrive()", **quiet
+        )
+        cancel_button.click(handlers.stop_many, None, None, **quiet)
+        clock.tick(handlers.follow, None, [progress, rows], **quiet)
+        photos.change(handlers.receive_many, photos, [rows, archive], **quiet)
         photo.change(
             handlers.receive, photo, [note, *everything], cancels=[job, trial, again], **quiet
         ).then(handlers.finish, None, [progress, clock], js="() => cvpire.state('idle')", **quiet)
         run.input(lambda: AS_ABOVE, None, other_run, **quiet)
         other_run.input(lambda name: name or DEFAULT_RUN, other_run, run, **quiet)
-        run.change(handlers.describe_run, run, [run_hint, group], **quiet)
-        kind.change(handlers.describe_kind, kind, [quality, kilobytes], **quiet)
-        classifier.change(handlers.describe_classifier, classifier, classifier_hint, **quiet)
+        run.change(choices.describe_run, run, [run_hint, group], **quiet)
+        kind.change(choices.describe_kind, kind, [quality, kilobytes], **quiet)
+        classifier.change(choices.describe_classifier, classifier, classifier_hint, **quiet)
         for setting in settings_of_job:
             setting.change(None, js="() => cvpire.changed()", **quiet)
+        for tab, name in ((one_tab, "one"), (many_tab, "many")):
+            tab.select(None, js=f"() => cvpire.tab('{name}')", **quiet)
         demo.unload(handlers.close_session)
     return demo.queue()
 

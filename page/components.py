@@ -92,6 +92,16 @@ class RawImage(_AsItCame, gr.Image):
         return "/path/to/your/photo.jpg"
 
 
+class RawFiles(_AsItCame, gr.File):
+    """Uploads that hand over the files as they came."""
+
+    block = "file"
+
+    def preprocess(self, payload: Any) -> list[str] | None:
+        """The uploaded files' paths."""
+        return None if payload is None else [file.path for file in payload.root]
+
+
 def describe(components: Sequence[_AsItCame], handler: Callable[..., Any]) -> None:
     """Give components the meaning that the handler's docstring says of its parameters, in order."""
     _, meanings, _ = get_function_description(handler)

@@ -6,25 +6,22 @@ gradio would no longer delete that component's files.
 
 from __future__ import annotations
 
-import shlex
 import threading
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.context import LocalContext
 
-from cvpire.classifiers.registry import find_spec
 from cvpire.errors import PhotoError, SettingsError
-from cvpire.images.formats import KINDS
 from cvpire.images.photo import encode_png, preview
 from cvpire.images.reading import read_photo
 from cvpire.images.transparency import WHITE, composite
 from cvpire.reports.target import Target
-from cvpire.runs import RUNS, find_run, has_group_variant
-from page import render, tables
-from page.order import SAME_KIND, Order, read_order, text
+from page import many, render, tables
+from page.many import check_many
+from page.order import command_line, read_order
 from page.results import Results, results_of, with_addresses
-from page.run_choices import run_sentence
 from page.server.files import keep_result
 from page.server.holdings import Holdings
 from page.server.jobs import Job, JobRefused, Jobs, JobStopped, Kind
@@ -68,6 +65,14 @@ def receive(path: str | None, request: gr.Request) -> tuple[Any, ...]:
     return render.received(size, photo.notes, address), *cleared()
 
 
+def receive_many(paths: list[str] | None, request: gr.Request) -> tuple[str, None]:
+    """Stop work on photos that went away, and clear what was shown of them."""
+    JOBS.stop(_session(request))
+    for path in paths or ():
+        HOLDINGS.hold(_session(request), path)
+    return "", None
+
+
 def begin(path: str | None, request: gr.Request) -> list[Any]:
     """Clear the old results before a job; refuses at once what cannot start.
 
@@ -77,6 +82,21 @@ def begin(path: str | None, request: gr.Request) -> list[Any]:
     """
     if path is None:
         raise SettingsError("Choose a photo first.")
+    return [*_started(request), *cleared()]
+
+
+def begin_many(paths: list[str] | None, request: gr.Request) -> list[Any]:
+    """The same for many photos.
+
+    Raises:
+        SettingsError: without photos, or with too many.
+        JobRefused: if the queue would refuse the job.
+    """
+    check_many(paths)
+    return [*_started(request), "", None]
+
+
+def _started(request: gr.Request) -> tuple[str, gr.Timer]:
     job = JOBS.of(_session(request))
     if job is not None and job.kind is Kind.REHEARSAL:  # of the result that is about to go
         job.stop()
@@ -85,7 +105,7 @@ def begin(path: str | None, request: gr.Request) -> list[Any]:
         address = find_address(request.request, queue.settings.trusted_header)
         if refusal := queue.refusal(Visitor(_session(request), address)):
             raise JobRefused(refusal)
-    return [render.progress(Progress("Starting")), gr.Timer(active=True), *cleared()]
+    return render.progress(Progress("Starting")), gr.Timer(active=True)
 
 
 def protect_photo(
@@ -126,22 +146,11 @@ def protect_photo(
     try:
         with JOBS.working(_event()) as job:
             HOLDINGS.hold(session, photo)
-            order = read_order(
-                photo=photo,
-                run=run,
-                group=group,
-                kind=kind,
-                quality=quality,
-                kilobytes=kilobytes,
-                classifier=classifier,
-                view=view,
-                bound=bound,
-                seed=seed,
-                metric=metric,
-            )
+            settings = (run, group, kind, quality, kilobytes, classifier, view, bound, seed, metric)
+            order = read_order(photo, *settings)
             outcome = carry_out(order, _watch(job, progress))
             job.check()
-            results = results_of(outcome, _command(order))
+            results = results_of(outcome, command_line(order))
             for path in results.files():
                 HOLDINGS.hold(session, path)
             if job.is_stopped:  # the visitor may have left before he held them
@@ -174,14 +183,66 @@ def rehearse_photo(
         return render.stopped(str(stop)), ""
 
 
-def follow(request: gr.Request) -> str:
-    """How far the visitor's job is, or how many are before it."""
+def protect_photos(
+    photos: list[str] | None,
+    run: str,
+    group: bool,
+    kind: str,
+    quality: float,
+    kilobytes: float | None,
+    classifier: str,
+    view: str,
+    bound: float,
+    seed: float,
+    metric: str,
+    request: gr.Request,
+    progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
+) -> tuple[str, str | None]:
+    """Protect many photos, one after the other, into a ZIP with a table of what became of each.
+
+    Parameters:
+        photos: up to 50 files
+        run: as of /protect, and so are all others
+    Returns:
+        What became of each photo in HTML, the ZIP
+    """
+    session = _session(request)
+    settings = (run, group, kind, quality, kilobytes, classifier, view, bound, seed, metric)
+    try:
+        with JOBS.claimed(_event()) as job:
+            paths = check_many(photos)
+            for path in paths:
+                HOLDINGS.hold(session, path)
+            read_order(paths[0], *settings)  # what is no order is none at all
+            archive = keep_result(b"", "protected-photos.zip")
+            HOLDINGS.hold(session, archive)
+
+            def tell(rows: list[many.Row]) -> None:
+                job.details = many.table(rows)
+
+            rows = many.protect_all(
+                paths,
+                lambda path: read_order(path, *settings),
+                Path(archive),
+                _watch(job, progress),
+                lambda: JOBS.turn(job),
+                tell,
+            )
+            HOLDINGS.hold(session, archive)
+            return many.table(rows), archive
+    except JobStopped as stop:
+        return render.stopped(str(stop)), None
+
+
+def follow(request: gr.Request) -> tuple[str, Any]:
+    """How far the visitor's job is, or how many are before it; and what of many photos is done."""
     job = JOBS.of(_session(request))
     if job is None:
-        return render.progress(None)
+        return render.progress(None), gr.skip()
+    details = job.details or gr.skip()
     if job.progress is None:
-        return render.waiting(*JOBS.place(job))
-    return render.progress(job.progress)
+        return render.waiting(*JOBS.place(job)), details
+    return render.progress(job.progress), details
 
 
 def finish() -> tuple[str, gr.Timer]:
@@ -199,6 +260,11 @@ def cancel(request: gr.Request) -> tuple[Any, Any]:
     return (gr.skip(), notice) if job.kind is Kind.REHEARSAL else (notice, gr.skip())
 
 
+def stop_many(request: gr.Request) -> None:
+    """Stop the work on many photos at its next step; what is done comes as its result."""
+    JOBS.stop(_session(request))
+
+
 def close_session(request: gr.Request) -> None:
     """Stop the work of a visitor who left, and delete his files."""
     JOBS.close(_session(request))
@@ -208,46 +274,6 @@ def close_session(request: gr.Request) -> None:
 def cleared() -> list[Any]:
     """Empty results, nothing to rehearse, and no rehearsal."""
     return [*Results(), None, "", ""]
-
-
-def describe_run(run: str) -> tuple[str, gr.Checkbox]:
-    """What a run does, and the choice of the whole kind of place where there is one to make."""
-    name = find_run(text("run", run)).name
-    if has_group_variant(name):
-        return run_sentence(name), gr.Checkbox(visible=True)
-    return run_sentence(name), gr.Checkbox(visible=False, value=False)
-
-
-def describe_kind(kind: str) -> tuple[gr.Slider, gr.Number]:
-    """Show what there is to choose about a kind of file."""
-    is_lossy = kind == SAME_KIND or (kind in KINDS and not KINDS[kind].is_lossless)
-    return gr.Slider(visible=is_lossy), gr.Number(visible=is_lossy)
-
-
-def describe_classifier(name: str) -> str:
-    """What a classifier is, or what to do where its weights are missing."""
-    spec = find_spec(text("classifier", name))
-    if not spec.is_ready:
-        return f"Its weights are not on this machine. {spec.weights.advice()}"
-    return f"{spec.title}. Licence of the weights: {spec.licence}."
-
-
-def _command(order: Order) -> str:
-    """The command line that does the same; the file's name stays the visitor's."""
-    run, words = order.run, ["python -m cvpire PHOTO -o out"]
-    is_group = run.name.endswith("-group") and run.name in RUNS
-    words += ["--run", run.name.removesuffix("-group") if is_group else run.name]
-    words += ["--group"] if is_group else []
-    words += ["--classifier", order.classifier, "--view", order.view]
-    file_format = order.file_format
-    words += ["--format", file_format.kind.lower()]
-    if file_format.quality is not None:
-        words += ["--quality", str(file_format.quality)]
-    if file_format.max_bytes is not None:
-        words += ["--max-bytes", str(file_format.max_bytes)]
-    words += [] if order.bound == 1.0 else ["--bound", f"{order.bound:g}"]
-    words += ["--seed", str(order.seed), "--map", "--report"]
-    return " ".join([words[0], *map(shlex.quote, words[1:])])
 
 
 def _watch(job: Job, progress: gr.Progress) -> JobWatch:

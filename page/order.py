@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from cvpire.errors import SettingsError
 from cvpire.images.formats import KINDS, FileFormat, format_of_file
 from cvpire.metrics.aesthetics import AUTO, BEAUTY, NIMA
-from cvpire.runs import Run, find_run
+from cvpire.runs import RUNS, Run, find_run
 
 # Saved as it came: the kind that the photo's own file has.
 SAME_KIND = "as it came"
@@ -45,7 +46,6 @@ class Order:
 
 
 def read_order(
-    *,
     photo: object,
     run: object,
     group: object,
@@ -103,6 +103,24 @@ def _file_format(path: str, kind: str, quality: float, kilobytes: float) -> File
             f"{quality:g} and {kilobytes:g} kB"
         )
     return FileFormat(kind, int(quality), max(1, int(kilobytes * 1000)) if kilobytes else None)
+
+
+def command_line(order: Order) -> str:
+    """The command line that does the same; the file's name stays the visitor's."""
+    run, words = order.run, ["python -m cvpire PHOTO -o out"]
+    is_group = run.name.endswith("-group") and run.name in RUNS
+    words += ["--run", run.name.removesuffix("-group") if is_group else run.name]
+    words += ["--group"] if is_group else []
+    words += ["--classifier", order.classifier, "--view", order.view]
+    file_format = order.file_format
+    words += ["--format", file_format.kind.lower()]
+    if file_format.quality is not None:
+        words += ["--quality", str(file_format.quality)]
+    if file_format.max_bytes is not None:
+        words += ["--max-bytes", str(file_format.max_bytes)]
+    words += [] if order.bound == 1.0 else ["--bound", f"{order.bound:g}"]
+    words += ["--seed", str(order.seed), "--map", "--report"]
+    return " ".join([words[0], *map(shlex.quote, words[1:])])
 
 
 def text(name: str, value: object) -> str:

@@ -51,6 +51,7 @@ class JobWatch(Watch):
         # Since when, and from which share on, the time that is left is reckoned: loading is none
         # of it.
         self._since: tuple[float, float] | None = None
+        self._started = time.monotonic()
         self._share: float | None = None
         self._last = math.inf
 
@@ -75,6 +76,24 @@ class JobWatch(Watch):
         if done < _LEAST_SHARE or seconds < _LEAST_SECONDS:
             return None
         return seconds / done * (1.0 - self._share)
+
+    def part(self, at: int, parts: int, words: str) -> JobWatch:
+        """Follows one of several parts of the job that are alike.
+
+        Args:
+            at: how many are done.
+            parts: of the job.
+            words: what is told before what the part itself tells.
+        """
+        started = self._started
+
+        def show(now: Progress) -> None:
+            share = (at + (now.share or 0.0)) / parts
+            seconds = time.monotonic() - started
+            left = seconds / share * (1.0 - share) if at else None
+            self._show(Progress(f"{words}: {now.words[:1].lower()}{now.words[1:]}", share, left))
+
+        return JobWatch(show, self._check)
 
     def check(self) -> None:
         self._check()

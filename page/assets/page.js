@@ -66,14 +66,20 @@
     // After the work: to the verdict, for eyes and for screen readers.
     arrive() {
       const heading = document.querySelector("#verdict h2");
-      root.dataset.state = document.querySelector("#verdict .good, #verdict .fair")
-        ? "done" : "idle";
-      if (!heading) return;
+      const isMany = root.dataset.tab === "many";
+      const done = isMany ? "#rows .protected" : "#verdict :is(.good, .fair)";
+      root.dataset.state = document.querySelector(done) ? "done" : "idle";
+      if (!heading || isMany) return;
       heading.focus({ preventScroll: true });
       const box = heading.getBoundingClientRect();
       if (box.top < 0 || box.bottom > window.innerHeight * 0.7) {
         heading.scrollIntoView({ block: "start" });
       }
+    },
+    // One photo or many: each has its button and its results.
+    tab(name) {
+      root.dataset.tab = name;
+      if (root.dataset.state !== "working") root.dataset.state = "idle";
     },
     // Settings that were changed after a result: it is of the settings before.
     changed() {
@@ -81,4 +87,5 @@
     },
   };
   root.dataset.state = "idle";
+  root.dataset.tab = "one";
 })();

@@ -31,6 +31,10 @@ class JobStopped(Stopped):
     """A job was cancelled or took too long; the message is one sentence for the visitor."""
 
 
+class JobOverdue(JobStopped):
+    """A job took too long."""
+
+
 class JobRefused(CvpireError):  # noqa: N818 - an answer, not an error
     """The visitor cannot have a job now; the message is one sentence for the visitor."""
 
@@ -40,6 +44,7 @@ class Kind(Enum):
 
     PROTECTION = "The photo is not protected."
     REHEARSAL = "The rehearsal is not finished; the protected photo is as it was."
+    BATCH = "The photos that were finished are kept."
 
 
 class Job:
@@ -51,12 +56,14 @@ class Job:
 
     Attributes:
         progress: how far it is; None while it waits.
+        details: what is done so far, in HTML.
     """
 
     def __init__(self, kind: Kind, session: str) -> None:
         self.kind = kind
         self.session = session
         self.progress: Progress | None = None
+        self.details = ""
         self._stop = threading.Event()
         self._max_seconds = MAX_SECONDS
         self._deadline: float | None = None
@@ -84,7 +91,7 @@ class Job:
         if self.is_stopped:
             raise JobStopped(f"Cancelled. {self.kind.value}")
         if self._deadline is not None and time.monotonic() > self._deadline:
-            raise JobStopped(
+            raise JobOverdue(
                 f"Stopped after {self._max_seconds / 60:g} minutes, the longest that a photo may "
                 f"take here. {self.kind.value} A smaller one takes less time."
             )
@@ -132,7 +139,11 @@ class Jobs:
             others = [each for each in self._jobs.values() if not each.is_stopped]
             before = others[: others.index(job)] if job in others else []
             usual = sum(self._seconds) / len(self._seconds)
-        left = [each.progress.seconds_left if each.progress else None for each in before]
+        # Of many photos, one is waited for: then it is somebody else's turn.
+        left = [
+            each.progress.seconds_left if each.progress and each.kind is not Kind.BATCH else None
+            for each in before
+        ]
         return len(before), sum(usual if seconds is None else seconds for seconds in left)
 
     def is_wanted(self, event: str) -> bool:
@@ -148,17 +159,22 @@ class Jobs:
         Raises:
             JobStopped: if it was cancelled while it waited.
         """
+        with self.claimed(event) as job, self.turn(job):
+            yield job
+
+    @contextmanager
+    def claimed(self, event: str) -> Iterator[Job]:
+        """A claimed job that takes its turns itself, one for each of its parts.
+
+        Raises:
+            JobStopped: if it was cancelled while it waited.
+        """
         with self._lock:
             job = self._jobs.get(event)
         if job is None:  # it left the queue while it came in
             raise JobStopped("Cancelled. The job is not in the queue any more.")
         try:
-            with self._turn(job):
-                job.start(self.max_seconds)
-                job.check()
-                started = time.monotonic()
-                yield job
-                self._seconds.append(time.monotonic() - started)
+            yield job
         finally:
             self.end(event)
 
@@ -202,11 +218,19 @@ class Jobs:
                     del self._jobs[event]
 
     @contextmanager
-    def _turn(self, job: Job) -> Iterator[None]:
-        """Wait for the job before it, and not a moment longer than somebody wants this one."""
+    def turn(self, job: Job) -> Iterator[None]:
+        """Wait for the job before it, and not a moment longer than somebody wants this one.
+
+        Raises:
+            JobStopped: if it was cancelled while it waited.
+        """
         while not self._work.acquire(timeout=0.1):
             job.check()
         try:
+            job.start(self.max_seconds)
+            job.check()
+            started = time.monotonic()
             yield
+            self._seconds.append(time.monotonic() - started)
         finally:
             self._work.release()

@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 # What counts as a job, by the name of its handler; all else is done at once.
-_KINDS = {"protect_photo": Kind.PROTECTION, "rehearse_photo": Kind.REHEARSAL}
+_KINDS = {
+    "protect_photo": Kind.PROTECTION,
+    "rehearse_photo": Kind.REHEARSAL,
+    "protect_photos": Kind.BATCH,
+}
 
 _MOST_SMALL = 100
 """Events beside the jobs that may wait at a time: they wait for milliseconds."""

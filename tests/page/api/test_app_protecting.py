@@ -22,7 +22,7 @@ from cvpire.images.formats import KINDS
 from cvpire.images.reading import read_photo
 from cvpire.metrics import references
 from cvpire.runs import RUNS
-from page import handlers, order
+from page import choices, order
 from page.results import Results
 from page.run_choices import AS_ABOVE, other_choices, plain_choices, run_sentence
 
@@ -184,7 +184,7 @@ def test_the_choice_of_runs_begins_with_plain_words() -> None:
 
 @pytest.mark.parametrize(("name", "has_variant"), [("Balanced", True), ("Top5-min", False)])
 def test_the_kind_of_place_is_a_choice_where_the_run_has_one(name: str, has_variant: bool) -> None:
-    sentence, checkbox = handlers.describe_run(name)
+    sentence, checkbox = choices.describe_run(name)
     assert sentence == run_sentence(name)
     # What was ticked for another run must not be asked of one that cannot do it.
     unticked = {"visible": False, "value": False}

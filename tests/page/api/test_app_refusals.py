@@ -17,7 +17,7 @@ from PIL import Image
 from cvpire.attacks.searches import Algorithm1
 from cvpire.metrics.aesthetics import AestheticsUnavailable
 from cvpire.runs import RUNS
-from page import handlers, order, work
+from page import choices, order, work
 
 demo = app_helpers.demo
 client = app_helpers.client
@@ -78,7 +78,7 @@ def test_missing_weights_say_what_to_do(client: Client, photo: Path, tmp_path: P
         patch.setenv("CVPIRE_HOME", str(tmp_path))
         with pytest.raises(AppError, match="weights download resnet50-places365"):
             run(client, photo, classifier="resnet50-places365")
-        assert "weights download" in handlers.describe_classifier("resnet50-places365")
+        assert "weights download" in choices.describe_classifier("resnet50-places365")
 
 
 def test_an_unavailable_score_is_said_and_not_made_up(
