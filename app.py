@@ -186,10 +186,10 @@ def build_page(settings: ServerSettings | None = None) -> Page:
             with gr.Column(scale=3, min_width=320, elem_id="right"):
                 gr.HTML(texts.INTRO, label="What happens")
                 progress = gr.HTML(label="Progress", elem_id="progress")
-                rows = gr.HTML(label="Many photos", elem_id="rows")
                 archive = gr.DownloadButton(
                     "Download all protected photos", variant="primary", elem_id="archive"
                 )
+                rows = gr.HTML(label="Many photos", elem_id="rows")
                 verdict = gr.HTML(label="Verdict", elem_id="verdict")
                 survival = gr.HTML(label="What it survives", elem_id="survival")
                 download = gr.DownloadButton(
