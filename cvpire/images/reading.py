@@ -12,7 +12,7 @@ import re
 import stat
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from PIL import ImageFile
 from cvpire.errors import OutOfMemoryError, PhotoError, reason
 from cvpire.images.decoding.bmp import decode_bmp
 from cvpire.images.decoding.color_encoding import encoded_to_srgb, is_srgb
-from cvpire.images.decoding.decoded import Decoded
+from cvpire.images.decoding.decoded import Decoded, Decoder
 from cvpire.images.decoding.gif import decode_gif
 from cvpire.images.decoding.heif import decode_avif, decode_heic
 from cvpire.images.decoding.jpeg import decode_jpeg
@@ -40,9 +40,6 @@ from cvpire.images.decoding.tiff.decoding import decode_tiff
 from cvpire.images.decoding.webp import decode_webp
 from cvpire.images.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, damaged
 from cvpire.images.photo import Photo
-
-Decoder = Callable[[str, bytes, int], Decoded]
-"""From a file's name, content and largest number of pixels to what it holds."""
 
 # The white list: what the first bytes are, whatever the file is called.
 _DECODERS: tuple[tuple[bytes, Decoder], ...] = (

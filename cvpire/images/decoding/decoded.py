@@ -6,13 +6,18 @@ So orientation, transparency, depth and colours are treated in one way, whatever
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from cvpire.images.decoding.color_encoding import ColorEncoding
+
+# Rows that are converted at a time hold about so many samples.
+_BAND = 1 << 20
 
 
 class Model(Enum):
@@ -54,3 +59,46 @@ class Decoded:
     encoding_first: bool = False
     is_turn_noted: bool = False
     notes: tuple[str, ...] = ()
+
+
+Decoder = Callable[[str, bytes, int], Decoded]
+"""Decodes one kind of file.
+
+Args:
+    name: of the file, for messages.
+    data: its content.
+    max_pixels: the largest width x height, judged before anything is unpacked.
+
+Raises:
+    PhotoError: for a picture that is too large, an animation, or of a kind that nothing decodes.
+    Exception: others, from the libraries that unpack it, for a damaged file.
+"""
+
+
+def split_alpha(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Samples and alpha of (H, W), or of (H, W, channels), of which the last of 2 or 4 is alpha."""
+    if values.ndim == 2:
+        return values, None
+    channels = values.shape[2]
+    samples = values[..., 0] if channels <= 2 else values[..., :3]
+    return samples, values[..., -1] if channels in (2, 4) else None
+
+
+def bands(values: NDArray[Any]) -> list[slice]:
+    """Slices of rows, so that what is computed of them takes little memory."""
+    rows = max(1, _BAND // max(1, values[:1].size))
+    return [slice(top, top + rows) for top in range(0, len(values), rows)]
+
+
+def spread_bits(values: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Whole numbers of so many bits over all of uint8, or over all of uint16 above 8 bits."""
+    dtype = np.uint8 if bits <= 8 else np.uint16
+    codes = np.arange(1 << bits) * (np.iinfo(dtype).max / (2**bits - 1))
+    table = np.rint(codes).astype(dtype)
+    spread: NDArray[Any] = table[np.minimum(values, 2**bits - 1)]
+    return spread
+
+
+def reduction(bits: int) -> tuple[str, ...]:
+    """What to tell of samples of so many bits, which become samples of 8."""
+    return (f"Reduced from {bits} to 8 bits a channel.",) if bits > 8 else ()

@@ -12,17 +12,7 @@ from cvpire.images.limits import MOST_COUNTED, check_size, expect_one_frame
 
 
 def decode_gif(name: str, data: bytes, max_pixels: int) -> Decoded:
-    """Decode a GIF. Where its picture does not cover the screen, the screen is clear.
-
-    Args:
-        name: of the file, for messages.
-        data: its content.
-        max_pixels: the largest width x height.
-
-    Raises:
-        PhotoError: for a picture that is too large or animated.
-        Exception: others, from decoders, for damaged files.
-    """
+    """The `Decoder` of GIF. Where its picture does not cover the screen, the screen is clear."""
     image = GifImageFile(io.BytesIO(data))
     check_size(name, image.size, max_pixels)
     # Pillow's screen grows with the picture; the tile says where in it the picture is.
