@@ -33,10 +33,7 @@ def read_profile(extras: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def read_encoding(extras: Mapping[bytes, bytes]) -> tuple[ColorEncoding | None, bool]:
-    """Colours by chunks other than iCCP, and whether they go before it.
-
-    The third edition's order: cICP, iCCP, sRGB, cHRM with gAMA.
-    """
+    """Colours by chunks other than iCCP, and whether they go before it."""
     if (encoding := _by_cicp(extras)) is not None:
         return encoding, True
     if b"sRGB" in extras:

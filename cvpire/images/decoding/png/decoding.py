@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
 
-from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.decoded import Decoded, Model, reduction, split_alpha
 from cvpire.images.decoding.orientation import exif_orientation
 from cvpire.images.decoding.png.chunks import (
     GREY_ALPHA,
@@ -31,17 +31,7 @@ _WRONG_CHECKSUM = "A checksum of the file is wrong; the picture itself is whole.
 
 
 def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
-    """Decode a PNG.
-
-    Args:
-        name: of the file, for messages.
-        data: its content.
-        max_pixels: the largest width x height.
-
-    Raises:
-        PhotoError: for a picture that is too large, animated or cannot be decoded.
-        Exception: others, from decoders, for damaged files.
-    """
+    """The `Decoder` of PNG."""
     chunks = read_chunks(name, data)
     header = read_header(chunks.picture[0][1])
     check_size(name, (header.width, header.height), max_pixels)
@@ -55,17 +45,15 @@ def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
         notes.append(f"A part of the file beside the picture ({kinds}) is damaged and was ignored.")
     if not chunks.has_end:
         notes.append(END_IS_MISSING)
-    if header.depth == 16:
-        notes.append("Reduced from 16 to 8 bits a channel.")
-    decode = _decode_deep if header.depth == 16 else _decode_shallow
+    notes += reduction(header.depth)
     try:
         if chunks.is_cut:
             chunks = repacked(header, chunks)
-        samples, alpha = decode(header, chunks)
+        samples, alpha = _decode(header, chunks)
     except Exception:
         if chunks.is_cut:
             raise
-        samples, alpha = decode(header, repacked(header, chunks))
+        samples, alpha = _decode(header, repacked(header, chunks))
         notes.append(_WRONG_CHECKSUM)
     encoding, encoding_first = read_encoding(chunks.extras)
     return Decoded(
@@ -89,30 +77,22 @@ def _expect_still(name: str, chunks: Chunks) -> None:
     expect_one_frame(name, frames if chunks.is_animated else frames + 1)
 
 
-def _decode_deep(header: Header, chunks: Chunks) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """16 bits a channel."""
-    values: NDArray[np.uint16] = imagecodecs.png_decode(picture_file(chunks))
-    has_alpha = header.color_type in (GREY_ALPHA, RGB_ALPHA)
-    if not has_alpha:
-        return values, _key_alpha(values, chunks.extras.get(b"tRNS"), 0xFFFF)
-    samples = values[..., 0] if header.color_type == GREY_ALPHA else values[..., :3]
-    return samples, values[..., -1]
-
-
-def _decode_shallow(header: Header, chunks: Chunks) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Up to 8 bits a channel."""
-    image = PngImageFile(io.BytesIO(picture_file(chunks)))
-    image.load()
+def _decode(header: Header, chunks: Chunks) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Samples and alpha."""
+    file, full = picture_file(chunks), 2**header.depth - 1
+    if header.depth == 16:  # of which Pillow keeps 8
+        values: NDArray[Any] = imagecodecs.png_decode(file)
+    else:
+        image = PngImageFile(io.BytesIO(file))
+        image.load()
+        values = np.array(image.convert("L") if image.mode == "1" else image)
     if header.color_type == PALETTE:
-        return _from_palette(np.array(image), chunks)
-    values = np.array(image.convert("L") if image.mode == "1" else image)
+        return _from_palette(values, chunks)
     if header.color_type in (GREY_ALPHA, RGB_ALPHA):
-        return (values[..., 0] if values.shape[2] == 2 else values[..., :3]), values[..., -1]
-    full = 2**header.depth - 1
-    if values.ndim == 2 and header.depth < 8:
-        # Pillow spreads 2 and 4 bits over 0 to 255, which 255 / 3 and 255 / 15 divide evenly.
-        return values, _key_alpha(values // (255 // full), chunks.extras.get(b"tRNS"), full)
-    return values, _key_alpha(values, chunks.extras.get(b"tRNS"), full)
+        return split_alpha(values)
+    # Pillow spreads 2 and 4 bits over 0 to 255, which 255 / 3 and 255 / 15 divide evenly.
+    stored = values // (255 // full) if header.depth < 8 else values
+    return values, _key_alpha(stored, chunks.extras.get(b"tRNS"), full)
 
 
 def _from_palette(
