@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.decoded import Decoded, Model, reduction, spread_bits
 from cvpire.images.decoding.jpeg_segments import Segments, read_segments
 from cvpire.images.decoding.orientation import exif_orientation
 from cvpire.images.limits import END_IS_MISSING, check_size, not_supported
@@ -35,17 +35,7 @@ _IN_PLACES = "The file is damaged in places, which the picture may show."
 
 
 def decode_jpeg(name: str, data: bytes, max_pixels: int) -> Decoded:
-    """Decode a JPEG.
-
-    Args:
-        name: of the file, for messages.
-        data: its content.
-        max_pixels: the largest width x height.
-
-    Raises:
-        PhotoError: for a picture that is too large, or of a kind that nothing here decodes.
-        Exception: others, from decoders, for damaged files.
-    """
+    """The `Decoder` of JPEG."""
     segments = read_segments(data, _MOST_SCANS)
     if segments.scans > _MOST_SCANS:
         raise not_supported(name, "JPEG", f"more than {_MOST_SCANS} scans", "an ordinary JPEG")
@@ -125,7 +115,5 @@ def _decode_rare(
     channels = 1 if values.ndim == 2 else values.shape[2]
     if channels not in (1, 3):
         raise not_supported(name, "JPEG", what, "an ordinary JPEG")
-    full = 255 if values.dtype == np.uint8 else 65535
-    scaled = np.rint(values.astype(np.float32) * (full / (2**bits - 1))).clip(0, full)
-    notes = (f"Reduced from {bits} to 8 bits a channel.",) if bits > 8 else ()
-    return scaled.astype(values.dtype), Model.GREY if channels == 1 else Model.RGB, notes
+    model = Model.GREY if channels == 1 else Model.RGB
+    return spread_bits(values, bits), model, reduction(bits)

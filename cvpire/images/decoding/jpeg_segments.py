@@ -17,7 +17,9 @@ _JPEG_LS = 0xF7
 _COEFFICIENTS = 64
 # No picture has so many: 100 MB of the longest segments are some 1,500.
 _MOST_MARKERS = 20_000
-_MARKER, _FILL = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL), re.compile(rb"\xff+")
+# In coded data a byte of 255 is followed by 0 or is a restart's. Any number more may fill up before
+# a marker.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 
 
 @dataclass
@@ -28,25 +30,38 @@ class Segments:
         frame: kind of the start of frame.
         bits: of a sample.
         size: width and height.
-        components: identifiers of the channels.
         exif: a block of EXIF data, without its mark.
-        profile: the ICC profile; empty where parts of it are missing; None without one.
         scans: how many scans the picture has.
         is_ended: whether the end marker is there.
-        is_fine: whether the scans of a progressive picture hold all of its detail.
+        missing: of each channel of a progressive picture, a bit for each coefficient whose last bit
+            no scan has brought.
+        parts: of the ICC profile, by their numbers, which count from 1.
+        part_count: how many there should be.
     """
 
     frame: int = 0
     bits: int = 0
     size: tuple[int, int] = (0, 0)
-    components: tuple[int, ...] = ()
     exif: bytes | None = None
-    profile: bytes | None = None
     scans: int = 0
     is_ended: bool = False
-    is_fine: bool = True
+    missing: dict[int, int] = field(default_factory=dict)
     parts: dict[int, bytes] = field(default_factory=dict)
     part_count: int = 0
+
+    @property
+    def profile(self) -> bytes | None:
+        """The ICC profile; empty where parts of it are missing; None without one."""
+        if not self.parts:
+            return None
+        numbers = range(1, self.part_count + 1)
+        is_whole = all(number in self.parts for number in numbers)
+        return b"".join(self.parts[number] for number in numbers) if is_whole else b""
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether the scans of a progressive picture hold all of its detail."""
+        return not any(self.missing.values())
 
 
 def read_segments(data: bytes, most_scans: int) -> Segments:
@@ -60,60 +75,42 @@ def read_segments(data: bytes, most_scans: int) -> Segments:
         ValueError: for more segments than any picture has, or without a frame's header.
     """
     found = Segments()
-    # Of each channel of a progressive picture, a bit for each coefficient that is not there yet.
-    missing: dict[int, int] = {}
     at = 2
     for _ in range(_MOST_MARKERS):
         # Coded data lie after a scan's header only; damage may lie anywhere.
-        at = _next_marker(data, at)
-        if (fill := _FILL.match(data, at)) is not None:
-            at = fill.end() - 1
-        if at + 2 > len(data):
+        marker = _MARKER.search(data, at)
+        at = len(data) if marker is None else marker.start()
+        if at + 2 > len(data) or data[at + 1] == _END[1]:
             break
         kind = data[at + 1]
-        if kind == _END[1]:
-            break
-        elif kind in (0x00, 0x01) or 0xD0 <= kind <= 0xD8:
+        if kind in (0x01, 0xD8):  # nothing follows these
             at += 2
-        else:
-            length = int.from_bytes(data[at + 2 : at + 4], "big")
-            content = data[at + 4 : at + 2 + max(length, 2)]
-            if kind == _START_OF_SCAN:
-                found.scans += 1
-                _take_scan(content, missing)
-                if found.scans > most_scans:
-                    break
-            else:
-                _take(found, kind, content, missing)
-            at += 2 + max(length, 2)
+            continue
+        length = max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+        _take(found, kind, data[at + 4 : at + 2 + length])
+        if found.scans > most_scans:
+            break
+        at += 2 + length
     else:
         raise ValueError("too many segments")
     if not found.frame:
         raise ValueError("no picture")
     found.is_ended = data[at : at + 2] == _END
-    found.is_fine = not any(missing.values())
-    if found.parts:
-        numbers = range(1, found.part_count + 1)
-        is_whole = found.part_count and all(number in found.parts for number in numbers)
-        found.profile = b"".join(found.parts[number] for number in numbers) if is_whole else b""
     return found
 
 
-def _next_marker(data: bytes, at: int) -> int:
-    """Past coded data, in which a byte of 255 is followed by 0 or is a restart's."""
-    found = _MARKER.search(data, at)
-    return len(data) if found is None else found.start()
-
-
-def _take(found: Segments, kind: int, content: bytes, missing: dict[int, int]) -> None:
+def _take(found: Segments, kind: int, content: bytes) -> None:
     is_frame = (kind in _FRAMES and kind not in _NO_FRAMES) or kind == _JPEG_LS
-    if is_frame and not found.frame and len(content) >= 6:
+    if kind == _START_OF_SCAN:
+        found.scans += 1
+        _take_scan(content, found.missing)
+    elif is_frame and not found.frame and len(content) >= 6:
         found.frame, found.bits = kind, content[0]
         height, width = content[1:3], content[3:5]
         found.size = int.from_bytes(width, "big"), int.from_bytes(height, "big")
-        found.components = tuple(content[6 : 6 + 3 * content[5] : 3])
         if kind in (0xC2, 0xCA):  # progressive: each bit of each coefficient is still to come
-            missing.update(dict.fromkeys(found.components, 2**_COEFFICIENTS - 1))
+            components = content[6 : 6 + 3 * content[5] : 3]
+            found.missing = dict.fromkeys(components, 2**_COEFFICIENTS - 1)
     elif kind == 0xE1 and content.startswith(_EXIF) and found.exif is None:
         found.exif = content[len(_EXIF) :]
     elif kind == 0xE2 and content.startswith(_ICC) and len(content) >= 14:
