@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +35,7 @@ from cvpire.images.decoding.profiles import (
     profile_to_srgb,
     without_profile,
 )
+from cvpire.images.decoding.samples import eight_bits
 from cvpire.images.decoding.tiff.decoding import decode_tiff
 from cvpire.images.decoding.webp import decode_webp
 from cvpire.images.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, damaged
@@ -181,7 +181,7 @@ def _to_photo(decoded: Decoded) -> Photo:
     turned = upright(pixels, decoded.orientation)
     alpha = None
     if decoded.alpha is not None:
-        alpha = upright(_eight_bits(decoded.alpha), decoded.orientation)
+        alpha = upright(eight_bits(decoded.alpha), decoded.orientation)
     turn_note = () if decoded.is_turn_noted else note(decoded.orientation)
     return Photo(turned, alpha, (*turn_note, *decoded.notes, *notes))
 
@@ -193,7 +193,7 @@ def _to_srgb(decoded: Decoded) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     if decoded.profile is not None and not (decoded.encoding_first and encoding is not None):
         try:
             pixels, done = profile_to_srgb(
-                _eight_bits(decoded.samples), decoded.model, decoded.profile
+                eight_bits(decoded.samples), decoded.model, decoded.profile
             )
             return pixels, (done,) if done else ()
         except ProfileError as error:
@@ -202,14 +202,5 @@ def _to_srgb(decoded: Decoded) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     if encoding is not None and not is_srgb(encoding):
         notes.append(f"Converted from {encoding.name} to sRGB.")
         return encoded_to_srgb(decoded.samples, encoding), tuple(notes)
-    pixels, done_without = without_profile(_eight_bits(decoded.samples), decoded.model)
+    pixels, done_without = without_profile(eight_bits(decoded.samples), decoded.model)
     return pixels, (*notes, *done_without)
-
-
-def _eight_bits(samples: NDArray[Any]) -> NDArray[np.uint8]:
-    """Samples as of `Decoded`, in 8 bits: of 16 the high ones, as other readers do."""
-    if samples.dtype == np.uint16:
-        samples = samples >> 8
-    elif samples.dtype.kind == "f":
-        samples = np.rint(np.clip(samples, 0.0, 1.0) * 255.0)
-    return samples.astype(np.uint8, copy=False)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.BmpImagePlugin import BmpImageFile
 
-from cvpire.images.decoding.decoded import Decoded, Model, reduction
+from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.samples import reduction
 from cvpire.images.limits import check_size, not_supported
 
 _BITFIELDS, _JPEG, _PNG, _ALPHA_BITFIELDS = 3, 4, 5, 6

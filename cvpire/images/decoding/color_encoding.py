@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvpire.images.decoding.samples import bands
 from cvpire.images.decoding.transfer import (
     BT709_TRANSFERS,
-    HDR_TRANSFERS,
     REFERENCE_WHITE,
-    TRANSFER_NAMES,
     TRANSFERS,
     Hdr,
     ToLinear,
@@ -31,14 +30,14 @@ from cvpire.images.decoding.transfer import (
 )
 
 XY = tuple[float, float]
+Primaries = tuple[XY, XY, XY, XY]
+"""CIE 1931 xy of red, green, blue and white."""
 
 DEFAULT_PEAK = 1000.0
 
 _D65: XY = (0.3127, 0.3290)
 _ILLUMINANT_C: XY = (0.310, 0.316)
-
-# Rows that are converted at a time hold about so many pixels.
-_BAND_PIXELS = 1 << 19
+SRGB: Primaries = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), _D65)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,24 +63,21 @@ class ColorEncoding:
     peak: float = DEFAULT_PEAK
 
 
-# --- transfer functions -------------------------------------------------------------------------
-
-
 # --- code points --------------------------------------------------------------------------------
 
 # H.273, table 2. Absent: reserved and unspecified ones.
-_PRIMARIES: dict[int, tuple[str, XY, XY, XY, XY]] = {
-    1: ("BT.709", (0.64, 0.33), (0.30, 0.60), (0.15, 0.06), _D65),
-    4: ("BT.470M", (0.67, 0.33), (0.21, 0.71), (0.14, 0.08), _ILLUMINANT_C),
-    5: ("BT.470BG", (0.64, 0.33), (0.29, 0.60), (0.15, 0.06), _D65),
-    6: ("BT.601", (0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65),
-    7: ("SMPTE 240M", (0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65),
-    8: ("film", (0.681, 0.319), (0.243, 0.692), (0.145, 0.049), _ILLUMINANT_C),
-    9: ("BT.2020", (0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65),
-    10: ("CIE XYZ", (1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (1.0 / 3.0, 1.0 / 3.0)),
-    11: ("DCI-P3", (0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351)),
-    12: ("Display P3", (0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
-    22: ("EBU 3213", (0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
+_PRIMARIES: dict[int, tuple[str, Primaries]] = {
+    1: ("BT.709", SRGB),
+    4: ("BT.470M", ((0.67, 0.33), (0.21, 0.71), (0.14, 0.08), _ILLUMINANT_C)),
+    5: ("BT.470BG", ((0.64, 0.33), (0.29, 0.60), (0.15, 0.06), _D65)),
+    6: ("BT.601", ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65)),
+    7: ("SMPTE 240M", ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65)),
+    8: ("film", ((0.681, 0.319), (0.243, 0.692), (0.145, 0.049), _ILLUMINANT_C)),
+    9: ("BT.2020", ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65)),
+    10: ("CIE XYZ", ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (1.0 / 3.0, 1.0 / 3.0))),
+    11: ("DCI-P3", ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351))),
+    12: ("Display P3", ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65)),
+    22: ("EBU 3213", ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65)),
 }
 _UNSPECIFIED = 2
 # Unspecified, logarithmic, and BT.1361's.
@@ -120,19 +116,18 @@ def from_cicp(
         transfer = transfer if is_known else _SRGB_TRANSFER
     if primaries not in _PRIMARIES or transfer not in TRANSFERS:
         return None
-    name, red, green, blue, white = _PRIMARIES[primaries]
-    hdr = HDR_TRANSFERS.get(transfer)
+    name, places = _PRIMARIES[primaries]
+    curve, to_linear, hdr = TRANSFERS[transfer]
     if hdr is not None:
-        name = f"HDR ({hdr.value}, {name})"
+        name = f"HDR ({curve}, {name})"
     elif transfer != _SRGB_TRANSFER:
-        name = f"{name} ({TRANSFER_NAMES[transfer]})"
-    return ColorEncoding(name, red, green, blue, white, TRANSFERS[transfer], hdr, peak)
+        name = f"{name} ({curve})"
+    return ColorEncoding(name, *places, to_linear, hdr, peak)
 
 
 def srgb_primaries(name: str, to_linear: ToLinear) -> ColorEncoding:
     """sRGB's primaries with another transfer function."""
-    _, red, green, blue, white = _PRIMARIES[1]
-    return ColorEncoding(name, red, green, blue, white, to_linear)
+    return ColorEncoding(name, *SRGB, to_linear)
 
 
 # --- conversion ---------------------------------------------------------------------------------
@@ -161,9 +156,7 @@ def encoded_to_srgb(samples: NDArray[Any], encoding: ColorEncoding) -> NDArray[n
     result = np.empty(samples.shape, np.uint8)
     to_linear = _linearizer(samples.dtype, encoding)
     matrix = rgb_matrix(encoding)
-    rows = max(1, _BAND_PIXELS // max(1, samples.shape[1]))
-    for top in range(0, len(samples), rows):
-        band = slice(top, top + rows)
+    for band in bands(samples):
         result[band] = _linear_to_srgb(to_linear(samples[band]), matrix, encoding)
     return result
 
@@ -252,8 +245,9 @@ def is_possible(red: XY, green: XY, blue: XY, white: XY) -> bool:
     if not white[1] > 0.0:
         return False
     try:
-        shares = _shares(red, green, blue, white)
-    except (np.linalg.LinAlgError, ZeroDivisionError):
+        # Each column is a share of one primary's xyz, which add up to 1.
+        shares = _to_xyz(red, green, blue, white).sum(axis=0)
+    except np.linalg.LinAlgError:
         return False
     return bool(np.isfinite(shares).all() and (shares > 1e-6).all())
 
@@ -267,15 +261,10 @@ def _white_xyz(white: XY) -> Values:
     return _xyz(white) / white[1]
 
 
-def _shares(red: XY, green: XY, blue: XY, white: XY) -> Values:
-    """How much of each primary's xyz makes white of luminance 1."""
-    primaries = np.stack([_xyz(red), _xyz(green), _xyz(blue)], axis=1)
-    return np.linalg.solve(primaries, _white_xyz(white))
-
-
 def _to_xyz(red: XY, green: XY, blue: XY, white: XY) -> Values:
+    """(3, 3): amounts of the primaries to XYZ, the same amount of each to white of luminance 1."""
     primaries = np.stack([_xyz(red), _xyz(green), _xyz(blue)], axis=1)
-    scaled: Values = primaries * _shares(red, green, blue, white)
+    scaled: Values = primaries * np.linalg.solve(primaries, _white_xyz(white))
     return scaled
 
 
@@ -289,6 +278,6 @@ def _adaptation(white: XY) -> Values:
     return adapted
 
 
-_SRGB_FROM_XYZ: Values = np.linalg.inv(_to_xyz(*_PRIMARIES[1][1:]))
-_BT2020_TO_SRGB: Values = _SRGB_FROM_XYZ @ _to_xyz(*_PRIMARIES[9][1:])
+_SRGB_FROM_XYZ: Values = np.linalg.inv(_to_xyz(*SRGB))
+_BT2020_TO_SRGB: Values = _SRGB_FROM_XYZ @ _to_xyz(*_PRIMARIES[9][1])
 _SRGB_TO_BT2020: Values = np.linalg.inv(_BT2020_TO_SRGB)

@@ -20,9 +20,10 @@ from cvpire.images.decoding.color_encoding import (
     is_primaries,
     is_transfer,
 )
-from cvpire.images.decoding.decoded import Decoded, Model, reduction, split_alpha, spread_bits
+from cvpire.images.decoding.decoded import Decoded, Model
 from cvpire.images.decoding.isobmff import MainItem, read_main_item
 from cvpire.images.decoding.orientation import exif_orientation
+from cvpire.images.decoding.samples import reduction, split_alpha, spread_bits
 from cvpire.images.limits import check_size, expect_one_frame
 
 _UNSPECIFIED = 2

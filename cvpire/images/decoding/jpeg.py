@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from cvpire.images.decoding.decoded import Decoded, Model, reduction, spread_bits
+from cvpire.images.decoding.decoded import Decoded, Model
 from cvpire.images.decoding.jpeg_segments import Segments, read_segments
 from cvpire.images.decoding.orientation import exif_orientation
+from cvpire.images.decoding.samples import reduction, spread_bits
 from cvpire.images.limits import END_IS_MISSING, check_size, not_supported
 
 _END = b"\xff\xd9"

@@ -7,8 +7,9 @@ import io
 import numpy as np
 from PIL.WebPImagePlugin import WebPImageFile
 
-from cvpire.images.decoding.decoded import Decoded, Model, split_alpha
+from cvpire.images.decoding.decoded import Decoded, Model
 from cvpire.images.decoding.orientation import exif_orientation
+from cvpire.images.decoding.samples import split_alpha
 from cvpire.images.limits import check_size, expect_one_frame
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
 
-from cvpire.images.decoding.decoded import Decoded, Model, reduction, split_alpha
+from cvpire.images.decoding.decoded import Decoded, Model
 from cvpire.images.decoding.orientation import exif_orientation
 from cvpire.images.decoding.png.chunks import (
     GREY_ALPHA,
@@ -25,6 +25,7 @@ from cvpire.images.decoding.png.chunks import (
     repacked,
 )
 from cvpire.images.decoding.png.colors import read_encoding, read_profile
+from cvpire.images.decoding.samples import reduction, split_alpha
 from cvpire.images.limits import END_IS_MISSING, check_size, expect_one_frame
 
 _WRONG_CHECKSUM = "A checksum of the file is wrong; the picture itself is whole."

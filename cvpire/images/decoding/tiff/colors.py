@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.decoding.tiff.bit_depth import bands
+from cvpire.images.decoding.samples import bands, full_of
 from cvpire.images.decoding.tiff.fields import Photometric
 from cvpire.images.decoding.tiff.tags import DamagedError, Directory
 
@@ -107,8 +107,7 @@ def _from_itu(samples: NDArray[Any], directory: Directory) -> NDArray[Any]:
     low, high = decode[::2], decode[1::2]
     # Values to codes of ICC's encoding, as shares of the full code.
     offset, scale = np.array([0, 128, 128]), np.array([1 / 100, 1 / 255, 1 / 255])
-    full = float(np.iinfo(samples.dtype).max)
-    return _mapped(samples, (high - low) * scale, (low + offset) * scale * full)
+    return _mapped(samples, (high - low) * scale, (low + offset) * scale * full_of(samples))
 
 
 def _mapped(samples: NDArray[Any], factors: Any, terms: Any) -> NDArray[Any]:
@@ -127,8 +126,7 @@ def to_straight(samples: NDArray[Any], alpha: NDArray[Any]) -> None:
         samples: (H, W) or (H, W, channels), and
         alpha: (H, W), both of the types of `cvpire.images.decoding.decoded`.
     """
-    full = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
-    alpha_full = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
+    full, alpha_full = full_of(samples), full_of(alpha)
     for band in bands(samples):
         part = alpha[band].astype(np.float32)
         gains = np.where(part > 0, alpha_full / np.maximum(part, 1e-9), 1.0).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from cvpire.images.decoding.tiff.compression import FAX, JPEG, JPEG_2000
+from cvpire.images.decoding.tiff.compressions import FAX, JPEG, JPEG_2000
 from cvpire.images.decoding.tiff.tags import DamagedError, Directory, UnsupportedError
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.decoding.tiff.compression import (
+from cvpire.images.decoding.tiff.compressions import (
     DEFLATE,
     FAX,
     JPEG,

@@ -9,8 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from cvpire.errors import PhotoError
-from cvpire.images.decoding.tiff.tags import DamagedError, Directory, TiffBytes, UnsupportedError
+from cvpire.images.decoding.tiff.tags import (
+    DamagedError,
+    Directory,
+    OtherContentError,
+    TiffBytes,
+    UnsupportedError,
+)
 
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 255, 330, 50706
 _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 256, 257, 259, 262
@@ -28,6 +33,9 @@ _MAX_PAGES_WITH_SUB_IFDS = 4
 # the size of a thumbnail, whose proportions cameras do not keep (bars above and below).
 _SMALLER, _THUMBNAIL, _THUMBNAIL_SHARE = 2 / 3, 320, 1 / 4
 
+_SEVERAL = "has several pages and a single picture was expected: save one page and try again."
+_RAW = "is a camera's raw file: export it as JPEG and try again."
+
 
 @dataclass(frozen=True, eq=False)
 class _Page:
@@ -38,21 +46,21 @@ class _Page:
     is_mask: bool
 
 
-def main_page(name: str, file: TiffBytes) -> tuple[Directory, int]:
+def main_page(file: TiffBytes) -> tuple[Directory, int]:
     """The page that holds the photo in full size, and how many others were passed over.
 
     Raises:
-        PhotoError: for several photos, and for a camera's raw file.
+        OtherContentError: for several photos, and for a camera's raw file.
         DamagedError: if there is no page.
         UnsupportedError: if there is nothing but a mask.
     """
     pages: list[_Page] = []
     for page in _chain(file):
         if _is_raw(file, page.directory, with_subs=len(pages) < _MAX_PAGES_WITH_SUB_IFDS):
-            raise _raw_file(name)
+            raise OtherContentError(_RAW)
         pages.append(page)
         if len(pages) > _MAX_PAGES:
-            raise _several(name)
+            raise OtherContentError(_SEVERAL)
     if not pages:
         raise DamagedError("no page")
     candidates = [page for page in pages if not page.is_aside]
@@ -63,7 +71,7 @@ def main_page(name: str, file: TiffBytes) -> tuple[Directory, int]:
         candidates = [max([*copies, *_sub_pages(file, copies)], key=_pixels)]
     main = max(candidates, key=_pixels)
     if any(page is not main and not _is_copy(page, main) for page in candidates):
-        raise _several(name)
+        raise OtherContentError(_SEVERAL)
     return main.directory, len(pages) - 1
 
 
@@ -139,13 +147,3 @@ def _is_sensor(directory: Directory) -> bool:
         directory.integer(_PHOTOMETRIC, 1) in _RAW_PHOTOMETRICS
         or directory.integer(_COMPRESSION, 1) in _RAW_COMPRESSIONS
     )
-
-
-def _several(name: str) -> PhotoError:
-    return PhotoError(
-        f"{name} has several pages and a single picture was expected: save one page and try again."
-    )
-
-
-def _raw_file(name: str) -> PhotoError:
-    return PhotoError(f"{name} is a camera's raw file: export it as JPEG and try again.")

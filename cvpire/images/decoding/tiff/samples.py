@@ -23,7 +23,7 @@ import tifffile
 from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
-from cvpire.images.decoding.tiff.compression import JPEG, JPEG_2000
+from cvpire.images.decoding.tiff.compressions import JPEG, JPEG_2000
 from cvpire.images.decoding.tiff.fields import COLOURS, Photometric, SampleFormat
 from cvpire.images.decoding.tiff.layout import Layout
 from cvpire.images.decoding.tiff.tags import DamagedError, UnsupportedError
@@ -32,7 +32,6 @@ _SHORT, _LONG, _UNDEFINED, _LONG8 = 3, 4, 7, 16
 _CODES = {_SHORT: "u2", _LONG: "u4", _UNDEFINED: "u1", _LONG8: "u8"}
 # Where the size of a JPEG strip is found, and how many are looked at.
 _HEADER_SIZE, _MAX_PICTURES = 1 << 12, 1 << 14
-_READING = threading.local()
 
 
 def read_samples(
@@ -55,7 +54,7 @@ def read_samples(
         is repeated. YCbCr of JPEG strips has become RGB (see `becomes_rgb`).
 
     Raises:
-        DamagedError: if they cannot be unpacked.
+        Exception: if they cannot be unpacked.
     """
     if layout.subsampling != (1, 1) and layout.compression != JPEG:
         blocks = read_samples(data, _as_blocks(layout), order=order, is_big=is_big)
@@ -63,7 +62,9 @@ def read_samples(
     is_float24 = layout.number is SampleFormat.FLOAT and layout.bits == 24
     tags = _tags(layout, is_float24)
     file = _with_directory(data, tags, order, is_big)
-    samples = _by_tifffile(file, layout) if _needs_tifffile(layout) else _by_libtiff(file)
+    samples: NDArray[Any] = (
+        _by_tifffile(file, layout) if _needs_tifffile(layout) else imagecodecs.tiff_decode(file)
+    )
     del file
     if is_float24:
         # imagecodecs knows this type, but not inside a TIFF; as bytes it gets through.
@@ -121,16 +122,6 @@ def _from_blocks(blocks: NDArray[Any], layout: Layout) -> NDArray[Any]:
     return np.ascontiguousarray(whole[: layout.height, : layout.width])
 
 
-def _by_libtiff(file: bytes) -> NDArray[Any]:
-    try:
-        samples: NDArray[Any] = imagecodecs.tiff_decode(file)
-    except MemoryError:
-        raise
-    except Exception as error:  # several classes, for whatever libtiff meets
-        raise DamagedError(str(error)) from error
-    return samples
-
-
 def _needs_tifffile(layout: Layout) -> bool:
     """JPEG 2000, which libtiff lacks, and JPEG that imagecodecs asks libtiff to turn into RGB."""
     is_plain = not layout.is_planar and layout.channels in (1, 3)
@@ -147,22 +138,13 @@ def _by_tifffile(file: bytes, layout: Layout) -> NDArray[Any]:
         width, height = own_size(file[start : start + min(count, _HEADER_SIZE)], channels)
         if width > layout.segment_width or height > layout.segment_height:
             raise DamagedError("a JPEG picture larger than its strip or tile")
-    with _quiet():
-        try:
-            with tifffile.TiffFile(io.BytesIO(file)) as tiff:
-                samples: NDArray[Any] = tiff.pages.first.asarray(maxworkers=1)
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise DamagedError(str(error)) from error
+    with _quiet(), tifffile.TiffFile(io.BytesIO(file)) as tiff:
+        samples: NDArray[Any] = tiff.pages.first.asarray(maxworkers=1)
     return samples
 
 
 def _jpeg_size(header: bytes, channels: int) -> tuple[int, int]:
-    try:
-        _, height, width, components = jpeg_shape(header)
-    except (ValueError, struct.error) as error:
-        raise DamagedError("no JPEG header") from error
+    _, height, width, components = jpeg_shape(header)
     if components != channels:
         raise DamagedError(f"{components} components, expected {channels}")
     return width, height
@@ -188,18 +170,16 @@ def _quiet() -> Iterator[None]:
 
     A filter on its logger, so that levels and handlers, which belong to the program, stay.
     """
-    logger = logging.getLogger("tifffile")
-    if _is_wanted not in logger.filters:
-        logger.addFilter(_is_wanted)
-    _READING.now = True
+    logger, reading = logging.getLogger("tifffile"), threading.get_ident()
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return threading.get_ident() != reading
+
+    logger.addFilter(is_wanted)
     try:
         yield
     finally:
-        _READING.now = False
-
-
-def _is_wanted(record: logging.LogRecord) -> bool:
-    return not getattr(_READING, "now", False)
+        logger.removeFilter(is_wanted)
 
 
 def _shaped(samples: NDArray[Any], layout: Layout) -> NDArray[Any]:

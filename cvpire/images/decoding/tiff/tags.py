@@ -16,22 +16,10 @@ from numpy.typing import NDArray
 
 # Type of field -> numpy's code; a rational is two numbers.
 _TYPES = {
-    1: "u1",
-    2: "u1",
-    3: "u2",
-    4: "u4",
-    5: "u4",
-    6: "i1",
-    7: "u1",
-    8: "i2",
-    9: "i4",
-    10: "i4",
-    11: "f4",
-    12: "f8",
-    13: "u4",
-    16: "u8",
-    17: "i8",
-    18: "u8",
+    **dict.fromkeys((1, 2, 7), "u1"),
+    **{3: "u2", 4: "u4", 5: "u4", 13: "u4", 16: "u8", 18: "u8"},
+    **{6: "i1", 8: "i2", 9: "i4", 10: "i4", 17: "i8"},
+    **{11: "f4", 12: "f8"},
 }
 _RATIONALS = (5, 10)
 _SIZES = {
@@ -48,6 +36,10 @@ class DamagedError(ValueError):
 
 class UnsupportedError(ValueError):
     """A kind of TIFF that is not read; the message names it."""
+
+
+class OtherContentError(ValueError):
+    """A file that is no single photo; the message goes on after the file's name."""
 
 
 @dataclass(frozen=True)
