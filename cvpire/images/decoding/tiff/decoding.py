@@ -24,10 +24,10 @@ from cvpire.images.decoding.tiff.colors import (
     to_straight,
     ycbcr_to_rgb,
 )
-from cvpire.images.decoding.tiff.fields import COLOURS, Photometric, SampleFormat
+from cvpire.images.decoding.tiff.fields import COLOURS, LAB, Photometric, SampleFormat
 from cvpire.images.decoding.tiff.layout import Layout, picture_size, read_layout
 from cvpire.images.decoding.tiff.pages import main_page
-from cvpire.images.decoding.tiff.samples import becomes_rgb, read_samples
+from cvpire.images.decoding.tiff.samples import read_samples
 from cvpire.images.decoding.tiff.tags import (
     Directory,
     OtherContentError,
@@ -44,12 +44,11 @@ _CMYK = 1
 # The number of pixels says little of it, for each may have many samples.
 _MAX_BYTES, _MAX_BYTES_A_PIXEL = 1 << 30, 16
 
-_LAB = (Photometric.CIE_LAB, Photometric.ICC_LAB, Photometric.ITU_LAB)
 _MODELS = {
     Photometric.WHITE_IS_ZERO: Model.GREY,
     Photometric.BLACK_IS_ZERO: Model.GREY,
     Photometric.SEPARATED: Model.CMYK,
-    **dict.fromkeys(_LAB, Model.LAB),
+    **dict.fromkeys(LAB, Model.LAB),
 }
 
 
@@ -160,14 +159,14 @@ def _meaning(
         indices = samples.view(np.uint8) if samples.dtype == np.bool_ else samples
         spread_alpha = None if alpha is None else spread(alpha, whole)
         return from_palette(indices, bits, directory), spread_alpha, ()
-    if photometric in _LAB or photometric is Photometric.YCBCR:
+    if photometric in LAB or photometric is Photometric.YCBCR:
         # Bit patterns with a meaning of their own, whatever type of number the tags say.
         samples = samples.view(f"u{bits // 8}")
         if alpha is not None:
             alpha = spread(alpha.view(f"u{bits // 8}"), whole)
-        if photometric in _LAB:
+        if photometric in LAB:
             return to_icc_lab(samples, photometric, directory), alpha, whole.notes
-        if not becomes_rgb(layout):
+        if not layout.becomes_rgb:
             samples = ycbcr_to_rgb(samples, directory, bits)
         return samples, alpha, whole.notes
     what = "grey" if samples.ndim == 2 else "colour"

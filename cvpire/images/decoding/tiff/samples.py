@@ -51,7 +51,7 @@ def read_samples(
 
     Returns:
         (H, W, channels) of bool, integers or floats; writable and nobody else's. Subsampled chroma
-        is repeated. YCbCr of JPEG strips has become RGB (see `becomes_rgb`).
+        is repeated. YCbCr of JPEG strips has become RGB (see `Layout.becomes_rgb`).
 
     Raises:
         Exception: if they cannot be unpacked.
@@ -78,15 +78,6 @@ def read_samples(
         if spare:
             samples = (samples << spare) >> spare
     return samples if samples.flags.writeable else samples.copy()
-
-
-def becomes_rgb(layout: Layout) -> bool:
-    """Whether YCbCr is converted while it is unpacked: libjpeg knows best how its own is meant."""
-    return (
-        layout.photometric is Photometric.YCBCR
-        and layout.compression == JPEG
-        and not layout.is_planar
-    )
 
 
 def _as_blocks(layout: Layout) -> Layout:
@@ -183,7 +174,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _shaped(samples: NDArray[Any], layout: Layout) -> NDArray[Any]:
-    channels = 3 if becomes_rgb(layout) else layout.channels
+    channels = 3 if layout.becomes_rgb else layout.channels
     size = layout.height, layout.width
     shape = (channels, *size) if layout.is_planar else (*size, channels)
     if samples.size != np.prod(shape):
@@ -201,7 +192,7 @@ def _swapped24(samples: NDArray[Any], order: str) -> NDArray[Any]:
 
 def _tags(layout: Layout, is_float24: bool) -> list[tuple[int, int, NDArray[Any]]]:
     """(tag, type, values) of the new directory."""
-    keeps_ycbcr = becomes_rgb(layout)
+    keeps_ycbcr = layout.becomes_rgb
     bytes_each = 3 if is_float24 else 1
     channels = layout.channels * bytes_each
     bits = 8 if is_float24 else layout.bits

@@ -14,17 +14,10 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-# Type of field -> numpy's code; a rational is two numbers.
-_TYPES = {
-    **dict.fromkeys((1, 2, 7), "u1"),
-    **{3: "u2", 4: "u4", 5: "u4", 13: "u4", 16: "u8", 18: "u8"},
-    **{6: "i1", 8: "i2", 9: "i4", 10: "i4", 17: "i8"},
-    **{11: "f4", 12: "f8"},
-}
-_RATIONALS = (5, 10)
-_SIZES = {
-    kind: np.dtype(code).itemsize * (2 if kind in _RATIONALS else 1)
-    for kind, code in _TYPES.items()
+# The types of fields from 1 on, as numpy's; a rational is two numbers, 14 and 15 are none.
+_CODES = "u1 u1 u2 u4 2u4 i1 u1 i2 i4 2i4 f4 f8 u4 - - u8 i8 u8"
+_TYPES: dict[int, np.dtype[Any]] = {
+    kind: np.dtype(code) for kind, code in enumerate(_CODES.split(), start=1) if code != "-"
 }
 # Real directories hold some dozens of tags, those of microscopes a few hundred.
 _MAX_TAGS = 1024
@@ -42,13 +35,6 @@ class OtherContentError(ValueError):
     """A file that is no single photo; the message goes on after the file's name."""
 
 
-@dataclass(frozen=True)
-class _Field:
-    kind: int
-    count: int
-    offset: int
-
-
 @dataclass(frozen=True, eq=False)
 class Directory:
     """The tags of one page.
@@ -58,7 +44,7 @@ class Directory:
     """
 
     _file: TiffBytes
-    _fields: dict[int, _Field]
+    _fields: dict[int, tuple[np.dtype[Any], int, int]]  # type, number and place of the values
     next_offset: int
     _changed: dict[int, int] = dataclasses.field(default_factory=dict)
 
@@ -77,19 +63,16 @@ class Directory:
         """
         if tag in self._changed:
             return np.array([self._changed[tag]])
-        field = self._fields.get(tag)
-        if field is None:
+        if tag not in self._fields:
             return np.zeros(0, np.int64)
-        is_rational = field.kind in _RATIONALS
-        dtype = np.dtype(self._file.order + _TYPES[field.kind])
-        count = field.count * (2 if is_rational else 1)
-        if field.offset + count * dtype.itemsize > len(self._file.data):
+        dtype, count, offset = self._fields[tag]
+        if offset + count * dtype.itemsize > len(self._file.data):
             raise DamagedError(f"tag {tag} lies outside the file")
-        values = np.frombuffer(self._file.data, dtype, count, field.offset)
-        if is_rational:
-            if (values[1::2] == 0).any():
+        values = np.frombuffer(self._file.data, dtype, count, offset)
+        if values.ndim == 2:
+            if not values[:, 1].all():
                 raise DamagedError(f"tag {tag} has a rational without a denominator")
-            return values[::2] / values[1::2].astype(np.float64)
+            return values[:, 0] / values[:, 1].astype(np.float64)
         return values.astype(dtype.newbyteorder("="), copy=False)
 
     def integers(self, tag: int) -> NDArray[Any]:
@@ -153,17 +136,17 @@ class TiffBytes:
             raise DamagedError(f"a directory of {number} tags")
         start = offset + struct.calcsize(header)
         shape = struct.Struct(self.order + entry)
-        fields: dict[int, _Field] = {}
+        fields: dict[int, tuple[np.dtype[Any], int, int]] = {}
         for at in range(start, start + size * number, size):
             if at + size > len(self.data):
                 raise DamagedError("a directory beyond the file's end")
             tag, kind, count = shape.unpack_from(self.data, at)
             if kind not in _TYPES:
                 continue
-            value = at + shape.size
-            if count * _SIZES[kind] > inline:
+            dtype, value = _TYPES[kind].newbyteorder(self.order), at + shape.size
+            if count * dtype.itemsize > inline:
                 value = self._unpack(pointer, value)
-            fields.setdefault(tag, _Field(kind, count, value))
+            fields.setdefault(tag, (dtype, count, value))
         try:
             following = self._unpack(pointer, start + size * number)
         except DamagedError:
