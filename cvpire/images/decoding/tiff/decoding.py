@@ -74,7 +74,7 @@ def decode_tiff(name: str, data: bytes, max_pixels: int) -> Decoded:
 def _decode(file: TiffBytes, directory: Directory, layout: Layout, others: int) -> Decoded:
     extra = _extra_samples(directory, layout)
     _check_inks(directory, layout)
-    stored = read_samples(file.data, layout, order=file.order, is_big=file.is_big)
+    stored = read_samples(file, layout)
     colours = COLOURS[layout.photometric]
     alpha_at = _alpha_channel(extra)
     samples, stored_alpha = _split(stored, colours, alpha_at)

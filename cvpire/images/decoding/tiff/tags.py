@@ -108,6 +108,10 @@ class TiffBytes:
         order: "<" or ">", of its numbers.
         is_big: whether it is a BigTIFF.
         first_offset: of the first directory.
+        pointer, counter, entry: codes of `struct` for an offset, a number of tags, and the start of
+            a tag: its number, its type, and how many values it has.
+        inline: bytes of values that lie in the tag itself.
+        entry_size: bytes of a tag.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -119,9 +123,11 @@ class TiffBytes:
         self.data: Final = data
         self.order: Final[Literal["<", ">"]] = ">" if data[:2] == b"MM" else "<"
         self.is_big: Final = data[2:4] in (b"+\0", b"\0+")
-        self.first_offset: Final = self._unpack(
-            "Q" if self.is_big else "I", 8 if self.is_big else 4
-        )
+        self.pointer, self.counter = ("Q", "Q") if self.is_big else ("I", "H")
+        self.entry: Final = f"HH{self.pointer}"
+        self.inline: Final = struct.calcsize(self.pointer)
+        self.entry_size: Final = 4 + 2 * self.inline
+        self.first_offset: Final = self._unpack(self.pointer, self.inline)
 
     def directory(self, offset: int) -> Directory:
         """The directory at an offset.
@@ -129,13 +135,11 @@ class TiffBytes:
         Raises:
             DamagedError: if it is not whole.
         """
-        header, entry, size, inline = ("Q", "HHQ", 20, 8) if self.is_big else ("H", "HHI", 12, 4)
-        pointer = "Q" if self.is_big else "I"
-        number = self._unpack(header, offset)
+        number = self._unpack(self.counter, offset)
         if not 0 < number <= _MAX_TAGS:
             raise DamagedError(f"a directory of {number} tags")
-        start = offset + struct.calcsize(header)
-        shape = struct.Struct(self.order + entry)
+        start, size = offset + struct.calcsize(self.counter), self.entry_size
+        shape = struct.Struct(self.order + self.entry)
         fields: dict[int, tuple[np.dtype[Any], int, int]] = {}
         for at in range(start, start + size * number, size):
             if at + size > len(self.data):
@@ -144,11 +148,11 @@ class TiffBytes:
             if kind not in _TYPES:
                 continue
             dtype, value = _TYPES[kind].newbyteorder(self.order), at + shape.size
-            if count * dtype.itemsize > inline:
-                value = self._unpack(pointer, value)
+            if count * dtype.itemsize > self.inline:
+                value = self._unpack(self.pointer, value)
             fields.setdefault(tag, (dtype, count, value))
         try:
-            following = self._unpack(pointer, start + size * number)
+            following = self._unpack(self.pointer, start + size * number)
         except DamagedError:
             following = 0
         return Directory(self, fields, following)
