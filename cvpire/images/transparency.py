@@ -10,6 +10,7 @@ is (N, 1, H, W) in [0, 1]. Layers are mixed in sRGB as it is stored, as browsers
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from cvpire.images.photo import Photo
-from cvpire.images.tensors import straight_through, to_image
+from cvpire.images.tensors import straight_through, to_image, to_photo
 
 
 class Background(NamedTuple):
@@ -43,8 +44,7 @@ def composite(photo: Photo, background: Background) -> Photo:
     if photo.alpha is None:
         return photo
     mixed = composite_images(to_image(photo.pixels), to_alpha(photo), background)
-    levels = (mixed[0] * 255.0).round_().to(torch.uint8).permute(1, 2, 0)
-    return Photo(np.ascontiguousarray(levels.numpy()), None, photo.notes)
+    return replace(to_photo(mixed), notes=photo.notes)
 
 
 def composite_images(images: Tensor, alpha: Tensor, background: Background) -> Tensor:
