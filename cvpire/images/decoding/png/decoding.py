@@ -1,8 +1,14 @@
-"""PNG: the chunks that are the picture go to a decoder, the others are read here."""
+"""PNG: the chunks that are the picture go to a decoder, the others are read here.
+
+Those that tell of colours count in the third edition's order: cICP, iCCP, sRGB, cHRM with gAMA.
+"""
 
 from __future__ import annotations
 
 import io
+import struct
+import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import imagecodecs
@@ -10,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
 
+from cvpire.images.decoding import color_encoding, transfer
+from cvpire.images.decoding.color_encoding import ColorEncoding
 from cvpire.images.decoding.decoded import Decoded, Model
 from cvpire.images.decoding.orientation import exif_orientation
 from cvpire.images.decoding.png.chunks import (
@@ -24,11 +32,14 @@ from cvpire.images.decoding.png.chunks import (
     read_header,
     repacked,
 )
-from cvpire.images.decoding.png.colors import read_encoding, read_profile
 from cvpire.images.decoding.samples import reduction, split_alpha
 from cvpire.images.limits import END_IS_MISSING, check_size, expect_one_frame
 
 _WRONG_CHECKSUM = "A checksum of the file is wrong; the picture itself is whole."
+# A colour profile unpacks to no more; the largest in use, of presses, have some 3 MB.
+_MOST_PROFILE_BYTES = 16_000_000
+# A gAMA without cHRM that is about this says no more than that the picture is an ordinary one.
+_USUAL_GAMMA, _GAMMA_TOLERANCE = 1.0 / 2.2, 0.05
 
 
 def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
@@ -56,13 +67,13 @@ def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
             raise
         samples, alpha = _decode(header, repacked(header, chunks))
         notes.append(_WRONG_CHECKSUM)
-    encoding, encoding_first = read_encoding(chunks.extras)
+    encoding, encoding_first = _read_encoding(chunks.extras)
     return Decoded(
         samples,
         Model.GREY if samples.ndim == 2 else Model.RGB,
         alpha,
         exif_orientation(chunks.extras.get(b"eXIf")),
-        read_profile(chunks.extras),
+        _read_profile(chunks.extras),
         encoding,
         encoding_first,
         notes=tuple(notes),
@@ -124,3 +135,63 @@ def _key_alpha(
     key = np.frombuffer(transparency[: 2 * channels], ">u2").astype(values.dtype) & mask
     is_clear = values == key[0] if channels == 1 else (values == key).all(axis=2)
     return np.where(is_clear, 0, 255).astype(np.uint8)
+
+
+def _read_profile(extras: Mapping[bytes, bytes]) -> bytes | None:
+    """iCCP's profile; empty where it cannot be unpacked."""
+    content = extras.get(b"iCCP")
+    if content is None:
+        return None
+    _, _, packed = content.partition(b"\0")
+    unpacker = zlib.decompressobj()
+    try:
+        profile = unpacker.decompress(packed[1:], _MOST_PROFILE_BYTES)
+    except zlib.error:
+        return b""
+    return profile if unpacker.eof else b""
+
+
+def _read_encoding(extras: Mapping[bytes, bytes]) -> tuple[ColorEncoding | None, bool]:
+    """Colours by chunks other than iCCP, and whether they go before it."""
+    if (encoding := _by_cicp(extras)) is not None:
+        return encoding, True
+    if b"sRGB" in extras:
+        return None, False
+    return _by_gamma(extras), False
+
+
+def _by_cicp(extras: Mapping[bytes, bytes]) -> ColorEncoding | None:
+    content = extras.get(b"cICP", b"")
+    if len(content) != 4:
+        return None
+    primaries, transfer, matrix, is_full_range = content
+    # PNG has RGB samples; those of a narrow range are shown by no viewer, and taken as no cICP.
+    if matrix != 0 or is_full_range != 1:
+        return None
+    return color_encoding.from_cicp(primaries, transfer, peak=_peak(extras))
+
+
+def _peak(extras: Mapping[bytes, bytes]) -> float:
+    """cLLI's largest light, else that of the screen it was made on (mDCV), in cd/m2."""
+    for kind, length, at in ((b"cLLI", 8, 0), (b"mDCV", 24, 16)):
+        content = extras.get(kind, b"")
+        if len(content) == length and (value := int.from_bytes(content[at : at + 4], "big")):
+            return value / 10_000
+    return color_encoding.DEFAULT_PEAK
+
+
+def _by_gamma(extras: Mapping[bytes, bytes]) -> ColorEncoding | None:
+    content, chromaticities = extras.get(b"gAMA", b""), extras.get(b"cHRM", b"")
+    value = int.from_bytes(content, "big") / 100_000
+    if len(content) != 4 or not 0.0 < value <= 100.0:
+        return None
+    to_linear = transfer.gamma(1.0 / value)
+    name = f"gamma {1.0 / value:.3g}"
+    if len(chromaticities) != 32:
+        is_usual = abs(value / _USUAL_GAMMA - 1.0) <= _GAMMA_TOLERANCE
+        return None if is_usual else color_encoding.srgb_primaries(name, to_linear)
+    numbers = [each / 100_000 for each in struct.unpack(">8I", chromaticities)]
+    white, red, green, blue = zip(numbers[::2], numbers[1::2], strict=True)
+    if not color_encoding.is_possible(red, green, blue, white):
+        return None
+    return ColorEncoding(f"{name} and its own primaries", red, green, blue, white, to_linear)

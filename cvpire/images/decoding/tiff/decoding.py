@@ -16,9 +16,9 @@ from cvpire.errors import PhotoError
 from cvpire.images.decoding.decoded import Decoded, Model
 from cvpire.images.decoding.samples import reduction
 from cvpire.images.decoding.tiff.bit_depth import Range, find_range, spread
-from cvpire.images.decoding.tiff.colorimetry import read_encoding
 from cvpire.images.decoding.tiff.colors import (
     from_palette,
+    read_encoding,
     reference_black_white,
     to_icc_lab,
     to_straight,
