@@ -96,12 +96,7 @@ def read_photo(
 
 
 def read_written(data: bytes, photo: Photo) -> Photo:
-    """Read a file that was made of a photo: no limits, since it is ours and the photo was let in.
-
-    Args:
-        data: the file.
-        photo: of which it was made.
-    """
+    """Read a file that was made of a photo. No limits: it is ours, and the photo was let in."""
     return read_photo(data, max_pixels=photo.width * photo.height, max_bytes=len(data))
 
 
@@ -192,10 +187,7 @@ def _to_srgb(decoded: Decoded) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     encoding = decoded.encoding
     if decoded.profile is not None and not (decoded.encoding_first and encoding is not None):
         try:
-            pixels, done = profile_to_srgb(
-                eight_bits(decoded.samples), decoded.model, decoded.profile
-            )
-            return pixels, (done,) if done else ()
+            return profile_to_srgb(eight_bits(decoded.samples), decoded.model, decoded.profile)
         except ProfileError as error:
             notes.append(str(error))
             encoding = None if isinstance(error, OtherModelError) else encoding

@@ -13,17 +13,11 @@ _SELECT = 2
 
 
 class Sequence(NamedTuple):
-    """What a sequence header says.
+    """What a sequence header says."""
 
-    Attributes:
-        bits: of a channel: 8, 10 or 12.
-        is_grey: whether there is no colour.
-        colors: primaries and transfer (H.273); None where it states none.
-    """
-
-    bits: int
+    bits: int  # of a channel: 8, 10 or 12
     is_grey: bool
-    colors: tuple[int, int] | None
+    colors: tuple[int, int] | None  # primaries and transfer (H.273)
 
 
 class _Bits:

@@ -85,11 +85,7 @@ def _read_header(data: bytes) -> _Header:
 
 
 def _read_masks(name: str, data: bytes, header: _Header) -> tuple[int, int, int, int] | None:
-    """Of red, green, blue and alpha (0 without it); None where samples are not described by masks.
-
-    Raises:
-        PhotoError: for a compression that nothing here decodes.
-    """
+    """Those of red, green, blue and alpha (0 without it); None where the file has none."""
     length, bits, compression = header.length, header.bits, header.compression
     if length == _OS2:
         if compression in (_BITFIELDS, _JPEG):  # its own numbers

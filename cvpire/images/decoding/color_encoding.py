@@ -141,16 +141,7 @@ def is_srgb(encoding: ColorEncoding) -> bool:
 
 
 def encoded_to_srgb(samples: NDArray[Any], encoding: ColorEncoding) -> NDArray[np.uint8]:
-    """Samples of an encoding as 8-bit sRGB.
-
-    Args:
-        samples: (H, W) or (H, W, 3), uint8, uint16 or float32 (see
-            `cvpire.images.decoding.decoded`).
-        encoding: of these samples.
-
-    Returns:
-        (H, W, 3) uint8.
-    """
+    """(H, W, 3) uint8 sRGB of samples as of `Decoded`: (H, W) or (H, W, 3)."""
     if samples.ndim == 2:
         return _grey_to_srgb(samples, encoding)
     result = np.empty(samples.shape, np.uint8)
@@ -230,8 +221,7 @@ def _shoulder(values: Values, white: float, peak: float) -> Values:
 def rgb_matrix(encoding: ColorEncoding) -> Values:
     """(3, 3): linear light of the encoding's primaries to linear sRGB, white to white (Bradford).
 
-    Raises:
-        ValueError: for primaries on one line, or a white that they cannot mix.
+    A ValueError for a white that cannot be adapted.
     """
     own = _to_xyz(encoding.red, encoding.green, encoding.blue, encoding.white)
     matrix: Values = _SRGB_FROM_XYZ @ _adaptation(encoding.white) @ own

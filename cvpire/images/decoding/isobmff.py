@@ -16,21 +16,13 @@ _MOST_BOXES = 10_000
 
 
 class MainItem(NamedTuple):
-    """Properties of a file's main picture.
+    """Properties of a file's main picture; None and 0 where the file does not say."""
 
-    Attributes:
-        colors: primaries and transfer (H.273) of its colr box of kind nclx; None without one.
-        bits: of a channel, by pixi; 0 where the file does not say.
-        peak: the brightest content in cd/m2, by clli or mdcv; 0 where it does not say.
-        is_turned: whether it is to be turned or mirrored, by irot or imir.
-        start: where in the file the coded picture begins; 0 where that cannot be told.
-    """
-
-    colors: tuple[int, int] | None = None
-    bits: int = 0
-    peak: float = 0.0
-    is_turned: bool = False
-    start: int = 0
+    colors: tuple[int, int] | None = None  # primaries and transfer (H.273), by colr of kind nclx
+    bits: int = 0  # of a channel, by pixi
+    peak: float = 0.0  # the brightest content in cd/m2, by clli or mdcv
+    is_turned: bool = False  # whether it is to be turned or mirrored, by irot or imir
+    start: int = 0  # where in the file the coded picture begins
 
 
 def read_main_item(data: bytes) -> MainItem:
@@ -51,7 +43,8 @@ def _read(data: bytes) -> MainItem:
         return MainItem()
     inside = list(_boxes(properties))
     known = list(_boxes(_find(inside, b"ipco") or b""))
-    main = _main_item(_find(parts, b"pitm"))
+    primary = _find(parts, b"pitm")
+    main = 1 if primary is None else _number(primary[4:8] if primary[0] else primary[4:6])
     found = MainItem(start=_start(_find(parts, b"iloc"), main))
     for kind, associations in inside:
         for index in _indices(associations, main) if kind == b"ipma" else ():
@@ -103,12 +96,6 @@ def _find(boxes: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
 
 def _number(data: bytes) -> int:
     return int.from_bytes(data, "big")
-
-
-def _main_item(content: bytes | None) -> int:
-    if content is None:
-        return 1
-    return _number(content[4:8] if content[0] else content[4:6])
 
 
 def _start(locations: bytes | None, item: int) -> int:

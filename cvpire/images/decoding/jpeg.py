@@ -53,28 +53,18 @@ _IN_PLACES = "The file is damaged in places, which the picture may show."
 
 @dataclass
 class _Segments:
-    """What the segments say.
+    """What the segments say."""
 
-    Attributes:
-        frame: kind of the start of frame.
-        bits: of a sample.
-        size: width and height.
-        exif: a block of EXIF data, without its mark.
-        scans: how many scans the picture has.
-        is_ended: whether the end marker is there.
-        missing: of each channel of a progressive picture, a bit for each coefficient whose last bit
-            no scan has brought.
-        parts: of the ICC profile, by their numbers, which count from 1.
-        part_count: how many there should be.
-    """
-
-    frame: int = 0
-    bits: int = 0
-    size: tuple[int, int] = (0, 0)
-    exif: bytes | None = None
-    scans: int = 0
-    is_ended: bool = False
+    frame: int = 0  # kind of the start of frame
+    bits: int = 0  # of a sample
+    size: tuple[int, int] = (0, 0)  # width and height
+    exif: bytes | None = None  # a block of EXIF data, without its mark
+    scans: int = 0  # how many the picture has
+    is_ended: bool = False  # whether the end marker is there
+    # Of each channel of a progressive picture, a bit for each coefficient whose last bit no scan
+    # has brought.
     missing: dict[int, int] = field(default_factory=dict)
+    # Of the ICC profile, by their numbers, which count from 1; and how many there should be.
     parts: dict[int, bytes] = field(default_factory=dict)
     part_count: int = 0
 
@@ -119,9 +109,6 @@ def _decode_common(
 
     libjpeg fills what is missing with grey, and says so only to a strict reader. Where that has
     nothing to say, its pixels are taken, which are Pillow's; but for CMYK, which Adobe inverts.
-
-    Raises:
-        ValueError: if rows are missing, or scans.
     """
     notes: tuple[str, ...] = ()
     if not segments.is_ended:
@@ -144,8 +131,7 @@ def _decode_common(
 def _damage(warning: str, segments: _Segments) -> tuple[str, ...]:
     """A note on what libjpeg says first of an odd picture, or none where that does no harm.
 
-    Raises:
-        ValueError: if rows are missing, or nobody can tell whether they are.
+    A ValueError if rows are missing, or nobody can tell whether they are.
     """
     is_looked_at = warning.startswith(_WARNINGS)
     if "remature end" in warning or not (is_looked_at or segments.is_ended):
@@ -159,8 +145,7 @@ def _decode_rare(
 ) -> tuple[NDArray[Any], Model, tuple[str, ...]]:
     """12 bits a channel, or lossless: samples, model and notes.
 
-    Raises:
-        ValueError: for a picture without its end: nobody would tell that rows are missing.
+    Without its end a picture is damaged: nobody would tell that rows are missing.
     """
     bits = segments.bits
     if not 2 <= bits <= 16 or not segments.is_ended:
@@ -182,9 +167,6 @@ def _read_segments(data: bytes) -> _Segments:
     """The segments of a file's first picture, its scans' headers included.
 
     After `_MOST_SCANS` scans and one, no more are looked for.
-
-    Raises:
-        ValueError: for more segments than any picture has, or without a frame's header.
     """
     found = _Segments()
     at = 2

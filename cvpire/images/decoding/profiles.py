@@ -31,7 +31,7 @@ class OtherModelError(ProfileError):
 
 def profile_to_srgb(
     pixels: NDArray[np.uint8], model: Model, profile: bytes
-) -> tuple[NDArray[np.uint8], str]:
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """8-bit samples in sRGB, by their profile.
 
     Args:
@@ -41,7 +41,7 @@ def profile_to_srgb(
         profile: an ICC profile.
 
     Returns:
-        (H, W, 3), and what was done, in one short sentence; "" where the profile is sRGB's.
+        (H, W, 3), and what was done, in short sentences; none where the profile is sRGB's.
 
     Raises:
         ProfileError: if the profile is damaged, or not one for such a picture.
@@ -73,15 +73,7 @@ def profile_to_srgb(
 def without_profile(
     pixels: NDArray[np.uint8], model: Model
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """8-bit samples in sRGB where the file says nothing of their colours.
-
-    Args:
-        pixels: as of `profile_to_srgb`.
-        model: of the samples.
-
-    Returns:
-        (H, W, 3), and what was done, one short sentence each.
-    """
+    """The same where the file says nothing of their colours."""
     if model is Model.GREY:
         return np.repeat(pixels[..., None], 3, axis=2), ()
     if model is Model.RGB:
@@ -108,10 +100,10 @@ def _image(pixels: NDArray[np.uint8], model: Model) -> Image.Image:
 
 def _by_profile(
     pixels: NDArray[np.uint8], model: Model, profile: ImageCms.ImageCmsProfile
-) -> tuple[NDArray[np.uint8], str]:
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     transform = _transform(profile, _MODES[model])
     if model in (Model.GREY, Model.RGB) and _is_identity(transform, model):
-        return without_profile(pixels, model)[0], ""
+        return without_profile(pixels, model)
     name = " ".join(ImageCms.getProfileDescription(profile).split())[:60]
     which = f"the colour profile '{name}'" if name and name.isprintable() else "its colour profile"
     if model is Model.GREY:  # 256 greys, each computed once
@@ -119,7 +111,7 @@ def _by_profile(
         converted = np.array(transform.apply(greys))[0][pixels]
     else:
         converted = np.array(transform.apply(_image(pixels, model)))
-    return converted, f"Converted from {which} to sRGB."
+    return converted, (f"Converted from {which} to sRGB.",)
 
 
 def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:

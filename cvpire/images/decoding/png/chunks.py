@@ -54,27 +54,18 @@ class Header(NamedTuple):
 
 @dataclass
 class Chunks:
-    """What a file holds.
+    """What a file holds."""
 
-    Attributes:
-        picture: (kind, content) of IHDR, PLTE and IDAT, in order.
-        extras: the first of each other kind.
-        damaged: kinds of other chunks whose checksum is wrong; they are not among the extras.
-        has_pixels: whether there is an IDAT.
-        has_end: whether the end marker is there.
-        is_animated: whether an fcTL stands before the first IDAT: the picture is a frame.
-        is_doubtful: whether the checksum of an IDAT is wrong.
-        is_cut: whether the file ends within an IDAT.
-    """
-
+    # Kind and content of IHDR, PLTE and IDAT, in order.
     picture: list[tuple[bytes, bytes]] = field(default_factory=list)
+    # The first of each other kind, but for those whose checksum is wrong.
     extras: dict[bytes, bytes] = field(default_factory=dict)
     damaged: list[bytes] = field(default_factory=list)
-    has_pixels: bool = False
+    has_pixels: bool = False  # whether there is an IDAT
     has_end: bool = False
-    is_animated: bool = False
-    is_doubtful: bool = False
-    is_cut: bool = False
+    is_animated: bool = False  # an fcTL stands before the first IDAT: the picture is a frame
+    is_doubtful: bool = False  # the checksum of an IDAT is wrong
+    is_cut: bool = False  # the file ends within an IDAT
 
     @property
     def packed(self) -> bytes:
@@ -83,12 +74,7 @@ class Chunks:
 
 
 def read_chunks(name: str, data: bytes) -> Chunks:
-    """All chunks of a file that count.
-
-    Raises:
-        PhotoError: for Apple's own form.
-        ValueError: for a damaged picture.
-    """
+    """All chunks of a file that count; a PhotoError for Apple's own form."""
     found = Chunks()
     for kind, content, is_whole in _walk(data):
         if is_whole is None:
@@ -120,11 +106,7 @@ def read_chunks(name: str, data: bytes) -> Chunks:
 
 
 def read_header(content: bytes) -> Header:
-    """The header in IHDR's content.
-
-    Raises:
-        ValueError: for one that no PNG has.
-    """
+    """The header in IHDR's content."""
     header = Header(*struct.unpack(">IIBBBBB", content))
     is_known = (header.compression, header.filter, header.interlace >> 1) == (0, 0, 0)
     if not is_known or header.depth not in _DEPTHS.get(header.color_type, ()):
@@ -167,11 +149,7 @@ def _raw_bytes(header: Header) -> int:
 
 
 def check_picture(header: Header, chunks: Chunks) -> None:
-    """Refuse what cannot unpack to so many pixels, and a picture whose checksums are both wrong.
-
-    Raises:
-        ValueError, zlib.error: for a damaged picture.
-    """
+    """Refuse what cannot unpack to so many pixels, and a picture whose checksums are both wrong."""
     packed, expected = chunks.packed, _raw_bytes(header)
     if expected > _MOST_DEFLATED * len(packed):
         raise ValueError("cut off")
@@ -184,11 +162,7 @@ def check_picture(header: Header, chunks: Chunks) -> None:
 
 
 def repacked(header: Header, chunks: Chunks) -> Chunks:
-    """The same picture without the checksum at the end of its pixels, which is wrong or missing.
-
-    Raises:
-        ValueError, zlib.error: if rows are missing.
-    """
+    """The same picture without the checksum at the end of its pixels, which is wrong or missing."""
     expected = _raw_bytes(header)
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
     raw = unpacker.decompress(chunks.packed[2:], expected)

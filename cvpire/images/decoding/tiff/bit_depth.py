@@ -31,30 +31,15 @@ _NOISE_SHARE = 128
 
 @dataclass(frozen=True, eq=False)
 class Range:
-    """The stored values of black and white.
-
-    Attributes:
-        black, white: of all channels, or (channels,).
-        notes: what to tell of it, where something was decided or reduced.
-    """
+    """The stored values of black and white, of all channels or (channels,)."""
 
     black: float | NDArray[np.float64]
     white: float | NDArray[np.float64]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # where something was decided or reduced
 
 
 def find_range(values: NDArray[Any], layout: Layout, directory: Directory, what: str) -> Range:
-    """The range of samples.
-
-    Args:
-        values: the samples, of any shape.
-        layout: of the page.
-        directory: its tags.
-        what: "grey", "colour" or "transparency", for messages.
-
-    Raises:
-        OtherContentError: if the values fit no range.
-    """
+    """The range of samples of any shape, which are "grey", "colour" or "transparency" (what)."""
     stated = _stated(directory, layout)
     if layout.number is SampleFormat.FLOAT:
         return _float_range(values, layout, stated, what)
@@ -80,7 +65,7 @@ def spread(values: NDArray[Any], found: Range, *, inverted: bool = False) -> NDA
         inverted: whether black and white change places.
 
     Returns:
-        uint8, uint16 or float32 of the same shape (see `cvpire.images.decoding.decoded`).
+        The same shape, of a type of `Decoded`.
     """
     values = values.view(np.uint8) if values.dtype == np.bool_ else values
     if values.dtype.kind == "f":

@@ -42,9 +42,6 @@ def from_palette(indices: NDArray[Any], bits: int, directory: Directory) -> NDAr
 
     Maps have 16 bits by the specification, but 8 in some old files, where no entry exceeds 255. The
     high bytes are taken: writers store 8-bit colours times 256 or times 257.
-
-    Raises:
-        DamagedError: if the map is too short.
     """
     entries = directory.integers(_COLOR_MAP)
     size = 1 << bits
@@ -58,24 +55,15 @@ def from_palette(indices: NDArray[Any], bits: int, directory: Directory) -> NDAr
     return result
 
 
-def _luma_coefficients(directory: Directory) -> tuple[float, float, float]:
-    """Shares of red, green and blue in luma (tag 529)."""
-    values = directory.numbers(_LUMA)
-    if len(values) != 3 or not ((values > 0) & (values < 1)).all():
-        return _DEFAULT_LUMA
-    red, green, blue = (float(value) for value in values)
-    return red, green, blue
-
-
-def reference_black_white(directory: Directory, bits: int) -> tuple[float, ...] | None:
+def reference_black_white(
+    directory: Directory, bits: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Black and white codes of three channels (tag 532); None where missing or without sense."""
-    values = tuple(float(value) for value in directory.numbers(_REFERENCE))
-    if len(values) != 6:
+    values = directory.numbers(_REFERENCE).astype(np.float64)
+    black, white = values[:6:2], values[1:6:2]
+    if len(values) != 6 or not ((black >= 0) & (black < white) & (white < 2**bits)).all():
         return None
-    is_sensible = all(
-        0 <= black < white < 2**bits for black, white in zip(values[::2], values[1::2], strict=True)
-    )
-    return values if is_sensible else None
+    return black, white
 
 
 def ycbcr_to_rgb(samples: NDArray[Any], directory: Directory, bits: int) -> NDArray[Any]:
@@ -84,10 +72,12 @@ def ycbcr_to_rgb(samples: NDArray[Any], directory: Directory, bits: int) -> NDAr
     By TIFF 6.0, section 21.
     """
     full, half = 2**bits - 1, 2 ** (bits - 1)
-    reference = reference_black_white(directory, bits) or (0, full, half, full, half, full)
-    black, white = np.array(reference[::2]), np.array(reference[1::2])
+    usual = np.array([0.0, half, half]), np.array([full, full, full])
+    black, white = reference_black_white(directory, bits) or usual
     scale = np.array([full, half - 1, half - 1]) / (white - black)
-    red, green, blue = _luma_coefficients(directory)
+    luma_shares = directory.numbers(_LUMA)
+    is_sensible = len(luma_shares) == 3 and ((luma_shares > 0) & (luma_shares < 1)).all()
+    red, green, blue = luma_shares.tolist() if is_sensible else _DEFAULT_LUMA
     for band in bands(samples):
         luma, cb, cr = np.moveaxis((samples[band] - black) * scale, -1, 0)
         r = luma + cr * (2 - 2 * red)
@@ -141,12 +131,7 @@ def _mapped(samples: NDArray[Any], factors: Any, terms: Any) -> NDArray[Any]:
 
 
 def to_straight(samples: NDArray[Any], alpha: NDArray[Any]) -> None:
-    """Divide colours by the alpha that they are multiplied by, in place.
-
-    Args:
-        samples: (H, W) or (H, W, channels), and
-        alpha: (H, W), both of the types of `cvpire.images.decoding.decoded`.
-    """
+    """Divide colours (H, W) or (H, W, channels) by the alpha (H, W) in them, in place."""
     full, alpha_full = full_of(samples), full_of(alpha)
     for band in bands(samples):
         part = alpha[band].astype(np.float32)
@@ -160,11 +145,11 @@ def to_straight(samples: NDArray[Any], alpha: NDArray[Any]) -> None:
 def read_encoding(
     directory: Directory, samples: NDArray[Any], bits: int, *, inverted: bool
 ) -> tuple[NDArray[Any], ColorEncoding | None, tuple[str, ...]]:
-    """The encoding of colours by a TIFF's own tags.
+    """The encoding of colours (H, W) or (H, W, 3) by a TIFF's own tags.
 
     Args:
         directory: the page's tags.
-        samples: (H, W) grey or (H, W, 3) RGB.
+        samples: grey or RGB.
         bits: of a stored sample, which says how long a table is.
         inverted: whether the samples were stored with white at 0.
 

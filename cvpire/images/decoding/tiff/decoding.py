@@ -188,10 +188,9 @@ def _with_reference(directory: Directory, layout: Layout, found: Range) -> Range
     """
     if layout.number is not SampleFormat.UNSIGNED or layout.bits > 16:
         return found
-    values = reference_black_white(directory, layout.bits)
-    if values is None:
+    reference = reference_black_white(directory, layout.bits)
+    if reference is None:
         return found
-    black, white = np.array(values[::2]), np.array(values[1::2])
-    if (white < found.white / 2).any() or (white > found.white).any():
-        return found
-    return Range(black, white, found.notes)
+    black, white = reference
+    is_believed = ((white >= found.white / 2) & (white <= found.white)).all()
+    return Range(black, white, found.notes) if is_believed else found

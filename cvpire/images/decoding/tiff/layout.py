@@ -88,17 +88,7 @@ def picture_size(directory: Directory) -> tuple[int, int]:
 
 
 def read_layout(directory: Directory, data: bytes, max_bytes: int) -> Layout:
-    """The layout of a page.
-
-    Args:
-        directory: its tags.
-        data: the whole file.
-        max_bytes: the most that the samples may take when they are unpacked.
-
-    Raises:
-        DamagedError: if its tags contradict each other or the file.
-        UnsupportedError: if it is of a kind that is not read.
-    """
+    """The layout of a page; its samples may take so many bytes in memory."""
     width, height = picture_size(directory)
     if directory.integer(259, NONE) == compressions.OLD_JPEG:
         directory = _with_new_jpeg(directory, data, height)
@@ -149,9 +139,6 @@ def _with_new_jpeg(directory: Directory, data: bytes, height: int) -> Directory:
 
     Where JPEGInterchangeFormat points to a whole JPEG file, as it mostly does, that is all there is
     to it. The other ways to spread a JPEG over tags are obsolete since 1995.
-
-    Raises:
-        UnsupportedError: if there is no whole JPEG file.
     """
     offset, count = directory.integer(513, 0), directory.integer(514, 0)
     if offset + count > len(data):

@@ -45,15 +45,13 @@ class _Page:
     is_aside: bool  # marked as a smaller copy, a mask or a depth map
     is_mask: bool
 
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
 
 def main_page(file: TiffBytes) -> tuple[Directory, int]:
-    """The page that holds the photo in full size, and how many others were passed over.
-
-    Raises:
-        OtherContentError: for several photos, and for a camera's raw file.
-        DamagedError: if there is no page.
-        UnsupportedError: if there is nothing but a mask.
-    """
+    """The page that holds the photo in full size, and how many others were passed over."""
     pages: list[_Page] = []
     for page in _chain(file):
         if _is_raw(file, page.directory, with_subs=len(pages) < _MAX_PAGES_WITH_SUB_IFDS):
@@ -68,8 +66,8 @@ def main_page(file: TiffBytes) -> tuple[Directory, int]:
         raise UnsupportedError("a transparency mask without its photo")
     if not candidates:  # the photo lies below its smaller copy, or there is nothing but that
         copies = [page for page in pages if not page.is_mask]
-        candidates = [max([*copies, *_sub_pages(file, copies)], key=_pixels)]
-    main = max(candidates, key=_pixels)
+        candidates = [max([*copies, *_sub_pages(file, copies)], key=lambda page: page.pixels)]
+    main = max(candidates, key=lambda page: page.pixels)
     if any(page is not main and not _is_copy(page, main) for page in candidates):
         raise OtherContentError(_SEVERAL)
     return main.directory, len(pages) - 1
@@ -107,14 +105,13 @@ def _sub_pages(file: TiffBytes, pages: Sequence[_Page]) -> Iterator[_Page]:
     """Pages that lie below others, as far as they can be read."""
     for page in pages[:_MAX_PAGES_WITH_SUB_IFDS]:
         with suppress(DamagedError):
-            for offset in page.directory.integers(_SUB_IFDS)[:_MAX_SUB_IFDS].tolist():
-                sub = _page(file.directory(int(offset)))
-                if not sub.is_mask:
-                    yield sub
+            subs = map(_page, _below(file, page.directory))
+            yield from (sub for sub in subs if not sub.is_mask)
 
 
-def _pixels(page: _Page) -> int:
-    return page.width * page.height
+def _below(file: TiffBytes, directory: Directory) -> Iterator[Directory]:
+    for offset in directory.integers(_SUB_IFDS)[:_MAX_SUB_IFDS].tolist():
+        yield file.directory(int(offset))
 
 
 def _is_copy(page: _Page, main: _Page) -> bool:
@@ -133,13 +130,9 @@ def _is_raw(file: TiffBytes, directory: Directory, *, with_subs: bool) -> bool:
         return True
     if _is_sensor(directory):
         return True
-    if not with_subs:
-        return False
-    try:
-        offsets = directory.integers(_SUB_IFDS)[:_MAX_SUB_IFDS].tolist()
-        return any(_is_sensor(file.directory(int(offset))) for offset in offsets)
-    except DamagedError:  # it says nothing of the page itself
-        return False
+    with suppress(DamagedError):  # what lies below says nothing of the page itself
+        return with_subs and any(map(_is_sensor, _below(file, directory)))
+    return False
 
 
 def _is_sensor(directory: Directory) -> bool:

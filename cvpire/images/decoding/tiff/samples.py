@@ -35,14 +35,9 @@ _HEADER_SIZE, _MAX_PICTURES = 1 << 12, 1 << 14
 
 
 def read_samples(file: TiffBytes, layout: Layout) -> NDArray[Any]:
-    """The samples of a page.
+    """The samples of a page: (H, W, channels) of bool, integers or floats; writable, nobody else's.
 
-    Returns:
-        (H, W, channels) of bool, integers or floats; writable and nobody else's. Subsampled chroma
-        is repeated. YCbCr of JPEG strips has become RGB (see `Layout.becomes_rgb`).
-
-    Raises:
-        Exception: if they cannot be unpacked.
+    Subsampled chroma is repeated. YCbCr of JPEG strips has become RGB (see `Layout.becomes_rgb`).
     """
     if layout.subsampling != (1, 1) and layout.compression != JPEG:
         return _from_blocks(read_samples(file, _as_blocks(layout)), layout)

@@ -1,5 +1,6 @@
 """A TIFF's directories: tags and their numbers, read with every count checked against the file.
 
+What does not lie in the file, or is of another type than it must be, is a DamagedError.
 A directory is read as it stands, so that a damaged or hostile one costs no more memory than its
 values have bytes in the file. TIFF 6.0, section 2; BigTIFF has the same structure in 64 bits.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -37,15 +39,11 @@ class OtherContentError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Directory:
-    """The tags of one page.
-
-    Attributes:
-        next_offset: of the next directory in the chain; 0 at its end.
-    """
+    """The tags of one page."""
 
     _file: TiffBytes
     _fields: dict[int, tuple[np.dtype[Any], int, int]]  # type, number and place of the values
-    next_offset: int
+    next_offset: int  # of the next directory in the chain; 0 at its end
     _changed: dict[int, int] = dataclasses.field(default_factory=dict)
 
     def __contains__(self, tag: int) -> bool:
@@ -56,11 +54,7 @@ class Directory:
         return dataclasses.replace(self, _changed=self._changed | values)
 
     def numbers(self, tag: int) -> NDArray[Any]:
-        """All values of a tag: (N,) integers or floats; empty where the tag is missing.
-
-        Raises:
-            DamagedError: if they lie outside the file, or a rational has no denominator.
-        """
+        """All values of a tag: (N,) integers or floats; empty where the tag is missing."""
         if tag in self._changed:
             return np.array([self._changed[tag]])
         if tag not in self._fields:
@@ -76,11 +70,7 @@ class Directory:
         return values.astype(dtype.newbyteorder("="), copy=False)
 
     def integers(self, tag: int) -> NDArray[Any]:
-        """All values of a tag that holds whole numbers: (N,); empty where it is missing.
-
-        Raises:
-            DamagedError: if they lie outside the file, or are of another type.
-        """
+        """The same of a tag that must hold whole numbers."""
         values = self.numbers(tag)
         if values.dtype.kind == "f":
             raise DamagedError(f"tag {tag} is no whole number")
@@ -115,11 +105,7 @@ class TiffBytes:
     """
 
     def __init__(self, data: bytes) -> None:
-        """Read the header.
-
-        Raises:
-            DamagedError: if there is no whole header.
-        """
+        """Read the header."""
         self.data: Final = data
         self.order: Final[Literal["<", ">"]] = ">" if data[:2] == b"MM" else "<"
         self.is_big: Final = data[2:4] in (b"+\0", b"\0+")
@@ -130,11 +116,7 @@ class TiffBytes:
         self.first_offset: Final = self._unpack(self.pointer, self.inline)
 
     def directory(self, offset: int) -> Directory:
-        """The directory at an offset.
-
-        Raises:
-            DamagedError: if it is not whole.
-        """
+        """The directory at an offset."""
         number = self._unpack(self.counter, offset)
         if not 0 < number <= _MAX_TAGS:
             raise DamagedError(f"a directory of {number} tags")
@@ -151,10 +133,9 @@ class TiffBytes:
             if count * dtype.itemsize > self.inline:
                 value = self._unpack(self.pointer, value)
             fields.setdefault(tag, (dtype, count, value))
-        try:
+        following = 0
+        with suppress(DamagedError):
             following = self._unpack(self.pointer, start + size * number)
-        except DamagedError:
-            following = 0
         return Directory(self, fields, following)
 
     def _unpack(self, code: str, offset: int) -> int:
