@@ -33,14 +33,6 @@ class _Bits:
             value = 2 * value + int(next(self._bits))
         return value
 
-    def skip_unary(self) -> None:
-        """A number of the kind uvlc."""
-        zeros = 0
-        while not self.read():
-            zeros += 1
-        if zeros < 32:
-            self.read(zeros)
-
 
 def read_sequence(data: bytes) -> Sequence | None:
     """The first sequence header of OBUs, as an AVIF's item holds them.
@@ -98,8 +90,11 @@ def _skip_timing_and_points(bits: _Bits) -> None:
     has_model, delay_bits = False, 0
     if bits.read():  # timing
         bits.read(64)
-        if bits.read():
-            bits.skip_unary()
+        if bits.read():  # a number of the kind uvlc
+            zeros = 0
+            while not bits.read():
+                zeros += 1
+            bits.read(zeros if zeros < 32 else 0)
         has_model = bool(bits.read())
         if has_model:
             delay_bits = bits.read(5) + 1

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.decoding.samples import bands
+from cvpire.images.decoding.samples import PROBE, as_rgb, bands
 from cvpire.images.decoding.transfer import (
     BT709_TRANSFERS,
     REFERENCE_WHITE,
@@ -33,6 +33,7 @@ XY = tuple[float, float]
 Primaries = tuple[XY, XY, XY, XY]
 """CIE 1931 xy of red, green, blue and white."""
 
+# cd/m2: the peak of content that states none.
 DEFAULT_PEAK = 1000.0
 
 _D65: XY = (0.3127, 0.3290)
@@ -125,41 +126,27 @@ def from_cicp(
     return ColorEncoding(name, *places, to_linear, hdr, peak)
 
 
-def srgb_primaries(name: str, to_linear: ToLinear) -> ColorEncoding:
-    """sRGB's primaries with another transfer function."""
-    return ColorEncoding(name, *SRGB, to_linear)
-
-
 # --- conversion ---------------------------------------------------------------------------------
 
 
 def is_srgb(encoding: ColorEncoding) -> bool:
     """Whether an encoding is sRGB but for rounding; then samples are better left alone."""
-    levels = np.linspace(0, 255, 18).astype(np.uint8)  # every 15th
-    cube = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 1, 3)
-    return bool(np.abs(encoded_to_srgb(cube, encoding).astype(int) - cube).max() <= 2)
+    return bool(np.abs(encoded_to_srgb(PROBE, encoding).astype(int) - PROBE).max() <= 2)
 
 
 def encoded_to_srgb(samples: NDArray[Any], encoding: ColorEncoding) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 sRGB of samples as of `Decoded`: (H, W) or (H, W, 3)."""
-    if samples.ndim == 2:
-        return _grey_to_srgb(samples, encoding)
+    if samples.ndim == 2 and samples.dtype.kind != "f":
+        levels = np.arange(np.iinfo(samples.dtype).max + 1, dtype=samples.dtype)[:, None]
+        converted: NDArray[np.uint8] = encoded_to_srgb(as_rgb(levels), encoding)[samples, 0]
+        return converted
+    samples = as_rgb(samples) if samples.ndim == 2 else samples
     result = np.empty(samples.shape, np.uint8)
     to_linear = _linearizer(samples.dtype, encoding)
     matrix = rgb_matrix(encoding)
     for band in bands(samples):
         result[band] = _linear_to_srgb(to_linear(samples[band]), matrix, encoding)
     return result
-
-
-def _grey_to_srgb(samples: NDArray[Any], encoding: ColorEncoding) -> NDArray[np.uint8]:
-    """Each grey level is converted once."""
-    if samples.dtype.kind == "f":
-        return encoded_to_srgb(np.repeat(samples[..., None], 3, axis=2), encoding)
-    levels = np.arange(np.iinfo(samples.dtype).max + 1, dtype=samples.dtype)
-    table = encoded_to_srgb(np.repeat(levels[:, None, None], 3, axis=2), encoding)[:, 0]
-    converted: NDArray[np.uint8] = table[samples]
-    return converted
 
 
 def _linearizer(dtype: np.dtype[Any], encoding: ColorEncoding) -> Callable[[NDArray[Any]], Values]:
@@ -188,7 +175,7 @@ def _tone_mapped(light: Values, encoding: ColorEncoding) -> Values:
     the largest channel, so that no hue changes.
     """
     light = np.maximum(light, 0.0)
-    if encoding.hdr is Hdr.HLG:
+    if encoding.hdr == "HLG":
         # BT.2100's OOTF, at 1000 cd/m2, where its system gamma is 1.2.
         luminance = light @ np.array([0.2627, 0.6780, 0.0593], np.float32)
         light = light * (luminance[..., None] ** 0.2 * (DEFAULT_PEAK / REFERENCE_WHITE))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from cvpire.images.decoding.decoded import Model
+from cvpire.images.decoding.samples import PROBE, as_rgb
 
 _MODES = {Model.GREY: "L", Model.RGB: "RGB", Model.CMYK: "CMYK", Model.LAB: "LAB"}
 # Of ICC.1, 7.2.6.
@@ -58,7 +59,7 @@ def profile_to_srgb(
         )
     # A grey picture is one of equal red, green and blue.
     if model is Model.GREY and space == "RGB":
-        pixels, model = np.repeat(pixels[..., None], 3, axis=2), Model.RGB
+        pixels, model = as_rgb(pixels), Model.RGB
     if _SPACES.get(space) is not model:
         meant = _SPACES[space].value if space in _SPACES else space
         raise OtherModelError(
@@ -75,7 +76,7 @@ def without_profile(
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """The same where the file says nothing of their colours."""
     if model is Model.GREY:
-        return np.repeat(pixels[..., None], 3, axis=2), ()
+        return as_rgb(pixels), ()
     if model is Model.RGB:
         return pixels, ()
     if model is Model.LAB:
@@ -137,12 +138,7 @@ def _is_identity(transform: ImageCms.ImageCmsTransform, model: Model) -> bool:
 
     Its effect is looked at, not its name: sRGB goes by many names, and any profile may bear it.
     """
-    levels = np.linspace(0, 255, 18).astype(np.uint8)  # every 15th
-    if model is Model.GREY:
-        probe = levels[None]
-    else:
-        axes = np.meshgrid(levels, levels, levels, indexing="ij")
-        probe = np.stack(axes, axis=-1).reshape(1, -1, 3)
+    probe = PROBE[..., 0] if model is Model.GREY else PROBE
     before = without_profile(probe, model)[0].astype(int)
     after = np.array(transform.apply(_image(probe, model)), int)
     return bool(np.abs(after - before).max() <= 2)

@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 # Rows that are converted at a time hold about so many samples.
 _BAND = 1 << 20
 
+_LEVELS = np.linspace(0, 255, 18).astype(np.uint8)  # every 15th
+# (5832, 1, 3): colours to look at when a conversion is judged by what it does.
+PROBE = np.stack(np.meshgrid(_LEVELS, _LEVELS, _LEVELS, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+
 
 def full_of(samples: NDArray[Any]) -> float:
     """The value of full brightness or coverage in samples of this type."""
     return 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
+
+
+def as_rgb(grey: NDArray[Any]) -> NDArray[Any]:
+    """(H, W) grey as (H, W, 3)."""
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def split_alpha(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:

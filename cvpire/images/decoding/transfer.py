@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +12,14 @@ Values = NDArray[np.floating]
 
 ToLinear = Callable[[Values], Values]
 
-# cd/m2: diffuse white in HDR, and the peak of content that states none.
+# cd/m2: diffuse white in HDR.
 REFERENCE_WHITE = 203.0
 
 BT709_TRANSFERS = (1, 6, 11, 14, 15)
 
 
-class Hdr(Enum):
-    """The systems of BT.2100."""
-
-    PQ = "PQ"
-    HLG = "HLG"
+Hdr = Literal["PQ", "HLG"]
+"""The systems of BT.2100."""
 
 
 class Transfer(NamedTuple):
@@ -81,9 +77,9 @@ TRANSFERS = {
     7: Transfer("SMPTE 240M", _smpte240),
     8: Transfer("linear", gamma(1.0)),
     13: Transfer("sRGB", srgb_to_linear),
-    16: Transfer("PQ", _pq, Hdr.PQ),
+    16: Transfer("PQ", _pq, "PQ"),
     17: Transfer("SMPTE ST 428", _smpte428),
-    18: Transfer("HLG", _hlg, Hdr.HLG),
+    18: Transfer("HLG", _hlg, "HLG"),
 }
 
 

@@ -189,7 +189,7 @@ def _by_gamma(extras: Mapping[bytes, bytes]) -> ColorEncoding | None:
     name = f"gamma {1.0 / value:.3g}"
     if len(chromaticities) != 32:
         is_usual = abs(value / _USUAL_GAMMA - 1.0) <= _GAMMA_TOLERANCE
-        return None if is_usual else color_encoding.srgb_primaries(name, to_linear)
+        return None if is_usual else ColorEncoding(name, *color_encoding.SRGB, to_linear)
     numbers = [each / 100_000 for each in struct.unpack(">8I", chromaticities)]
     white, red, green, blue = zip(numbers[::2], numbers[1::2], strict=True)
     if not color_encoding.is_possible(red, green, blue, white):

@@ -226,8 +226,9 @@ def _with_segments(layout: Layout, directory: Directory, data: bytes) -> Layout:
         raise DamagedError("too few byte counts")
     if layout.compression == NONE:
         counts = needed  # what writers put there is often wrong, and it is known
-    _check_segments(data, offsets, counts, needed, layout.compression)
-    return replace(layout, offsets=offsets, counts=counts)
+    layout = replace(layout, offsets=offsets, counts=counts)
+    _check_segments(layout, data, needed)
+    return layout
 
 
 def _bytes_of(heights: NDArray[np.uint64], layout: Layout) -> NDArray[np.uint64]:
@@ -242,24 +243,19 @@ def _bytes_of(heights: NDArray[np.uint64], layout: Layout) -> NDArray[np.uint64]
     return heights * np.uint64((layout.segment_width * channels * layout.bits + 7) // 8)
 
 
-def _check_segments(
-    data: bytes,
-    offsets: NDArray[np.uint64],
-    counts: NDArray[np.uint64],
-    needed: NDArray[np.uint64],
-    compression: int,
-) -> None:
-    size = np.uint64(len(data))
+def _check_segments(layout: Layout, data: bytes, needed: NDArray[np.uint64]) -> None:
+    """Refuse segments that cannot hold the bytes that are needed of them."""
+    offsets, counts, size = layout.offsets, layout.counts, np.uint64(len(data))
     if not (offsets > 0).all() or not (counts > 0).all():
         raise DamagedError("a strip or tile is missing")
     if (offsets > size).any() or (counts > size - np.minimum(offsets, size)).any():
         raise DamagedError("a strip or tile beyond the file's end")
     if float(counts.sum(dtype=np.float64)) > max(_MAX_READ, 2 * len(data)):
         raise DamagedError("strips or tiles that overlap")
-    most = _MOST_PER_BYTE.get(compression)
+    most = _MOST_PER_BYTE.get(layout.compression)
     if most is not None and (needed // np.uint64(most) > counts).any():
         raise DamagedError("strips or tiles that promise more than they can hold")
-    if compression == JPEG:
+    if layout.compression == JPEG:
         for start, end in zip(offsets.tolist(), (offsets + counts).tolist(), strict=True):
             if data.rfind(b"\xff\xd9", max(start, end - 64), end) < 0:
                 # libjpeg would fill the rest with grey.
