@@ -18,15 +18,10 @@ from cvpire.images.transparency import WHITE, composite
 
 
 class Limits(NamedTuple):
-    """The largest picture that a kind of file holds, so that its readers can read it.
+    """The largest picture that a kind of file holds, so that its readers can read it."""
 
-    Attributes:
-        side: the largest width or height, in pixels.
-        area: the largest width x height, in pixels.
-    """
-
-    side: int
-    area: int
+    side: int  # the largest width or height, in pixels
+    area: int  # the largest width x height, in pixels
 
 
 LIMITS: Mapping[str, Limits] = {

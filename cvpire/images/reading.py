@@ -27,7 +27,7 @@ from cvpire.images.decoding.decoded import Decoded, Decoder
 from cvpire.images.decoding.gif import decode_gif
 from cvpire.images.decoding.heif import decode_avif, decode_heic
 from cvpire.images.decoding.jpeg import decode_jpeg
-from cvpire.images.decoding.orientation import note, upright
+from cvpire.images.decoding.orientation import upright
 from cvpire.images.decoding.png.decoding import decode_png
 from cvpire.images.decoding.profiles import (
     OtherModelError,
@@ -177,7 +177,8 @@ def _to_photo(decoded: Decoded) -> Photo:
     alpha = None
     if decoded.alpha is not None:
         alpha = upright(eight_bits(decoded.alpha), decoded.orientation)
-    turn_note = () if decoded.is_turn_noted else note(decoded.orientation)
+    is_told = decoded.orientation == 1 or decoded.is_turn_noted
+    turn_note = () if is_told else ("Turned upright as its EXIF orientation says.",)
     return Photo(turned, alpha, (*turn_note, *decoded.notes, *notes))
 
 

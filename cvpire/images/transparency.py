@@ -22,15 +22,10 @@ from cvpire.images.tensors import straight_through, to_image, to_photo
 
 
 class Background(NamedTuple):
-    """A grey page behind a photo.
-
-    Attributes:
-        name: "white".
-        level: its grey level, 0 to 255.
-    """
+    """A grey page behind a photo."""
 
     name: str
-    level: int
+    level: int  # grey, 0 to 255
 
 
 WHITE, BLACK = Background("white", 255), Background("black", 0)

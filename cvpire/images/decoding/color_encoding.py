@@ -64,8 +64,6 @@ class ColorEncoding:
     peak: float = DEFAULT_PEAK
 
 
-# --- code points --------------------------------------------------------------------------------
-
 # H.273, table 2. Absent: reserved and unspecified ones.
 _PRIMARIES: dict[int, tuple[str, Primaries]] = {
     1: ("BT.709", SRGB),
@@ -124,9 +122,6 @@ def from_cicp(
     elif transfer != _SRGB_TRANSFER:
         name = f"{name} ({curve})"
     return ColorEncoding(name, *places, to_linear, hdr, peak)
-
-
-# --- conversion ---------------------------------------------------------------------------------
 
 
 def is_srgb(encoding: ColorEncoding) -> bool:

@@ -40,8 +40,3 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     return array
-
-
-def note(orientation: int) -> tuple[str, ...]:
-    """What to tell about it."""
-    return () if orientation == 1 else ("Turned upright as its EXIF orientation says.",)

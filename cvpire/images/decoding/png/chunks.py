@@ -122,14 +122,13 @@ def _walk(data: bytes) -> Iterator[tuple[bytes, bytes, bool | None]]:
     for _ in range(_MOST_CHUNKS):
         if at + 12 > len(data):
             return
-        (length,) = struct.unpack_from(">I", data, at)
-        kind = data[at + 4 : at + 8]
+        length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
+        content = data[at + 8 : end - 4]
         if end > len(data):
             if kind == b"IDAT":
-                yield kind, data[at + 8 : end - 4], None
+                yield kind, content, None
             return
-        content = data[at + 8 : end - 4]
         (checksum,) = struct.unpack_from(">I", data, end - 4)
         yield kind, content, zlib.crc32(content, zlib.crc32(kind)) == checksum
         at = end

@@ -31,7 +31,7 @@ _NOISE_SHARE = 128
 
 @dataclass(frozen=True, eq=False)
 class Range:
-    """The stored values of black and white, of all channels or (channels,)."""
+    """The stored values of black and white, of all channels or (channels,); either may be less."""
 
     black: float | NDArray[np.float64]
     white: float | NDArray[np.float64]
@@ -56,13 +56,12 @@ def find_range(values: NDArray[Any], layout: Layout, directory: Directory, what:
     return Range(-white - 1 if low < -(white // _NOISE_SHARE) else 0, white, reduction(bits))
 
 
-def spread(values: NDArray[Any], found: Range, *, inverted: bool = False) -> NDArray[Any]:
+def spread(values: NDArray[Any], found: Range) -> NDArray[Any]:
     """Samples with black at 0 and white at their type's full value; what is beyond is clipped.
 
     Args:
         values: (H, W) or (H, W, channels); overwritten where that saves memory.
         found: their range.
-        inverted: whether black and white change places.
 
     Returns:
         The same shape, of a type of `Decoded`.
@@ -72,36 +71,33 @@ def spread(values: NDArray[Any], found: Range, *, inverted: bool = False) -> NDA
         result = values if values.dtype == np.float32 else np.empty(values.shape, np.float32)
         full = 1.0
     else:
-        dtype = np.uint8 if np.max(found.white - found.black) <= 255 else np.uint16
+        dtype = np.uint8 if np.max(np.abs(found.white - found.black)) <= 255 else np.uint16
         full = float(np.iinfo(dtype).max)
         is_same = np.all(found.black == 0) and np.all(found.white == full)
-        if is_same and values.dtype == dtype and not inverted:
+        if is_same and values.dtype == dtype:
             return values
         is_roomy = values.dtype.itemsize == np.dtype(dtype).itemsize
         result = values.view(dtype) if is_roomy else np.empty(values.shape, dtype)
         if values.dtype.itemsize <= 2:
-            _by_table(values, result, found, full, inverted)
+            _by_table(values, result, found, full)
             return result
     for band in bands(values):
-        shares = _shares(values[band], found, inverted)
+        shares = _shares(values[band], found)
         result[band] = shares if full == 1.0 else np.rint(shares * full)
     return result
 
 
-def _shares(values: NDArray[Any], found: Range, inverted: bool) -> NDArray[np.float64]:
+def _shares(values: NDArray[Any], found: Range) -> NDArray[np.float64]:
     """Brightness in [0, 1]."""
     shares = (values.astype(np.float64) - found.black) / (found.white - found.black)
-    shares = np.clip(shares, 0.0, 1.0)
-    return 1.0 - shares if inverted else shares
+    return np.clip(shares, 0.0, 1.0)
 
 
-def _by_table(
-    values: NDArray[Any], result: NDArray[Any], found: Range, full: float, inverted: bool
-) -> None:
+def _by_table(values: NDArray[Any], result: NDArray[Any], found: Range, full: float) -> None:
     """Each possible value is computed once."""
     patterns = np.arange(1 << (8 * values.dtype.itemsize)).astype(f"u{values.dtype.itemsize}")
     meanings = patterns.view(values.dtype)[:, None]
-    table = np.rint(_shares(meanings, found, inverted) * full).astype(result.dtype)
+    table = np.rint(_shares(meanings, found) * full).astype(result.dtype)
     stored = values.view(patterns.dtype)
     for band in bands(values):
         if table.shape[1] == 1:

@@ -73,7 +73,9 @@ def decode_tiff(name: str, data: bytes, max_pixels: int) -> Decoded:
 
 def _decode(file: TiffBytes, directory: Directory, layout: Layout, others: int) -> Decoded:
     extra = _extra_samples(directory, layout)
-    _check_inks(directory, layout)
+    is_separated = layout.photometric is Photometric.SEPARATED
+    if is_separated and directory.integer(_INK_SET, _CMYK) != _CMYK:
+        raise UnsupportedError("inks other than CMYK")
     stored = read_samples(file, layout)
     colours = COLOURS[layout.photometric]
     alpha_at = _alpha_channel(extra)
@@ -95,26 +97,16 @@ def _decode(file: TiffBytes, directory: Directory, layout: Layout, others: int) 
             directory, samples, layout.bits, inverted=inverted
         )
         notes += encoding_notes
+    turn = directory.integer(_ORIENTATION, 1)
     return Decoded(
         samples,
         model,
         alpha=alpha,
-        orientation=_orientation(directory),
+        orientation=turn if 1 <= turn <= 8 else 1,
         profile=profile or None,
         encoding=encoding,
         notes=notes,
     )
-
-
-def _orientation(directory: Directory) -> int:
-    value = directory.integer(_ORIENTATION, 1)
-    return value if 1 <= value <= 8 else 1
-
-
-def _check_inks(directory: Directory, layout: Layout) -> None:
-    is_separated = layout.photometric is Photometric.SEPARATED
-    if is_separated and directory.integer(_INK_SET, _CMYK) != _CMYK:
-        raise UnsupportedError("inks other than CMYK")
 
 
 def _extra_samples(directory: Directory, layout: Layout) -> list[int]:
@@ -177,8 +169,9 @@ def _meaning(
         alpha = spread(alpha, own)
     if photometric is Photometric.RGB:
         found = _with_reference(directory, layout, found)
-    inverted = photometric is Photometric.WHITE_IS_ZERO
-    return spread(samples, found, inverted=inverted), alpha, found.notes
+    if photometric is Photometric.WHITE_IS_ZERO:
+        found = Range(found.white, found.black, found.notes)
+    return spread(samples, found), alpha, found.notes
 
 
 def _with_reference(directory: Directory, layout: Layout, found: Range) -> Range:

@@ -91,26 +91,17 @@ class Directory:
 
 
 class TiffBytes:
-    """A TIFF file in memory.
-
-    Attributes:
-        data: the file.
-        order: "<" or ">", of its numbers.
-        is_big: whether it is a BigTIFF.
-        first_offset: of the first directory.
-        pointer, counter, entry: codes of `struct` for an offset, a number of tags, and the start of
-            a tag: its number, its type, and how many values it has.
-        inline: bytes of values that lie in the tag itself.
-        entry_size: bytes of a tag.
-    """
+    """A TIFF file in memory: its header, and how its directories are written."""
 
     def __init__(self, data: bytes) -> None:
-        """Read the header."""
         self.data: Final = data
         self.order: Final[Literal["<", ">"]] = ">" if data[:2] == b"MM" else "<"
         self.is_big: Final = data[2:4] in (b"+\0", b"\0+")
+        # Codes of `struct` for an offset, a number of tags, and the start of a tag: its own number,
+        # its type, and how many values it has.
         self.pointer, self.counter = ("Q", "Q") if self.is_big else ("I", "H")
         self.entry: Final = f"HH{self.pointer}"
+        # Bytes of values that lie in a tag itself, and of a tag.
         self.inline: Final = struct.calcsize(self.pointer)
         self.entry_size: Final = 4 + 2 * self.inline
         self.first_offset: Final = self._unpack(self.pointer, self.inline)
