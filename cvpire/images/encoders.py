@@ -88,10 +88,6 @@ def encode_avif(photo: Photo, quality: int) -> bytes:
 def check_fits(photo: Photo, kind: str) -> None:
     """Say at once where a kind of file cannot hold a photo, before any work is done for it.
 
-    Args:
-        photo: to be written.
-        kind: of `LIMITS`.
-
     Raises:
         PhotoError: for a photo that is too wide, too high or too large, or whose transparency
             such a file cannot hold.

@@ -35,11 +35,11 @@ def expect_one_frame(name: str, frames: int) -> None:
 
 
 def not_supported(name: str, kind: str, what: str, instead: str = "JPEG or PNG") -> PhotoError:
-    """The error for a file that is whole, and of a kind that nothing here can read.
+    """The error for a whole file of a kind that nothing here can read.
 
     Args:
         name: of the file.
-        kind: of file: "TIFF".
+        kind: "TIFF", and
         what: is special about it: "complex numbers".
         instead: what it is to be saved as.
     """

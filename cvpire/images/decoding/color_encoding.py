@@ -97,11 +97,11 @@ def is_transfer(code: int) -> bool:
 def from_cicp(
     primaries: int, transfer: int, *, is_video: bool = False, peak: float = DEFAULT_PEAK
 ) -> ColorEncoding | None:
-    """The encoding of two code points; None where either is unspecified or unknown.
+    """The encoding of two code points of H.273; None where either is unspecified or unknown.
 
     Args:
-        primaries: ColourPrimaries of H.273.
-        transfer: TransferCharacteristics of H.273.
+        primaries: ColourPrimaries.
+        transfer: TransferCharacteristics.
         is_video: whether they come from a video codec's picture (HEIC, AVIF). There, the camera
             curve of BT.709 stands for "as usual", which viewers show as sRGB; "unspecified" is that
             as well.

@@ -66,8 +66,7 @@ def decode_heic(name: str, data: bytes, max_pixels: int) -> Decoded:
     data = _with_known_colors(data)
     file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     image: Any = file[file.primary_index]
-    width, height = image.size
-    check_size(name, (width, height), max_pixels)
+    check_size(name, image.size, max_pixels)
     if re.match(_HEIF_SEQUENCE, data, re.DOTALL):
         expect_one_frame(name, len(file))
     bits = int(image.info.get("bit_depth", 8))

@@ -154,12 +154,9 @@ def _decode_rare(
     what = f"{bits} bits a channel" if is_deep else "lossless or hierarchical"
     try:
         values: NDArray[Any] = imagecodecs.jpeg_decode(data)
+        model = {(): Model.GREY, (1,): Model.GREY, (3,): Model.RGB}[values.shape[2:]]
     except Exception as error:
         raise not_supported(name, "JPEG", what, "an ordinary JPEG") from error
-    channels = 1 if values.ndim == 2 else values.shape[2]
-    if channels not in (1, 3):
-        raise not_supported(name, "JPEG", what, "an ordinary JPEG")
-    model = Model.GREY if channels == 1 else Model.RGB
     return spread_bits(values, bits), model, reduction(bits)
 
 

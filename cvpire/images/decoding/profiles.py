@@ -33,13 +33,13 @@ class OtherModelError(ProfileError):
 def profile_to_srgb(
     pixels: NDArray[np.uint8], model: Model, profile: bytes
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """8-bit samples in sRGB, by their profile.
+    """8-bit samples in sRGB, by their ICC profile.
 
     Args:
         pixels: (H, W) of grey, else (H, W, channels); L*a*b* as ICC encodes it: L* 0 to 255, a* and
             b* with 128 for 0.
-        model: of the samples.
-        profile: an ICC profile.
+        model: what the channels are.
+        profile: a file of its own, and as hostile.
 
     Returns:
         (H, W, 3), and what was done, in short sentences; none where the profile is sRGB's.
@@ -50,23 +50,22 @@ def profile_to_srgb(
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = opened.profile.xcolor_space.strip()
-        device_class = opened.profile.device_class.strip()
-    except Exception as error:  # the profile is a file of its own, and as hostile
-        raise ProfileError("Its colour profile is damaged and was ignored.") from error
-    if device_class not in _PICTURE_CLASSES:
-        raise ProfileError(
-            "Its colour profile is not one that describes a picture's colours and was ignored."
-        )
-    # A grey picture is one of equal red, green and blue.
-    if model is Model.GREY and space == "RGB":
-        pixels, model = as_rgb(pixels), Model.RGB
-    if _SPACES.get(space) is not model:
-        meant = _SPACES[space].value if space in _SPACES else space
-        raise OtherModelError(
-            f"Its colour profile is for {meant} pictures, which this one is not, and was ignored."
-        )
-    try:
+        if opened.profile.device_class.strip() not in _PICTURE_CLASSES:
+            raise ProfileError(
+                "Its colour profile is not one that describes a picture's colours and was ignored."
+            )
+        # A grey picture is one of equal red, green and blue.
+        if model is Model.GREY and space == "RGB":
+            pixels, model = as_rgb(pixels), Model.RGB
+        if _SPACES.get(space) is not model:
+            meant = _SPACES[space].value if space in _SPACES else space
+            raise OtherModelError(
+                f"Its colour profile is for {meant} pictures, which this one is not, and was"
+                " ignored."
+            )
         return _by_profile(pixels, model, opened)
+    except ProfileError:
+        raise
     except Exception as error:
         raise ProfileError("Its colour profile is damaged and was ignored.") from error
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cvpire.images.decoding.samples import bands, reduction
 from cvpire.images.decoding.tiff.fields import SampleFormat
 from cvpire.images.decoding.tiff.layout import Layout
-from cvpire.images.decoding.tiff.tags import Directory, OtherContentError
+from cvpire.images.decoding.tiff.tags import Directory, RefusedError
 
 # A picture whose brightest value is below 1/256 of white would be black: that is not its white.
 _BLACK = 256
@@ -57,14 +57,9 @@ def find_range(values: NDArray[Any], layout: Layout, directory: Directory, what:
 
 
 def spread(values: NDArray[Any], found: Range) -> NDArray[Any]:
-    """Samples with black at 0 and white at their type's full value; what is beyond is clipped.
+    """Samples with black at 0 and white at their type's full value, of a type of `Decoded`.
 
-    Args:
-        values: (H, W) or (H, W, channels); overwritten where that saves memory.
-        found: their range.
-
-    Returns:
-        The same shape, of a type of `Decoded`.
+    What is beyond is clipped. The values are overwritten where that saves memory.
     """
     values = values.view(np.uint8) if values.dtype == np.bool_ else values
     if values.dtype.kind == "f":
@@ -176,8 +171,8 @@ def _float_range(values: NDArray[Any], layout: Layout, stated: float | None, wha
     return Range(0.0, white, (note,))
 
 
-def _refusal(what: str, low: float, high: float, small: int, large: int) -> OtherContentError:
-    return OtherContentError(
+def _refusal(what: str, low: float, high: float, small: int, large: int) -> RefusedError:
+    return RefusedError(
         f"has {what} values from {low:g} to {high:g} and 0 to {small} or 0 to {large} was"
         " expected: save it with 8 or 16 bits a channel."
     )

@@ -98,13 +98,12 @@ def to_icc_lab(
     is_deep = samples.dtype.itemsize == 2
     if photometric is Photometric.ICC_LAB:
         # 16 bits as in ICC version 2: 100 is 0xFF00, and 0 of a* and b* 0x8000.
-        return _mapped(samples, [257 / 256] * 3, [0, 0, 0]) if is_deep else samples
+        return _mapped(samples, 257 / 256) if is_deep else samples
     if photometric is Photometric.ITU_LAB:
         return _from_itu(samples, directory)
     # CIELab: L* over all codes; a* and b* are two's complement, in 16 bits 256 times the value.
-    samples = samples.view(f"u{samples.dtype.itemsize}")
     samples[..., 1:] ^= 0x8000 if is_deep else 0x80
-    return _mapped(samples, [1, 257 / 256, 257 / 256], [0, 0, 0]) if is_deep else samples
+    return _mapped(samples, [1, 257 / 256, 257 / 256]) if is_deep else samples
 
 
 def _from_itu(samples: NDArray[Any], directory: Directory) -> NDArray[Any]:
@@ -121,7 +120,7 @@ def _from_itu(samples: NDArray[Any], directory: Directory) -> NDArray[Any]:
     return _mapped(samples, (high - low) * scale, (low + offset) * scale * full_of(samples))
 
 
-def _mapped(samples: NDArray[Any], factors: Any, terms: Any) -> NDArray[Any]:
+def _mapped(samples: NDArray[Any], factors: Any, terms: Any = 0.0) -> NDArray[Any]:
     """Each channel times a factor plus a term, clipped, in place."""
     full = np.iinfo(samples.dtype).max
     for band in bands(samples):
@@ -145,13 +144,9 @@ def to_straight(samples: NDArray[Any], alpha: NDArray[Any]) -> None:
 def read_encoding(
     directory: Directory, samples: NDArray[Any], bits: int, *, inverted: bool
 ) -> tuple[NDArray[Any], ColorEncoding | None, tuple[str, ...]]:
-    """The encoding of colours (H, W) or (H, W, 3) by a TIFF's own tags.
+    """The encoding of grey (H, W) or RGB (H, W, 3) by a TIFF's own tags.
 
-    Args:
-        directory: the page's tags.
-        samples: grey or RGB.
-        bits: of a stored sample, which says how long a table is.
-        inverted: whether the samples were stored with white at 0.
+    A table's length follows from the bits of a stored sample; inverted were those with white at 0.
 
     Returns:
         The samples, changed only where each channel has a transfer function of its own: then they

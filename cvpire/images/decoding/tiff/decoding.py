@@ -30,7 +30,7 @@ from cvpire.images.decoding.tiff.pages import main_page
 from cvpire.images.decoding.tiff.samples import read_samples
 from cvpire.images.decoding.tiff.tags import (
     Directory,
-    OtherContentError,
+    RefusedError,
     TiffBytes,
     UnsupportedError,
 )
@@ -63,7 +63,7 @@ def decode_tiff(name: str, data: bytes, max_pixels: int) -> Decoded:
         return _decode(file, directory, layout, others)
     except UnsupportedError as error:
         raise not_supported(name, "TIFF", str(error)) from error
-    except OtherContentError as error:
+    except RefusedError as error:
         raise PhotoError(f"{name} {error}") from error
     except (PhotoError, MemoryError):
         raise

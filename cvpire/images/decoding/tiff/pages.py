@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cvpire.images.decoding.tiff.tags import (
     DamagedError,
     Directory,
-    OtherContentError,
+    RefusedError,
     TiffBytes,
     UnsupportedError,
 )
@@ -55,10 +55,10 @@ def main_page(file: TiffBytes) -> tuple[Directory, int]:
     pages: list[_Page] = []
     for page in _chain(file):
         if _is_raw(file, page.directory, with_subs=len(pages) < _MAX_PAGES_WITH_SUB_IFDS):
-            raise OtherContentError(_RAW)
+            raise RefusedError(_RAW)
         pages.append(page)
         if len(pages) > _MAX_PAGES:
-            raise OtherContentError(_SEVERAL)
+            raise RefusedError(_SEVERAL)
     if not pages:
         raise DamagedError("no page")
     candidates = [page for page in pages if not page.is_aside]
@@ -69,7 +69,7 @@ def main_page(file: TiffBytes) -> tuple[Directory, int]:
         candidates = [max([*copies, *_sub_pages(file, copies)], key=lambda page: page.pixels)]
     main = max(candidates, key=lambda page: page.pixels)
     if any(page is not main and not _is_copy(page, main) for page in candidates):
-        raise OtherContentError(_SEVERAL)
+        raise RefusedError(_SEVERAL)
     return main.directory, len(pages) - 1
 
 

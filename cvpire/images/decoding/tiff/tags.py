@@ -33,8 +33,8 @@ class UnsupportedError(ValueError):
     """A kind of TIFF that is not read; the message names it."""
 
 
-class OtherContentError(ValueError):
-    """A file that is no single photo; the message goes on after the file's name."""
+class RefusedError(ValueError):
+    """A file that is refused for what it holds; the message goes on after the file's name."""
 
 
 @dataclass(frozen=True, eq=False)
