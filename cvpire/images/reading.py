@@ -24,7 +24,7 @@ from cvpire.errors import OutOfMemoryError, PhotoError, reason
 from cvpire.images.decoding.bmp import decode_bmp
 from cvpire.images.decoding.color_encoding import encoded_to_srgb, is_srgb
 from cvpire.images.decoding.decoded import Decoded, Decoder
-from cvpire.images.decoding.gif import decode_gif
+from cvpire.images.decoding.gif_webp import decode_gif, decode_webp
 from cvpire.images.decoding.heif import decode_avif, decode_heic
 from cvpire.images.decoding.jpeg import decode_jpeg
 from cvpire.images.decoding.orientation import upright
@@ -37,7 +37,6 @@ from cvpire.images.decoding.profiles import (
 )
 from cvpire.images.decoding.samples import eight_bits
 from cvpire.images.decoding.tiff.decoding import decode_tiff
-from cvpire.images.decoding.webp import decode_webp
 from cvpire.images.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, damaged
 from cvpire.images.photo import Photo
 

@@ -47,9 +47,10 @@ def _read(data: bytes) -> MainItem:
     main = 1 if primary is None else _number(primary[4:8] if primary[0] else primary[4:6])
     found = MainItem(start=_start(_find(parts, b"iloc"), main))
     for kind, associations in inside:
-        for index in _indices(associations, main) if kind == b"ipma" else ():
-            if 1 <= index <= len(known):
-                found = _take(found, *known[index - 1])
+        if kind == b"ipma":
+            for index in _indices(associations, main):
+                if 1 <= index <= len(known):
+                    found = _take(found, *known[index - 1])
     return found
 
 

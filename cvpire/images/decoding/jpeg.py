@@ -93,13 +93,8 @@ def decode_jpeg(name: str, data: bytes, max_pixels: int) -> Decoded:
         samples, model, notes = _decode_common(name, data, segments, max_pixels)
     else:
         samples, model, notes = _decode_rare(name, data, segments)
-    return Decoded(
-        samples,
-        model,
-        orientation=exif_orientation(segments.exif),
-        profile=segments.profile,
-        notes=notes,
-    )
+    turn = exif_orientation(segments.exif)
+    return Decoded(samples, model, None, turn, segments.profile, notes=notes)
 
 
 def _decode_common(

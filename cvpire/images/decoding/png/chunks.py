@@ -17,7 +17,8 @@ from cvpire.images.limits import not_supported
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Chunks that make the picture.
 _PICTURE = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
-# First column and row, and steps, of the seven pictures that an interlaced one consists of.
+# First column and row, and steps, of the seven pictures that an interlaced one consists of; and of
+# the one that another is.
 _NOT_INTERLACED = ((0, 0, 1, 1),)
 _ADAM7 = (
     *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),

@@ -82,11 +82,10 @@ def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
 
 def _expect_still(name: str, chunks: Chunks) -> None:
     animation = chunks.extras.get(b"acTL", b"")
-    if len(animation) != 8:
-        return
-    frames = int.from_bytes(animation[:4], "big")
-    # A picture before the animation is shown by programs that know no animations.
-    expect_one_frame(name, frames if chunks.is_animated else frames + 1)
+    if len(animation) == 8:
+        frames = int.from_bytes(animation[:4], "big")
+        # A picture before the animation is shown by programs that know no animations.
+        expect_one_frame(name, frames if chunks.is_animated else frames + 1)
 
 
 def _decode(header: Header, chunks: Chunks) -> tuple[NDArray[Any], NDArray[Any] | None]:

@@ -46,11 +46,10 @@ def read_samples(file: TiffBytes, layout: Layout) -> NDArray[Any]:
         raw = read_samples(file, _as_bytes(layout)).tobytes()
         return _shaped(imagecodecs.float24_decode(raw, byteorder=file.order), layout)
     rewritten = _with_directory(file, _tags(layout))
-    samples: NDArray[Any] = (
-        _by_tifffile(rewritten, layout)
-        if _needs_tifffile(layout)
-        else imagecodecs.tiff_decode(rewritten)
-    )
+    if _needs_tifffile(layout):
+        samples = _by_tifffile(rewritten, layout)
+    else:
+        samples = imagecodecs.tiff_decode(rewritten)
     del rewritten
     samples = _shaped(samples, layout)
     if layout.bits == 24:

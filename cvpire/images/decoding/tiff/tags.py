@@ -83,11 +83,9 @@ class Directory:
 
     def data(self, tag: int) -> bytes | None:
         """The bytes of a tag; None where it is missing or outside the file."""
-        try:
-            values = self.numbers(tag)
-        except DamagedError:
-            return None
-        return values.tobytes() if tag in self else None
+        with suppress(DamagedError):
+            return self.numbers(tag).tobytes() if tag in self else None
+        return None
 
 
 class TiffBytes:
