@@ -31,7 +31,7 @@ _NOISE_SHARE = 128
 
 @dataclass(frozen=True, eq=False)
 class Range:
-    """The stored values of black and white, of all channels or (channels,); either may be less."""
+    """The stored values of black and white, of all channels or (channels,), either the lower."""
 
     black: float | NDArray[np.float64]
     white: float | NDArray[np.float64]

@@ -153,9 +153,7 @@ def _with_new_jpeg(directory: Directory, data: bytes, height: int) -> Directory:
 
 
 def _check_kind(layout: Layout) -> None:
-    """Refuse what a compression or a predictor is not defined for, nobody writes, or libtiff cannot
-    read.
-    """
+    """Refuse what is not defined, what nobody writes, and what libtiff cannot read."""
     bits, channels, compression = layout.bits, layout.channels, layout.compression
     photometric, predictor, is_planar = layout.photometric, layout.predictor, layout.is_planar
     is_float, is_jpeg = layout.number is SampleFormat.FLOAT, compression == JPEG
