@@ -1,11 +1,12 @@
 """How a page's samples lie in the file: size, depth, compression, strips or tiles.
 
-Everything is checked before anything is unpacked: what this describes is whole, inside the file,
-of a kind that is read, and unpacks to no more than the picture's own size.
+Everything is checked before libtiff unpacks anything: what this describes is whole, inside the
+file, of a kind that is read, and unpacks to no more than the picture's own size.
 """
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -253,6 +254,11 @@ def _check_segments(layout: Layout, data: bytes, needed: NDArray[np.uint64]) -> 
     most = _MOST_PER_BYTE.get(layout.compression)
     if most is not None and (needed // np.uint64(most) > counts).any():
         raise DamagedError("strips or tiles that promise more than they can hold")
+    if layout.compression in compressions.DEFLATE:
+        for start, end, least in zip(
+            offsets.tolist(), (offsets + counts).tolist(), needed.tolist(), strict=True
+        ):
+            _check_deflate(data[start:end], least, int(needed.max()))
     if layout.compression == JPEG:
         for start, end in zip(offsets.tolist(), (offsets + counts).tolist(), strict=True):
             if data.rfind(b"\xff\xd9", max(start, end - 64), end) < 0:
@@ -260,3 +266,22 @@ def _check_segments(layout: Layout, data: bytes, needed: NDArray[np.uint64]) -> 
                 raise DamagedError("a JPEG strip or tile without its end")
             if data.count(b"\xff\xda", start, end) > _MAX_SCANS:
                 raise UnsupportedError("JPEG compression in more than 100 scans")
+
+
+def _check_deflate(segment: bytes, least: int, most: int) -> None:
+    """Refuse a strip or tile that does not unpack to its end, with its checksum.
+
+    libtiff takes some that do not for whole, and fills them with what its memory held before.
+
+    Args:
+        segment: as it lies in the file.
+        least: bytes that are needed of it.
+        most: bytes of a whole one; the last strip may be filled up to that.
+    """
+    unpacking = zlib.decompressobj()
+    try:
+        unpacked = unpacking.decompress(segment, most + 1)
+    except zlib.error as error:
+        raise DamagedError(str(error)) from error
+    if len(unpacked) < least or not unpacking.eof:
+        raise DamagedError("a strip or tile that does not end")
