@@ -47,9 +47,9 @@ def random_edit(images: Tensor, draw: random.Random, edits: str = "posting") -> 
         (1, 3, h, w) in [0, 1].
     """
     kinds = EDITS[edits]
-    if not kinds.edits:
+    if not kinds.weights:
         return images
-    (edit,) = draw.choices(kinds.edits, kinds.weights)
+    (edit,) = draw.choices(tuple(kinds.weights), tuple(kinds.weights.values()))
     if edit is not _moved and draw.random() < kinds.moved_before:
         images = _moved(images, draw).clamp(0.0, 1.0)
     return edit(images, draw).clamp(0.0, 1.0)
@@ -152,34 +152,31 @@ class _Kinds(NamedTuple):
     """Edits to draw from.
 
     Attributes:
-        edits: the kinds.
         weights: how often each is drawn.
         moved_before: how often a photo is moved before an edit of another kind.
     """
 
-    edits: tuple[_Edit, ...]
-    weights: tuple[float, ...]
+    weights: Mapping[_Edit, float]
     moved_before: float
 
 
 EDITS: Mapping[str, _Kinds] = {
-    "none": _Kinds((), (), 0.0),
+    "none": _Kinds({}, 0.0),
     "codecs and sizes": _Kinds(
-        (_compressed_gently, _shrunk, _shrunk_and_compressed_gently), (0.5, 0.2, 0.3), 0.0
+        {_compressed_gently: 0.5, _shrunk: 0.2, _shrunk_and_compressed_gently: 0.3}, 0.0
     ),
     "posting": _Kinds(
-        (
-            _compressed,
-            _shrunk,
-            _shrunk_and_compressed,
-            _read,
-            _moved,
-            _blurred,
-            _sharpened,
-            _median,
-            _coarse,
-        ),
-        (0.24, 0.08, 0.12, 0.08, 0.26, 0.08, 0.06, 0.06, 0.02),
+        {
+            _compressed: 0.24,
+            _shrunk: 0.08,
+            _shrunk_and_compressed: 0.12,
+            _read: 0.08,
+            _moved: 0.26,
+            _blurred: 0.08,
+            _sharpened: 0.06,
+            _median: 0.06,
+            _coarse: 0.02,
+        },
         0.5,
     ),
 }

@@ -31,11 +31,13 @@ class Transformation:
         title: for people.
         apply: the photo to what is left of it. Where there is nothing to do, such as shrinking a
             photo that is small enough, it returns the photo itself.
+        is_by_platforms: whether platforms do it by themselves.
     """
 
     name: str
     title: str
     apply: Edit
+    is_by_platforms: bool = True
 
 
 def jpeg(quality: int, subsampling: str = "4:2:0") -> Edit:
@@ -67,14 +69,14 @@ def _by_pillow(change: Callable[[Image.Image], Image.Image]) -> Edit:
     return edit
 
 
-def _scaled(image: Image.Image, scale: float, way: Image.Resampling) -> Image.Image:
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, way)
-
-
 def scale(factor: float, way: Image.Resampling = Image.Resampling.LANCZOS) -> Edit:
     """Both sides times the factor, with antialiasing."""
-    return _by_pillow(lambda image: _scaled(image, factor, way))
+
+    def resized(image: Image.Image) -> Image.Image:
+        width, height = (max(1, round(side * factor)) for side in image.size)
+        return image.resize((width, height), way)
+
+    return _by_pillow(resized)
 
 
 def fit(side: int) -> Edit:
@@ -183,15 +185,12 @@ def chain(*edits: Edit) -> Edit:
 screenshot = chain(fit(1440), scale(0.85, Image.Resampling.BILINEAR))
 
 
-def _registry(*transformations: Transformation) -> Mapping[str, Transformation]:
-    return {transformation.name: transformation for transformation in transformations}
-
-
-TRANSFORMATIONS: Mapping[str, Transformation] = _registry(
+# All that may happen to a posted photo; AVIF is missing where Pillow was built without it.
+_ALL = (
     Transformation("jpeg-95", "JPEG 95, full colour (4:4:4)", jpeg(95, "4:4:4")),
     Transformation("jpeg-85", "JPEG 85", jpeg(85)),
     Transformation("jpeg-75", "JPEG 75", jpeg(75)),
-    Transformation("jpeg-50", "JPEG 50", jpeg(50)),
+    Transformation("jpeg-50", "JPEG 50", jpeg(50), is_by_platforms=False),
     Transformation("webp-80", "WebP 80", webp(80)),
     *((Transformation("avif-60", "AVIF 60", avif(60)),) if has_avif() else ()),
     Transformation("resize-2048", "shrunk to 2048 pixels", fit(2048)),
@@ -203,14 +202,20 @@ TRANSFORMATIONS: Mapping[str, Transformation] = _registry(
         "read-bicubic",
         "read at 256x256 by Pillow, bicubic",
         _read_at_once(lambda image, size: image.resize(size, Image.Resampling.BICUBIC)),
+        is_by_platforms=False,
     ),
-    Transformation("read-aliased", "read at 256x256 without antialiasing", read_aliased()),
-    Transformation("crop", "cropped by 4%", crop(0.04)),
-    Transformation("rotate", "turned by 1 degree", rotate(1.0)),
-    Transformation("blur", "blurred", blur(0.8, 1 / 1000)),
-    Transformation("sharpen", "sharpened", sharpen(1.0, 100, 1 / 800)),
-    Transformation("median", "median of 3x3", median()),
-    Transformation("5-bit", "32 levels a channel", posterize(5)),
+    Transformation(
+        "read-aliased",
+        "read at 256x256 without antialiasing",
+        read_aliased(),
+        is_by_platforms=False,
+    ),
+    Transformation("crop", "cropped by 4%", crop(0.04), is_by_platforms=False),
+    Transformation("rotate", "turned by 1 degree", rotate(1.0), is_by_platforms=False),
+    Transformation("blur", "blurred", blur(0.8, 1 / 1000), is_by_platforms=False),
+    Transformation("sharpen", "sharpened", sharpen(1.0, 100, 1 / 800), is_by_platforms=False),
+    Transformation("median", "median of 3x3", median(), is_by_platforms=False),
+    Transformation("5-bit", "32 levels a channel", posterize(5), is_by_platforms=False),
     Transformation("screenshot", "a screenshot", screenshot),
     Transformation(
         "resize-jpeg", "shrunk to 1080 pixels, then JPEG 75", chain(fit(1080), jpeg(75))
@@ -218,32 +223,10 @@ TRANSFORMATIONS: Mapping[str, Transformation] = _registry(
     Transformation("screenshot-jpeg", "a screenshot, then JPEG 85", chain(screenshot, jpeg(85))),
     Transformation("jpeg-jpeg", "JPEG 85, then JPEG 75", chain(jpeg(85), jpeg(75))),
 )
-
-# All that may happen to a posted photo.
-POSTING: Mapping[str, Transformation] = TRANSFORMATIONS
-
-_KEEPS_THE_PICTURE = (
-    "jpeg-95",
-    "jpeg-85",
-    "jpeg-75",
-    "webp-80",
-    "avif-60",
-    "resize-2048",
-    "resize-1600",
-    "resize-1080",
-    "resize-720",
-    "half",
-    "screenshot",
-    "resize-jpeg",
-    "screenshot-jpeg",
-    "jpeg-jpeg",
-)
+TRANSFORMATIONS: Mapping[str, Transformation] = {one.name: one for one in _ALL}
 
 # What platforms do by themselves: codecs down to JPEG 75, smaller sizes, screenshots, and chains of
 # these. Nobody edits the picture, and no other reader shrinks it for a classifier.
 CODECS_AND_SIZES: Mapping[str, Transformation] = {
-    # AVIF is missing where Pillow was built without it.
-    name: TRANSFORMATIONS[name]
-    for name in _KEEPS_THE_PICTURE
-    if name in TRANSFORMATIONS
+    name: one for name, one in TRANSFORMATIONS.items() if one.is_by_platforms
 }
