@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from cvpire.cli import protect, rehearse, weights
-from cvpire.cli.terminal import complain
+from cvpire.cli.console import complain
 from cvpire.errors import CvpireError
 from cvpire.failures import exit_code, failure_sentence, show_tracebacks
 from cvpire.memory import keep_freed_memory

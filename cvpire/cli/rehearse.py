@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
-from cvpire.cli.terminal import PROGRAM, Parser, add_group, advance, progress_bar, tell
+from cvpire.cli.console import PROGRAM, Parser, add_group, advance, progress_bar, tell
 from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
 from cvpire.images.views import DEFAULT_VIEW, VIEWS
@@ -51,15 +51,12 @@ def main(arguments: Sequence[str]) -> int:
     """Carry out the subcommand and return its exit code."""
     options = _parser().parse_args(arguments)
     target = None if options.report is None else _read_target(options)
-    name, view = (
-        (options.classifier or "auto", options.view or DEFAULT_VIEW)
-        if target is None
-        else (target.classifier, target.view)
-    )
-    classifier = load_classifier(name, view=view)
     if target is None:
+        view = options.view or DEFAULT_VIEW
+        classifier = load_classifier(options.classifier or "auto", view=view)
         run = find_run(options.run or DEFAULT_RUN, group=options.group)
     else:
+        classifier = load_classifier(target.classifier, view=target.view)
         run = target.find_run(classifier)
     run.check(classifier.labels)
     photo = read_photo(options.file)
@@ -73,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
             classifier, target.label_position, is_attacked=True, make_condition=run.condition
         )
     others = [
-        load_classifier(spec.name, view=view)
+        load_classifier(spec.name, view=classifier.view)
         for spec in CLASSIFIERS.values()
         if spec.is_ready and spec.name != classifier.spec.name
     ]
