@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -46,6 +47,11 @@ class ClassifierSpec:
     view: str
     licence: str
     source: str
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The classes, in the order of the logits; read once."""
+        return self.read_labels()
 
     @property
     def is_ready(self) -> bool:
@@ -114,7 +120,6 @@ class Classifier(nn.Module):
         self.spec = spec
         self.network = network
         self.view = view
-        self._labels: tuple[ClassifierSpec, Labels] | None = None
         self._fast: _FastForm | None = None
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1))
@@ -122,9 +127,7 @@ class Classifier(nn.Module):
     @property
     def labels(self) -> Labels:
         """The classes, in the order of the logits."""
-        if self._labels is None or self._labels[0] is not self.spec:
-            self._labels = (self.spec, self.spec.read_labels())
-        return self._labels[1]
+        return self.spec.labels
 
     @property
     def differentiable(self) -> Callable[[Tensor], Tensor]:

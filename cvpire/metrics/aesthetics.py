@@ -127,35 +127,27 @@ def load_scorer(
     """
     expect_metric(metric)
     metric = preferred_metric() if metric == AUTO else metric
+    found = {path.name: path for path in (*weights_dir().glob("*"), *files) if path.is_file()}
     try:
         if metric == BEAUTY:
             from cvpire.metrics.beauty import load_beauty
 
             return Scorer(TITLES[BEAUTY], load_beauty())
-        return _load_pyiqa(metric, files, allow_download, progress)
+        if metric == NIMA and NIMA_FILE not in {path.name for path in files}:
+            found[NIMA_FILE] = _find_nima(allow_download, progress)
+        network = build_metric(metric, found)
     except WeightsError as error:
         raise AestheticsUnavailable(str(error)) from error
+    return Scorer(TITLES.get(metric) or f"{metric} (pyiqa: {metric_scale(metric)})", network)
 
 
-def _load_pyiqa(
-    metric: str,
-    files: Sequence[Path],
-    allow_download: bool,
-    progress: Callable[[DownloadProgress], None] | None,
-) -> Scorer:
-    named = {path.name: path for path in files}
-    if metric == NIMA and NIMA_FILE not in named:
-        path = find_weights(NIMA_WEIGHTS)
-        if path is None and allow_download:
-            # Two attempts: whoever waits for a photo would rather have it without a score.
-            path = download_weights(NIMA_WEIGHTS, progress=progress, attempts=2, timeout=10.0)
-        if path is None:
-            raise AestheticsUnavailable(
-                f"the weights of {NIMA} ({NIMA_WEIGHTS.size / 1e6:.0f} MB) are not on this "
-                f"machine; `python -m cvpire weights download {NIMA}` fetches them"
-            )
-        named[NIMA_FILE] = path
-    stored = {path.name: path for path in weights_dir().glob("*") if path.is_file()}
-    network = build_metric(metric, {**stored, **named})
-    title = TITLES.get(metric) or f"{metric} (pyiqa: {metric_scale(metric)})"
-    return Scorer(title, network)
+def _find_nima(allow_download: bool, progress: Callable[[DownloadProgress], None] | None) -> Path:
+    if path := find_weights(NIMA_WEIGHTS):
+        return path
+    if allow_download:
+        # Two attempts: whoever waits for a photo would rather have it without a score.
+        return download_weights(NIMA_WEIGHTS, progress=progress, attempts=2, timeout=10.0)
+    raise WeightsError(
+        f"the weights of {NIMA} ({NIMA_WEIGHTS.size / 1e6:.0f} MB) are not on this machine; "
+        f"`python -m cvpire weights download {NIMA}` fetches them"
+    )
