@@ -64,8 +64,6 @@ def memory_errors() -> Iterator[None]:
     """
     try:
         yield
-    except OutOfMemoryError:
-        raise
     except (MemoryError, RuntimeError) as error:
         if (where := whose_memory(error)) is None:
             raise

@@ -19,7 +19,7 @@ from cvpire.attacks.base import SAFETY_MARGIN, AttackResult, StepCallback
 from cvpire.attacks.searches import RoundTrip, SearchInput
 from cvpire.attacks.through_file import search_through
 from cvpire.classifiers.classifier import Classifier
-from cvpire.classifiers.shared import shared_classifier
+from cvpire.classifiers.registry import shared_classifier
 from cvpire.color.variance import epsilon_map
 from cvpire.images.formats import KINDS, PNG, USUAL_QUALITY, FileFormat, kind_of
 from cvpire.images.photo import Photo

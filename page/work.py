@@ -10,8 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from cvpire.attacks.base import AttackStep
-from cvpire.classifiers.registry import CLASSIFIERS, find_spec
-from cvpire.classifiers.shared import shared_classifier
+from cvpire.classifiers.registry import CLASSIFIERS, find_spec, shared_classifier
 from cvpire.errors import PhotoError
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo

@@ -23,7 +23,7 @@ from cvpire import (
     read_photo,
     register_classifier,
 )
-from cvpire.classifiers.shared import shared_classifier
+from cvpire.classifiers.registry import shared_classifier
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo, encode_png
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -80,17 +79,9 @@ def read_scenes() -> tuple[Scene, ...]:
         )
 
 
-def places365_labels() -> Labels:
-    """All 365 scenes."""
-    return _scene_labels(read_scenes())
-
-
-def embedded_labels() -> Labels:
-    """The scenes that the embedded classifier knows."""
-    return _scene_labels([scene for scene in read_scenes() if scene.is_embedded])
-
-
-def _scene_labels(scenes: Sequence[Scene]) -> Labels:
+def places365_labels(*, only_embedded: bool = False) -> Labels:
+    """All 365 scenes, or those that the embedded classifier knows."""
+    scenes = [scene for scene in read_scenes() if scene.is_embedded or not only_embedded]
     return Labels(
         "places365",
         names=tuple(scene.title for scene in scenes),

@@ -6,13 +6,15 @@ float32.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from cvpire.classifiers.classifier import Classifier, ClassifierSpec
-from cvpire.classifiers.labels import Labels, embedded_labels, imagenet_labels, places365_labels
+from cvpire.classifiers.labels import Labels, imagenet_labels, places365_labels
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite, EfficientNetLite0
 from cvpire.classifiers.networks.resnet import resnet50
 from cvpire.classifiers.networks.squeezenet import SqueezeNet
@@ -24,7 +26,10 @@ from cvpire.classifiers.sources import (
 )
 from cvpire.errors import SettingsError
 from cvpire.images.views import DEFAULT_VIEW, RESIZED_SIDE, VIEWS
-from cvpire.weights.store import WeightsFile
+from cvpire.weights.store import FileState, WeightsFile, file_state
+
+# No weights are read twice at once.
+_lock = threading.Lock()
 
 
 def load_classifier(name: str = "auto", *, view: str | None = None) -> Classifier:
@@ -52,6 +57,46 @@ def load_classifier(name: str = "auto", *, view: str | None = None) -> Classifie
     if isinstance(network, EfficientNetLite):
         network = network.folded()  # the same to the bit, and done once instead of in each pass
     return Classifier(spec, network, view).eval().requires_grad_(False)
+
+
+def shared_classifier(name: str = "auto", *, view: str | None = None) -> Classifier:
+    """The same as `load_classifier`, without reading weights anew that have not changed.
+
+    Whoever moves it (`to`) moves it for all: networks are shared, also between views.
+
+    Args:
+        name: see `load_classifier`.
+        view: see there.
+
+    Raises:
+        SettingsError: see there.
+        WeightsError: see there; also where the weights were there before and are not now.
+    """
+    spec = find_spec(name)
+    view = expect_view(spec.view if view is None else view)
+    with _lock:
+        loaded = _loaded(spec)
+    # Views share the network: only its wrapper is new.
+    return loaded if loaded.view == view else Classifier(loaded.spec, loaded.network, view).eval()
+
+
+def _loaded(spec: ClassifierSpec) -> Classifier:
+    path = spec.weights.locate()
+    if path is None and not spec.is_ready:
+        return load_classifier(spec.name)  # says what is missing, or it has just come
+    try:
+        # The state before it is read: what changes meanwhile is read again the next time.
+        file = None if path is None else file_state(path)
+    except OSError:  # it has just gone: loading it says so
+        return load_classifier(spec.name)
+    return _load_once(spec, file)
+
+
+# A page offers few classifiers; the largest has some 100 MB.
+@lru_cache(maxsize=4)
+def _load_once(spec: ClassifierSpec, file: FileState | None) -> Classifier:
+    """Of this spec and this file; a registered network has no file."""
+    return load_classifier(spec.name)
 
 
 def expect_view(view: str) -> str:
@@ -173,11 +218,7 @@ def _check_answer(classifier: Classifier, classes: int) -> None:
         )
 
 
-def _registry(*specs: ClassifierSpec) -> dict[str, ClassifierSpec]:
-    return {spec.name: spec for spec in specs}
-
-
-CLASSIFIERS: dict[str, ClassifierSpec] = _registry(
+_SPECS = (
     ClassifierSpec(
         name="resnet50-places365",
         title="ResNet-50, Places365 scenes (the paper's)",
@@ -206,7 +247,7 @@ CLASSIFIERS: dict[str, ClassifierSpec] = _registry(
             "scenes.safetensors",
             sha256="4de769142649beab1fe649be8631ebfb76f2a3ca645ed87e0760f996bf7c0993",
         ),
-        read_labels=embedded_labels,
+        read_labels=lambda: places365_labels(only_embedded=True),
         mean=(127 / 255,) * 3,
         std=(128 / 255,) * 3,
         view="resize",
@@ -252,4 +293,5 @@ CLASSIFIERS: dict[str, ClassifierSpec] = _registry(
     ),
 )
 
+CLASSIFIERS: dict[str, ClassifierSpec] = {spec.name: spec for spec in _SPECS}
 _OWN = frozenset(CLASSIFIERS)

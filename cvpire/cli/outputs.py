@@ -52,9 +52,8 @@ class Claims:
     """
 
     def __init__(self, inputs: Iterable[Path]) -> None:
-        self._inputs = {identity for path in inputs if (identity := _identity(path)) is not None}
-        self._by_name: dict[str, Path] = {}
-        self._by_identity: dict[_Identity, Path] = {}
+        self._inputs = set(map(_identity, inputs)) - {None}
+        self._taken: dict[str | _Identity | None, Path] = {}
 
     def check(self, photo: Path, targets: Outputs) -> None:
         """Refuse a photo whose files would replace an input, or another photo's file.
@@ -66,9 +65,7 @@ class Claims:
             identity = _identity(target)
             if identity in self._inputs:
                 raise PhotoError(f"{target} would overwrite an input photo: choose another folder.")
-            other = self._by_name.get(normal(target.name))
-            if other is None and identity is not None:
-                other = self._by_identity.get(identity)
+            other = self._taken.get(normal(target.name)) or self._taken.get(identity)
             if other is not None:
                 raise PhotoError(
                     f"{other} and {photo} would both become {target}: give one another name."
@@ -77,10 +74,9 @@ class Claims:
     def take(self, photo: Path, targets: Outputs) -> None:
         """Remember that these files were written from this photo."""
         for target in targets.paths.values():
-            self._by_name[normal(target.name)] = photo
-            identity = _identity(target)
-            if identity is not None:
-                self._by_identity[identity] = photo
+            self._taken[normal(target.name)] = photo
+            if (identity := _identity(target)) is not None:
+                self._taken[identity] = photo
 
 
 def _identity(path: Path) -> _Identity | None:

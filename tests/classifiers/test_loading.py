@@ -17,8 +17,7 @@ from registry_helpers import images
 from cvpire.classifiers import registry as classifiers
 from cvpire.classifiers.classifier import classify
 from cvpire.classifiers.networks.resnet import resnet50
-from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
-from cvpire.classifiers.shared import shared_classifier
+from cvpire.classifiers.registry import CLASSIFIERS, load_classifier, shared_classifier
 from cvpire.classifiers.sources import DownloadedWeights
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.images.reading import read_photo
