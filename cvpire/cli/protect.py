@@ -129,11 +129,9 @@ def _expand(paths: Sequence[Path], out: Path) -> Iterator[Path]:
             contents = list_folder(path) if path.is_dir() else None
         except (OSError, ValueError):  # reading it says what is wrong
             contents = None
-        if contents is None:
-            yield path
-        elif path.samefile(out):  # "FOLDER/*" names it too, once it is there
+        if contents is not None and path.samefile(out):  # "FOLDER/*" names it, once it is there
             complain(f"{path} was left out: it is the folder to write to.")
-        elif not contents.photos:
+        elif contents is None or not contents.photos:
             yield path
         else:
             yield from contents.photos

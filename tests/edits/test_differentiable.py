@@ -13,7 +13,11 @@ from torch import Tensor
 from cvpire.edits import differentiable as random_edits
 from cvpire.edits.differentiable import EDITS, random_edit, rounded
 
-KINDS = {edit.__name__: edit for kinds in EDITS.values() for edit in kinds.weights}
+KINDS = {
+    f"{edits}, {number}": edit
+    for edits, kinds in EDITS.items()
+    for number, edit in enumerate(kinds.weights)
+}
 
 
 def image(height: int = 48, width: int = 64, seed: int = 1) -> Tensor:
