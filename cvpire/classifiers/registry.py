@@ -26,7 +26,7 @@ from cvpire.classifiers.sources import (
 )
 from cvpire.errors import SettingsError
 from cvpire.images.views import DEFAULT_VIEW, RESIZED_SIDE, VIEWS
-from cvpire.weights.store import FileState, WeightsFile, file_state
+from cvpire.weights.store import FileState, file_state
 
 # No weights are read twice at once.
 _lock = threading.Lock()
@@ -224,12 +224,10 @@ _SPECS = (
         title="ResNet-50, Places365 scenes (the paper's)",
         build=lambda: resnet50(num_classes=365),
         weights=DownloadedWeights(
-            WeightsFile(
-                filename="resnet50_places365.pth.tar",
-                urls=("http://places2.csail.mit.edu/models_places365/resnet50_places365.pth.tar",),
-                sha256="46529c86902bd0cfb0ea562a30b2850c28d2620d96282b3db9c318e1d774f6c5",
-                size=97_000_000,
-            ),
+            filename="resnet50_places365.pth.tar",
+            urls=("http://places2.csail.mit.edu/models_places365/resnet50_places365.pth.tar",),
+            sha256="46529c86902bd0cfb0ea562a30b2850c28d2620d96282b3db9c318e1d774f6c5",
+            size=97_000_000,
             classifier="resnet50-places365",
         ),
         read_labels=places365_labels,
@@ -259,12 +257,10 @@ _SPECS = (
         title="SqueezeNet 1.1, Places365 scenes",
         build=lambda: SqueezeNet(num_classes=365),
         weights=DownloadedWeights(
-            WeightsFile(
-                filename="squeezenet_places365.safetensors",
-                urls=(),
-                sha256="03b70e9d7afe9f9f9d2b16cdaa0fb458f3b8469c52e2ef63376cac2ca0fddbd9",
-                size=3_643_624,
-            ),
+            filename="squeezenet_places365.safetensors",
+            urls=(),
+            sha256="03b70e9d7afe9f9f9d2b16cdaa0fb458f3b8469c52e2ef63376cac2ca0fddbd9",
+            size=3_643_624,
             classifier="squeezenet-places365",
         ),
         read_labels=places365_labels,

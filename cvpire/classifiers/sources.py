@@ -24,11 +24,9 @@ class WeightsSource(ABC):
 
     Attributes:
         sha256: of the weights, in lower-case hex.
-        is_public: whether anybody can get the file by following the advice.
     """
 
     sha256: str
-    is_public: bool
 
     @abstractmethod
     def locate(self) -> Path | None:
@@ -37,6 +35,11 @@ class WeightsSource(ABC):
     @abstractmethod
     def advice(self) -> str:
         """One sentence for somebody who lacks the file."""
+
+    @property
+    def is_public(self) -> bool:
+        """Whether anybody can get the file by following the advice."""
+        return True
 
     @property
     def is_ready(self) -> bool:
@@ -67,7 +70,6 @@ class EmbeddedWeights(WeightsSource):
 
     filename: str
     sha256: str
-    is_public = True
 
     def locate(self) -> Path | None:
         path = data.FOLDER / self.filename
@@ -81,32 +83,31 @@ class EmbeddedWeights(WeightsSource):
 
 
 @dataclass(frozen=True)
-class DownloadedWeights(WeightsSource):
-    """Weights that the user asks to download, or imports; only imports where no url is known."""
+class DownloadedWeights(WeightsFile, WeightsSource):
+    """Weights that the user asks to download, or imports; only imports where no url is known.
 
-    file: WeightsFile
+    Attributes:
+        classifier: that they belong to, by its name.
+    """
+
     classifier: str
 
     @property
-    def sha256(self) -> str:  # type: ignore[override]
-        return self.file.sha256
-
-    @property
-    def is_public(self) -> bool:  # type: ignore[override]
-        return bool(self.file.urls)
+    def is_public(self) -> bool:
+        return bool(self.urls)
 
     def locate(self) -> Path | None:
-        return find_weights(self.file)
+        return find_weights(self)
 
     def advice(self) -> str:
-        if not self.file.urls:
+        if not self.urls:
             return (
-                f"No address of {self.file.filename} is known: whoever has the file runs "
+                f"No address of {self.filename} is known: whoever has the file runs "
                 "`python -m cvpire weights import FILE`."
             )
         return (
             f"Run `python -m cvpire weights download {self.classifier}` "
-            f"({self.file.size / 1e6:.0f} MB), or fetch {self.file.filename} by other means and "
+            f"({self.size / 1e6:.0f} MB), or fetch {self.filename} by other means and "
             "run `python -m cvpire weights import FILE`."
         )
 
@@ -119,7 +120,6 @@ class PackagedWeights(WeightsSource):
     path: str
     sha256: str
     distribution: str
-    is_public = True
 
     def locate(self) -> Path | None:
         spec = importlib.util.find_spec(self.package)

@@ -11,7 +11,7 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from cvpire.classifiers.registry import CLASSIFIERS
-from cvpire.classifiers.sources import DownloadedWeights, WeightsSource
+from cvpire.classifiers.sources import WeightsSource
 from cvpire.cli.console import PROGRAM, Parser, advance, progress_bar, tell
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.metrics.aesthetics import NIMA_WEIGHTS
@@ -78,9 +78,9 @@ def _fetched(weights: WeightsFile | WeightsSource) -> str:
 
 def _weights_files() -> dict[str, WeightsFile]:
     files = {
-        spec.name: spec.weights.file
+        spec.name: spec.weights
         for spec in CLASSIFIERS.values()
-        if isinstance(spec.weights, DownloadedWeights)
+        if isinstance(spec.weights, WeightsFile)
     }
     return {**files, "nima": NIMA_WEIGHTS}
 

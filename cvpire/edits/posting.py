@@ -21,6 +21,8 @@ from cvpire.images.views import RESIZED_SIDE
 
 Edit = Callable[[Photo], Photo]
 
+_SEEN = (RESIZED_SIDE, RESIZED_SIDE)
+
 
 @dataclass(frozen=True)
 class Transformation:
@@ -89,16 +91,23 @@ def fit(side: int) -> Edit:
     return edit
 
 
-def _read_at_once(shrink: Callable[[Image.Image, tuple[int, int]], Image.Image]) -> Edit:
-    """Shrink to what a classifier sees, by other means than ours."""
-    size = (RESIZED_SIDE, RESIZED_SIDE)
-    change = _by_pillow(lambda image: shrink(image, size))
-    return lambda photo: photo if (photo.width, photo.height) == size else change(photo)
+def _read_at_once(shrink: Callable[[Image.Image], Image.Image]) -> Edit:
+    """Shrunk to what a classifier sees, by other means than ours."""
+    change = _by_pillow(shrink)
+    return lambda photo: photo if (photo.width, photo.height) == _SEEN else change(photo)
 
 
-def _without_antialiasing(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    whole = (0, 0, *image.size)
-    return image.transform(size, Image.Transform.EXTENT, whole, Image.Resampling.BILINEAR)
+def read_bicubic() -> Edit:
+    """Shrunk to what a classifier sees by Pillow's bicubic filter."""
+    return _read_at_once(lambda image: image.resize(_SEEN, Image.Resampling.BICUBIC))
+
+
+def read_aliased() -> Edit:
+    """Shrunk to what a classifier sees by four pixels for each, whatever lies between them."""
+    extent, bilinear = Image.Transform.EXTENT, Image.Resampling.BILINEAR
+    return _read_at_once(
+        lambda image: image.transform(_SEEN, extent, (0, 0, *image.size), bilinear)
+    )
 
 
 def crop(share: float, *, left: float = 0.7, top: float = 0.3) -> Edit:
@@ -140,11 +149,6 @@ def sharpen(radius: float, percent: int, share: float = 0.0) -> Edit:
 def median() -> Edit:
     """The median of 3x3 pixels."""
     return _filter(lambda side: ImageFilter.MedianFilter(3))
-
-
-def read_aliased() -> Edit:
-    """Shrunk to what a classifier sees by four pixels for each, whatever lies between them."""
-    return _read_at_once(_without_antialiasing)
 
 
 def _filter(make: Callable[[int], ImageFilter.Filter]) -> Edit:
@@ -201,7 +205,7 @@ _ALL = (
     Transformation(
         "read-bicubic",
         "read at 256x256 by Pillow, bicubic",
-        _read_at_once(lambda image, size: image.resize(size, Image.Resampling.BICUBIC)),
+        read_bicubic(),
         is_by_platforms=False,
     ),
     Transformation(

@@ -48,8 +48,7 @@ def test_a_places365_checkpoint_of_either_format(
     spec = CLASSIFIERS["resnet50-places365"]
     assert isinstance(spec.weights, DownloadedWeights)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    file = dataclasses.replace(spec.weights.file, sha256=digest)
-    renamed = dataclasses.replace(spec, weights=dataclasses.replace(spec.weights, file=file))
+    renamed = dataclasses.replace(spec, weights=dataclasses.replace(spec.weights, sha256=digest))
     monkeypatch.setattr(classifiers, "CLASSIFIERS", {spec.name: renamed})
 
     classifier = load_classifier("auto")
@@ -86,7 +85,7 @@ def test_a_file_without_an_address_can_only_be_imported(
         load_classifier(spec.name)
     assert isinstance(spec.weights, DownloadedWeights)
     assert not spec.weights.is_public
-    import_weights(shared / "models" / "squeezenet_places365.safetensors", spec.weights.file)
+    import_weights(shared / "models" / "squeezenet_places365.safetensors", spec.weights)
     classifier = load_classifier(spec.name)
     folder = shared / "data" / "houses"
     with (folder / "labels.csv").open(newline="") as lines:
