@@ -121,10 +121,11 @@ def _on_backbone(filename: str, backbone: str, prefix: str) -> _Builder:
         from torchvision import models
 
         path = _find(name, PUBLISHED_AT + filename, files)
-        below_path = _find(name, models.get_model_weights(backbone)["IMAGENET1K_V1"].url, files)
+        url = models.get_model_weights(backbone)["IMAGENET1K_V1"].url
+        below_path = _find(name, url, files)
         below = read_state_dict(below_path)
         load_strictly(models.get_model(backbone), below, source=below_path.name)  # does it fit?
-        with _found_by_torchvision(below, below_path.name):
+        with _found_by_torchvision(below, PurePosixPath(url).name):
             metric = _make(name, pretrained=None)
         network = metric.get_submodule("net")
         # Of the parameters above none may stay at random; constants need not be in the file.
@@ -142,10 +143,10 @@ def _found_by_torchvision(state: Mapping[str, Tensor], filename: str) -> Iterato
 
     They are written anew, for torchvision unpickles whatever lies there.
     """
-    usual = torch.hub.get_dir()
     with _HUB, tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "checkpoints").mkdir()
         torch.save(state, Path(folder) / "checkpoints" / filename)
+        usual = torch.hub.get_dir()
         torch.hub.set_dir(folder)
         try:
             yield

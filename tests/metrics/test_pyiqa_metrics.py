@@ -225,6 +225,11 @@ def test_no_part_of_it_is_left_at_random(files: dict[str, Path], name: str) -> N
         build_metric("lpips", files)
 
 
+def test_files_may_lie_under_other_names(files: dict[str, Path]) -> None:
+    others = {name: path.rename(path.with_suffix(".bin")) for name, path in files.items()}
+    assert score("lpips", others, photo(1), photo(0)) > 0.0
+
+
 @pytest.mark.parametrize("name", [LINEAR, BACKBONE])
 def test_files_that_ask_for_code_are_refused(files: dict[str, Path], name: str) -> None:
     torch.save({"code": Path("code")}, files[name])
