@@ -96,7 +96,7 @@ def expect_metric(metric: str) -> None:
     """
     if metric not in (AUTO, BEAUTY, *metric_names()):
         raise SettingsError(
-            f"There is no metric {metric!r} here; the known ones are {AUTO}, {BEAUTY} and those of "
+            f"There is no metric {metric!r}; the known ones are {AUTO}, {BEAUTY} and those of "
             f"pyiqa: {', '.join(metric_names())} (others cannot be built from files alone)."
         )
 

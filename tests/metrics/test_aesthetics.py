@@ -128,7 +128,7 @@ def test_a_file_of_another_hash_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["clipiqa", "arniqa", "unique"])
 def test_a_metric_that_wants_more_than_files_is_refused(folder: Path, name: str) -> None:
-    with pytest.raises(SettingsError, match=rf"'{name}' .* cannot be built from files alone"):
+    with pytest.raises(SettingsError, match=rf"'{name}'; .* cannot be built from files alone"):
         load_scorer(name)
 
 
