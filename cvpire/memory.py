@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,17 +27,12 @@ _LARGEST_KEPT_BLOCK = 32 << 20
 _KEPT_BYTES = 256 << 20
 
 # What torch's RuntimeErrors say of the machine's own memory: on Linux, then elsewhere.
-_OF_MACHINE = ("allocate memory", "not enough memory", "bad_alloc")
+_OF_MACHINE = re.compile("allocate memory|not enough memory|bad_alloc")
 
 # Of an accelerator's: the caching allocators of CUDA, HIP, MPS and XPU ("CUDA out of memory"), the
-# drivers ("CUDA error: out of memory"), and libraries that allocate by themselves.
-_OF_ACCELERATOR = (
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
-    "CUSOLVER_STATUS_ALLOC_FAILED",
-    "CUFFT_ALLOC_FAILED",
-)
+# drivers ("CUDA error: out of memory"), and libraries that allocate by themselves, such as cuBLAS.
+# CUBLAS_STATUS_NOT_INITIALIZED and its like may have other causes: they count with these words.
+_OF_ACCELERATOR = re.compile("(?i:out of memory)|CU[A-Z_]+_ALLOC(ATION)?_FAILED")
 
 
 def keep_freed_memory(*, without_limit: bool = False) -> None:
@@ -68,8 +64,6 @@ def memory_errors() -> Iterator[None]:
     """
     try:
         yield
-    except OutOfMemoryError:
-        raise
     except (MemoryError, RuntimeError) as error:
         if (where := whose_memory(error)) is None:
             raise
@@ -84,12 +78,9 @@ def whose_memory(error: BaseException) -> str | None:
         return "this machine"
     if not isinstance(error, RuntimeError):
         return None
-    text = str(error)
-    is_of_machine = any(sign in text for sign in _OF_MACHINE)
-    if is_of_machine and not isinstance(error, torch.OutOfMemoryError):
+    is_of_accelerator = isinstance(error, torch.OutOfMemoryError)
+    if _OF_MACHINE.search(str(error)) and not is_of_accelerator:
         return "this machine"
-    # CUBLAS_STATUS_NOT_INITIALIZED and its like may have other causes: they count with these words.
-    is_out = isinstance(error, torch.OutOfMemoryError) or "out of memory" in text.lower()
-    if is_out or any(sign in text for sign in _OF_ACCELERATOR):
+    if is_of_accelerator or _OF_ACCELERATOR.search(str(error)):
         return "this machine's accelerator"
     return None

@@ -18,7 +18,7 @@ from cvpire.attacks.base import SAFETY_MARGIN
 from cvpire.attacks.searches import SearchInput
 from cvpire.attacks.through_file import through_file
 from cvpire.classifiers.classifier import Classifier
-from cvpire.classifiers.shared import shared_classifier
+from cvpire.classifiers.registry import shared_classifier
 from cvpire.color.variance import epsilon_map
 from cvpire.images.formats import PNG, FileFormat, format_of_file
 from cvpire.images.photo import Photo

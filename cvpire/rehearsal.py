@@ -17,8 +17,7 @@ import torch
 
 from cvpire.attacks.conditions import Condition
 from cvpire.classifiers.classifier import Classifier, Prediction, classify, classify_sights
-from cvpire.classifiers.registry import CLASSIFIERS
-from cvpire.classifiers.shared import shared_classifier
+from cvpire.classifiers.registry import CLASSIFIERS, shared_classifier
 from cvpire.edits.posting import TRANSFORMATIONS, Transformation
 from cvpire.errors import OutOfMemoryError, PhotoError, SettingsError
 from cvpire.goals import OUT_OF_TOP5, ConditionMaker

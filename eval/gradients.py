@@ -17,7 +17,7 @@ from torch import Tensor
 from cvpire.attacks.conditions import OutOfTop
 from cvpire.attacks.least_change.search import find_least_change
 from cvpire.classifiers.classifier import Classifier, ClassifierSpec
-from cvpire.classifiers.precision import has_fast_bfloat16
+from cvpire.classifiers.fast_gradients import has_fast_bfloat16
 from cvpire.classifiers.registry import find_spec
 from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.runs import RUNS

@@ -26,6 +26,7 @@ from cvpire.images.photo import Photo, encode_png, write_bytes
 from cvpire.images.reading import read_photo
 from cvpire.images.tensors import to_image
 from cvpire.images.transparency import WHITE, composite
+from cvpire.metrics import pyiqa_metrics
 from cvpire.metrics.difference import compare
 from cvpire.reports.report import Verdict
 from cvpire.runs import RUNS
@@ -288,19 +289,16 @@ def _load_perceptual(options: PeersOptions) -> dict[str, nn.Module]:
     names = [name.strip() for name in options.perceptual.split(",") if name.strip()]
     if not names:
         return {}
-    # pyiqa takes seconds to import.
-    from cvpire.metrics.pyiqa_metrics import build_metric, metric_names
-
-    known = metric_names(full_reference=True)
+    known = pyiqa_metrics.metric_names(full_reference=True)
     if unknown := [name for name in names if name not in known]:
         raise EvaluationError(
-            f"pyiqa has no metric {unknown[0]!r} that compares two photos; it has "
-            f"{', '.join(known)}."
+            f"There is no metric {unknown[0]!r} that compares two photos; those of pyiqa that can "
+            f"be built from files alone are {', '.join(known)}."
         )
     stored = {path.name: path for path in weights_dir().glob("*") if path.is_file()}
     files = {**stored, **{path.name: path for path in options.perceptual_files}}
     try:
-        return {name: build_metric(name, files) for name in names}
+        return {name: pyiqa_metrics.build_metric(name, files) for name in names}
     except WeightsError as error:
         raise EvaluationError(str(error)) from error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cvpire.edits.posting import CODECS_AND_SIZES, POSTING, Transformation
+from cvpire.edits.posting import CODECS_AND_SIZES, TRANSFORMATIONS, Transformation
 from cvpire.rehearsal import Scene, rehearse
 from eval.frontier import draw_frontier
 from eval.output import Measured
@@ -20,7 +20,7 @@ from eval.robustness_table import draw, markdown
 
 # What may be tried, by the name that asks for it.
 EDITS: Mapping[str, Mapping[str, Transformation]] = {
-    "all": POSTING,
+    "all": TRANSFORMATIONS,
     "codecs": CODECS_AND_SIZES,
 }
 

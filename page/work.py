@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from cvpire.classifiers.registry import find_spec
-from cvpire.classifiers.shared import shared_classifier
+from cvpire.classifiers.registry import find_spec, shared_classifier
 from cvpire.errors import PhotoError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo

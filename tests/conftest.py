@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cvpire.classifiers.classifier import Classifier, ClassifierSpec
 from cvpire.classifiers.labels import Labels
-from cvpire.classifiers.sources import WeightsOnDisk
+from cvpire.classifiers.sources import WeightsSource
 from cvpire.metrics.flip import has_flip
 
 SHARED = Path(__file__).parents[1].parent / "shared"
@@ -41,7 +41,7 @@ def textured_pixels(height: int = 48, width: int = 48, seed: int = 0) -> NDArray
 
 
 @dataclass(frozen=True)
-class FixedWeights(WeightsOnDisk):
+class FixedWeights(WeightsSource):
     """Weights in a file that the test made, or none where it is loaded without one."""
 
     path: Path | None = None

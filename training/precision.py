@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cvpire.classifiers.precision import has_fast_bfloat16
+from cvpire.classifiers.fast_gradients import has_fast_bfloat16
 
 
 def autocast() -> torch.autocast:

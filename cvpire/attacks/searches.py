@@ -20,8 +20,7 @@ from cvpire.attacks.conditions import Condition, InEach, OutOfTop
 from cvpire.attacks.faint_change.search import find_faint_change
 from cvpire.attacks.faint_change.settings import FaintSettings, Surrogate, most_steps
 from cvpire.attacks.least_change.search import find_least_change
-from cvpire.classifiers.registry import find_spec
-from cvpire.classifiers.shared import shared_classifier
+from cvpire.classifiers.registry import find_spec, shared_classifier
 from cvpire.images.transparency import BACKGROUNDS, seen_images
 from cvpire.images.views import DEFAULT_VIEW
 from cvpire.watch import UNWATCHED, Watch

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -48,6 +48,11 @@ class ClassifierSpec:
     licence: str
     source: str
 
+    @cached_property
+    def labels(self) -> Labels:
+        """The classes, in the order of the logits; read once."""
+        return self.read_labels()
+
     @property
     def is_ready(self) -> bool:
         """Whether the weights are on this machine."""
@@ -81,10 +86,13 @@ class Prediction(NamedTuple):
 
 
 class _FastForm(NamedTuple):
-    """A classifier's fast form, with what it was made of (see `Classifier.differentiable`)."""
+    """A classifier's fast form (see `Classifier.differentiable`), and what it was made of.
 
-    tensors: tuple[Tensor, ...]
-    versions: tuple[object, ...]
+    Its tensors are kept alive: no other may take an identity of theirs.
+    """
+
+    state: tuple[object, ...]
+    tensors: list[Tensor]
     form: Callable[[Tensor], Tensor]
 
 
@@ -112,7 +120,6 @@ class Classifier(nn.Module):
         self.spec = spec
         self.network = network
         self.view = view
-        self._labels: tuple[ClassifierSpec, Labels] | None = None
         self._fast: _FastForm | None = None
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1))
@@ -120,9 +127,7 @@ class Classifier(nn.Module):
     @property
     def labels(self) -> Labels:
         """The classes, in the order of the logits."""
-        if self._labels is None or self._labels[0] is not self.spec:
-            self._labels = (self.spec, self.spec.read_labels())
-        return self._labels[1]
+        return self.spec.labels
 
     @property
     def differentiable(self) -> Callable[[Tensor], Tensor]:
@@ -134,42 +139,12 @@ class Classifier(nn.Module):
         look whether they have takes some tenths of a millisecond, so a search asks once. What is
         written through `parameter.data`, of which torch keeps no count, goes unnoticed.
         """
-        tensors, versions = self._made_of()
-        if (
-            self._fast is None
-            or self._fast.versions != versions
-            or not all(map(operator.is_, self._fast.tensors, tensors))
-        ):
+        tensors = [*self.parameters(), *self.buffers()]
+        state = (self.view, *map(_state_of, tensors))
+        if self._fast is None or self._fast.state != state:
             form = fast_form(self.network, self.view, self.mean, self.std)
-            self._fast = _FastForm(tensors, versions, form)
+            self._fast = _FastForm(state, tensors, form)
         return self._fast.form
-
-    def _made_of(self) -> tuple[tuple[Tensor, ...], tuple[object, ...]]:
-        """All tensors that the logits depend on, and what changes when one of them does."""
-        tensors = (
-            self.mean,
-            self.std,
-            *(
-                tensor
-                for module in self.network.modules()
-                for held in (module._parameters, module._buffers)
-                for tensor in held.values()
-                if tensor is not None
-            ),
-        )
-        versions = (
-            self.view,
-            *(
-                (
-                    tensor.data_ptr(),
-                    0 if tensor.is_inference() else tensor._version,
-                    tensor.dtype,
-                    tensor.device,
-                )
-                for tensor in tensors
-            ),
-        )
-        return tensors, versions
 
     def to_size(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W) at the size that the view brings them to; for `native`, as they are.
@@ -201,6 +176,12 @@ class Classifier(nn.Module):
             group=labels.groups[position] if labels.groups else "",
             is_sensitive=index in labels.sensitive,
         )
+
+
+def _state_of(tensor: Tensor) -> tuple[object, ...]:
+    """What changes when a tensor does, as far as torch keeps count."""
+    version = 0 if tensor.is_inference() else tensor._version
+    return id(tensor), tensor.data_ptr(), version, tensor.dtype, tensor.device
 
 
 def classify(photo: Photo, classifier: Classifier) -> Tensor:

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite
-from cvpire.classifiers.precision import has_fast_bfloat16
 from cvpire.images.views import VIEWS
+
+
+@cache
+def has_fast_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16: AMX's tiles or AVX-512's."""
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def fast_form(

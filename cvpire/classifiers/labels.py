@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
-from cvpire.classifiers.places365 import Scene, read_scenes
+from cvpire import data
 
 
 class Labels(NamedTuple):
@@ -31,17 +33,55 @@ class Labels(NamedTuple):
     sensitive: frozenset[int] = frozenset()
 
 
-def places365_labels() -> Labels:
-    """All 365 scenes."""
-    return _scene_labels(read_scenes())
+@dataclass(frozen=True)
+class Scene:
+    """One of the 365 classes of Places365, of `data/places365_classes.csv`.
+
+    Index, name and setting are those of Zhou et al. 2017, the sensitive classes MediaEval's; the
+    groups are our own.
+
+    Attributes:
+        index: in Places365, 0 to 364.
+        name: as Places365 spells it, "/t/temple/asia".
+        group: the kind of place, "worship".
+        is_outdoor: whether Places365 calls it outdoors.
+        is_sensitive: whether MediaEval calls it privacy-sensitive.
+        is_embedded: whether the embedded classifier knows it.
+    """
+
+    index: int
+    name: str
+    group: str
+    is_outdoor: bool
+    is_sensitive: bool
+    is_embedded: bool
+
+    @property
+    def title(self) -> str:
+        """The name as people read it: "temple, asia", "airplane cabin"."""
+        return self.name[3:].replace("/", ", ").replace("_", " ")
 
 
-def embedded_labels() -> Labels:
-    """The scenes that the embedded classifier knows."""
-    return _scene_labels([scene for scene in read_scenes() if scene.is_embedded])
+@cache
+def read_scenes() -> tuple[Scene, ...]:
+    """All classes of Places365, in the order of their indices."""
+    with (data.FOLDER / "places365_classes.csv").open(encoding="utf-8", newline="") as lines:
+        return tuple(
+            Scene(
+                index=int(row["index"]),
+                name=row["name"],
+                group=row["group"],
+                is_outdoor=row["setting"] == "outdoor",
+                is_sensitive=row["mediaeval_sensitive"] == "1",
+                is_embedded=row["embedded"] == "1",
+            )
+            for row in csv.DictReader(lines)
+        )
 
 
-def _scene_labels(scenes: Sequence[Scene]) -> Labels:
+def places365_labels(*, only_embedded: bool = False) -> Labels:
+    """All 365 scenes, or those that the embedded classifier knows."""
+    scenes = [scene for scene in read_scenes() if scene.is_embedded or not only_embedded]
     return Labels(
         "places365",
         names=tuple(scene.title for scene in scenes),

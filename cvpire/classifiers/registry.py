@@ -6,13 +6,15 @@ float32.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from cvpire.classifiers.classifier import Classifier, ClassifierSpec
-from cvpire.classifiers.labels import Labels, embedded_labels, imagenet_labels, places365_labels
+from cvpire.classifiers.labels import Labels, imagenet_labels, places365_labels
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite, EfficientNetLite0
 from cvpire.classifiers.networks.resnet import resnet50
 from cvpire.classifiers.networks.squeezenet import SqueezeNet
@@ -24,7 +26,10 @@ from cvpire.classifiers.sources import (
 )
 from cvpire.errors import SettingsError
 from cvpire.images.views import DEFAULT_VIEW, RESIZED_SIDE, VIEWS
-from cvpire.weights.store import WeightsFile
+from cvpire.weights.store import FileState, file_state
+
+# No weights are read twice at once.
+_lock = threading.Lock()
 
 
 def load_classifier(name: str = "auto", *, view: str | None = None) -> Classifier:
@@ -47,13 +52,62 @@ def load_classifier(name: str = "auto", *, view: str | None = None) -> Classifie
         'places365'
     """
     spec = find_spec(name)
-    view = spec.view if view is None else view
-    if view not in VIEWS:
-        raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
+    view = expect_view(spec.view if view is None else view)
     network = spec.load_network()
     if isinstance(network, EfficientNetLite):
         network = network.folded()  # the same to the bit, and done once instead of in each pass
     return Classifier(spec, network, view).eval().requires_grad_(False)
+
+
+def shared_classifier(name: str = "auto", *, view: str | None = None) -> Classifier:
+    """The same as `load_classifier`, without reading weights anew that have not changed.
+
+    Whoever moves it (`to`) moves it for all: networks are shared, also between views.
+
+    Args:
+        name: see `load_classifier`.
+        view: see there.
+
+    Raises:
+        SettingsError: see there.
+        WeightsError: see there; also where the weights were there before and are not now.
+    """
+    spec = find_spec(name)
+    view = expect_view(spec.view if view is None else view)
+    with _lock:
+        loaded = _loaded(spec)
+    # Views share the network: only its wrapper is new.
+    return loaded if loaded.view == view else Classifier(loaded.spec, loaded.network, view).eval()
+
+
+def _loaded(spec: ClassifierSpec) -> Classifier:
+    path = spec.weights.locate()
+    if path is None and not spec.is_ready:
+        return load_classifier(spec.name)  # says what is missing, or it has just come
+    try:
+        # The state before it is read: what changes meanwhile is read again the next time.
+        file = None if path is None else file_state(path)
+    except OSError:  # it has just gone: loading it says so
+        return load_classifier(spec.name)
+    return _load_once(spec, file)
+
+
+# A page offers few classifiers; the largest has some 100 MB.
+@lru_cache(maxsize=4)
+def _load_once(spec: ClassifierSpec, file: FileState | None) -> Classifier:
+    """Of this spec and this file; a registered network has no file."""
+    return load_classifier(spec.name)
+
+
+def expect_view(view: str) -> str:
+    """The view, if there is one of that name.
+
+    Raises:
+        SettingsError: if there is none.
+    """
+    if view not in VIEWS:
+        raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
+    return view
 
 
 def find_spec(name: str) -> ClassifierSpec:
@@ -65,13 +119,10 @@ def find_spec(name: str) -> ClassifierSpec:
     if name == "auto":
         paper = CLASSIFIERS["resnet50-places365"]
         return paper if paper.is_ready else CLASSIFIERS["scenes"]
-    try:
-        return CLASSIFIERS[name]
-    except KeyError:
+    if name not in CLASSIFIERS:
         known = ", ".join(("auto", *CLASSIFIERS))
-        raise SettingsError(
-            f"There is no classifier {name!r}; the known ones are {known}."
-        ) from None
+        raise SettingsError(f"There is no classifier {name!r}; the known ones are {known}.")
+    return CLASSIFIERS[name]
 
 
 def register_classifier(
@@ -119,15 +170,15 @@ def register_classifier(
     """
     if name == "auto" or name in _OWN:
         raise SettingsError(f"expected another name than one of our own, got {name!r}")
-    if view not in VIEWS:
-        raise SettingsError(f"expected a view of {', '.join(VIEWS)}, got {view!r}")
+    expect_view(view)
     if len(mean) != 3 or len(std) != 3 or not min(std) > 0.0:
         raise SettingsError(
             f"expected mean and std of three channels, std above 0, got {mean} and {std}"
         )
-    if not isinstance(labels, Labels):
-        labels = Labels(name, tuple(labels), tuple(range(len(labels))))
-    known = labels
+    if isinstance(labels, Labels):
+        known = labels
+    else:
+        known = Labels(name, tuple(labels), tuple(range(len(labels))))
     spec = ClassifierSpec(
         name=name,
         title=title or name,
@@ -167,22 +218,16 @@ def _check_answer(classifier: Classifier, classes: int) -> None:
         )
 
 
-def _registry(*specs: ClassifierSpec) -> dict[str, ClassifierSpec]:
-    return {spec.name: spec for spec in specs}
-
-
-CLASSIFIERS: dict[str, ClassifierSpec] = _registry(
+_SPECS = (
     ClassifierSpec(
         name="resnet50-places365",
         title="ResNet-50, Places365 scenes (the paper's)",
         build=lambda: resnet50(num_classes=365),
         weights=DownloadedWeights(
-            WeightsFile(
-                filename="resnet50_places365.pth.tar",
-                urls=("http://places2.csail.mit.edu/models_places365/resnet50_places365.pth.tar",),
-                sha256="46529c86902bd0cfb0ea562a30b2850c28d2620d96282b3db9c318e1d774f6c5",
-                size=97_000_000,
-            ),
+            filename="resnet50_places365.pth.tar",
+            urls=("http://places2.csail.mit.edu/models_places365/resnet50_places365.pth.tar",),
+            sha256="46529c86902bd0cfb0ea562a30b2850c28d2620d96282b3db9c318e1d774f6c5",
+            size=97_000_000,
             classifier="resnet50-places365",
         ),
         read_labels=places365_labels,
@@ -200,7 +245,7 @@ CLASSIFIERS: dict[str, ClassifierSpec] = _registry(
             "scenes.safetensors",
             sha256="4de769142649beab1fe649be8631ebfb76f2a3ca645ed87e0760f996bf7c0993",
         ),
-        read_labels=embedded_labels,
+        read_labels=lambda: places365_labels(only_embedded=True),
         mean=(127 / 255,) * 3,
         std=(128 / 255,) * 3,
         view="resize",
@@ -212,12 +257,10 @@ CLASSIFIERS: dict[str, ClassifierSpec] = _registry(
         title="SqueezeNet 1.1, Places365 scenes",
         build=lambda: SqueezeNet(num_classes=365),
         weights=DownloadedWeights(
-            WeightsFile(
-                filename="squeezenet_places365.safetensors",
-                urls=(),
-                sha256="03b70e9d7afe9f9f9d2b16cdaa0fb458f3b8469c52e2ef63376cac2ca0fddbd9",
-                size=3_643_624,
-            ),
+            filename="squeezenet_places365.safetensors",
+            urls=(),
+            sha256="03b70e9d7afe9f9f9d2b16cdaa0fb458f3b8469c52e2ef63376cac2ca0fddbd9",
+            size=3_643_624,
             classifier="squeezenet-places365",
         ),
         read_labels=places365_labels,
@@ -246,4 +289,5 @@ CLASSIFIERS: dict[str, ClassifierSpec] = _registry(
     ),
 )
 
+CLASSIFIERS: dict[str, ClassifierSpec] = {spec.name: spec for spec in _SPECS}
 _OWN = frozenset(CLASSIFIERS)

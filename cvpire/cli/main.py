@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from cvpire.cli import protect, rehearse, weights
-from cvpire.cli.terminal import complain
+from cvpire.cli.console import complain
 from cvpire.errors import CvpireError
 from cvpire.failures import exit_code, failure_sentence, show_tracebacks
 from cvpire.memory import keep_freed_memory
@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_freed_memory()
     show_tracebacks()
     try:
-        code = _carry_out(arguments)
+        subcommand = SUBCOMMANDS.get(arguments[0]) if arguments else None
+        code = subcommand(arguments[1:]) if subcommand else protect.main(arguments)
         # Flush here, so that a closed pipe raises BrokenPipeError inside this try.
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -48,8 +49,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         complain(failure_sentence(error))
         return exit_code(error)
-
-
-def _carry_out(arguments: Sequence[str]) -> int:
-    subcommand = SUBCOMMANDS.get(arguments[0]) if arguments else None
-    return protect.main(arguments) if subcommand is None else subcommand(arguments[1:])

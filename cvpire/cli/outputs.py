@@ -5,7 +5,7 @@ One photo's clash is its own: it alone is refused, and a name is taken only once
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,47 +16,28 @@ _Identity = tuple[int, int]
 
 
 class Outputs(NamedTuple):
-    """The files that one photo may become; None where one was not asked for.
+    """The files that one photo becomes.
 
     Attributes:
-        photo: the protected photo's.
-        map: the threshold map's.
-        report: the report's.
+        paths: each under its kind, such as "photo".
         is_shortened: whether their name had to become shorter than the photo's.
     """
 
-    photo: Path
-    map: Path | None
-    report: Path | None
+    paths: Mapping[str, Path]
     is_shortened: bool
 
-    @property
-    def paths(self) -> list[Path]:
-        """All that were asked for."""
-        return [path for path in (self.photo, self.map, self.report) if path is not None]
 
-
-def make_outputs(
-    stem: str, folder: Path, suffix: str, *, with_map: bool, with_report: bool
-) -> Outputs:
+def make_outputs(stem: str, folder: Path, suffixes: Mapping[str, str]) -> Outputs:
     """The files of a photo of that stem, in a folder, under names that file systems take.
 
     Args:
         stem: of the photo's name.
         folder: to write to.
-        suffix: of the protected photo, such as ".png".
-        with_map: whether the threshold map is wanted as well.
-        with_report: whether the report is wanted as well.
+        suffixes: of each kind that is asked for, such as {"photo": ".png"}.
     """
-    map_suffix = ".map.png" if with_map else ""
-    report_suffix = ".json" if with_report else ""
-    fitting = fitting_stem(stem, (suffix, map_suffix, report_suffix))
-    return Outputs(
-        folder / f"{fitting}{suffix}",
-        folder / f"{fitting}{map_suffix}" if with_map else None,
-        folder / f"{fitting}{report_suffix}" if with_report else None,
-        fitting != stem,
-    )
+    fitting = fitting_stem(stem, tuple(suffixes.values()))
+    paths = {kind: folder / f"{fitting}{suffix}" for kind, suffix in suffixes.items()}
+    return Outputs(paths, fitting != stem)
 
 
 class Claims:
@@ -71,9 +52,8 @@ class Claims:
     """
 
     def __init__(self, inputs: Iterable[Path]) -> None:
-        self._inputs = {identity for path in inputs if (identity := _identity(path)) is not None}
-        self._by_name: dict[str, Path] = {}
-        self._by_identity: dict[_Identity, Path] = {}
+        self._inputs = set(map(_identity, inputs)) - {None}
+        self._taken: dict[str | _Identity | None, Path] = {}
 
     def check(self, photo: Path, targets: Outputs) -> None:
         """Refuse a photo whose files would replace an input, or another photo's file.
@@ -81,13 +61,11 @@ class Claims:
         Raises:
             PhotoError: naming the two.
         """
-        for target in targets.paths:
+        for target in targets.paths.values():
             identity = _identity(target)
             if identity in self._inputs:
                 raise PhotoError(f"{target} would overwrite an input photo: choose another folder.")
-            other = self._by_name.get(normal(target.name))
-            if other is None and identity is not None:
-                other = self._by_identity.get(identity)
+            other = self._taken.get(normal(target.name)) or self._taken.get(identity)
             if other is not None:
                 raise PhotoError(
                     f"{other} and {photo} would both become {target}: give one another name."
@@ -95,11 +73,10 @@ class Claims:
 
     def take(self, photo: Path, targets: Outputs) -> None:
         """Remember that these files were written from this photo."""
-        for target in targets.paths:
-            self._by_name[normal(target.name)] = photo
-            identity = _identity(target)
-            if identity is not None:
-                self._by_identity[identity] = photo
+        for target in targets.paths.values():
+            self._taken[normal(target.name)] = photo
+            if (identity := _identity(target)) is not None:
+                self._taken[identity] = photo
 
 
 def _identity(path: Path) -> _Identity | None:

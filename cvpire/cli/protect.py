@@ -16,16 +16,8 @@ from pathlib import Path
 from cvpire import __version__
 from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
+from cvpire.cli.console import PROGRAM, BarWatch, Parser, add_group, complain, progress_bar, tell
 from cvpire.cli.outputs import Claims, Outputs, make_outputs
-from cvpire.cli.terminal import (
-    PROGRAM,
-    BarWatch,
-    Parser,
-    add_group,
-    complain,
-    progress_bar,
-    tell,
-)
 from cvpire.errors import PhotoError, SettingsError
 from cvpire.failures import failure_sentence
 from cvpire.images.folder import list_folder, others_sentence
@@ -113,26 +105,25 @@ def main(arguments: Sequence[str]) -> int:
     _make_folder(options.out)
     photos = list(_expand(options.photos, options.out))
     claims = Claims(photos)
+    suffixes = {"photo": file_format.suffix}
+    if options.map:
+        suffixes["map"] = ".map.png"
+    if options.report:
+        suffixes["report"] = ".json"
     failures = 0
     for number, photo in enumerate(photos, start=1):
         name = photo.name or str(photo)
         stem = f"photo-{number}" if options.neutral_names else photo.stem
         try:
-            targets = make_outputs(
-                stem,
-                options.out,
-                file_format.suffix,
-                with_map=options.map,
-                with_report=options.report,
-            )
+            targets = make_outputs(stem, options.out, suffixes)
             is_success, verdict = _protect_file(
                 photo, targets, claims, classifier, run, file_format, options
             )
             line = f"{name}: {verdict}"
-        except _UnreadableError as error:
-            is_success, line = False, str(error)
         except Exception as error:  # the photo's own trouble, whatever it is
-            is_success, line = False, f"{name}: {failure_sentence(error)}"
+            is_success, sentence = False, failure_sentence(error)
+            # Of a photo that cannot be read it begins with the name already.
+            line = sentence if sentence.startswith(f"{name} ") else f"{name}: {sentence}"
         tell(line)
         failures += not is_success
     return 1 if failures else 0
@@ -145,29 +136,14 @@ def _expand(paths: Sequence[Path], out: Path) -> Iterator[Path]:
             contents = list_folder(path) if path.is_dir() else None
         except (OSError, ValueError):  # reading it says what is wrong
             contents = None
-        if contents is None:
-            yield path
-        elif path.samefile(out):  # "FOLDER/*" names it too, once it is there
+        if contents is not None and path.samefile(out):  # "FOLDER/*" names it, once it is there
             complain(f"{path} was left out: it is the folder to write to.")
-        elif not contents.photos:
+        elif contents is None or not contents.photos:
             yield path
         else:
             yield from contents.photos
             if contents.others:
                 complain(f"{path}: {others_sentence(contents.others)}")
-
-
-class _UnreadableError(PhotoError):
-    """A photo that cannot be read; the message begins with its name."""
-
-
-def _read(source: Path) -> Photo:
-    try:
-        return read_photo(source)
-    except PhotoError as error:
-        sentence = str(error)
-        is_named = sentence.startswith(f"{source.name} ")
-        raise _UnreadableError(sentence if is_named else f"{source.name}: {sentence}") from error
 
 
 def _file_format(options: argparse.Namespace) -> FileFormat:
@@ -189,12 +165,12 @@ def _protect_file(
 ) -> tuple[bool, str]:
     """Protect one file: whether it is protected, and the verdict line."""
     claims.check(source, targets)
-    older = [path for path in targets.paths if path.exists()]
+    older = [path for path in targets.paths.values() if path.exists()]
     if older and not options.overwrite:
         raise PhotoError(f"{older[0]} is already there: remove it, or ask for --overwrite.")
     if source.is_dir():
         raise PhotoError(_no_photos(source))
-    photo = _read(source)
+    photo = read_photo(source)
     with progress_bar("step") as bar:
         protected = protect(
             photo,
@@ -209,16 +185,16 @@ def _protect_file(
     if not report.verdict.is_success:
         kept = f" {older[0]} is an older file and was left as it was." if older else ""
         return False, f"{report.sentence()}{kept}{notes}"
-    files = {targets.photo: protected.data}
-    if targets.map is not None:
+    contents = {"photo": protected.data}
+    if options.map:
         from cvpire.color.heatmap import heatmap  # matplotlib is imported for a map only
 
-        files[targets.map] = encode_png(Photo(heatmap(protected.threshold_map)))
-    if targets.report is not None:
-        files[targets.report] = json.dumps(report.as_record(), indent=2, allow_nan=False).encode()
+        contents["map"] = encode_png(Photo(heatmap(protected.threshold_map)))
+    if options.report:
+        contents["report"] = json.dumps(report.as_record(), indent=2, allow_nan=False).encode()
     try:
-        for path, data in files.items():
-            write_bytes(path, data)
+        for kind, data in contents.items():
+            write_bytes(targets.paths[kind], data)
     finally:
         claims.take(source, targets)
     difference = report.difference
@@ -228,7 +204,7 @@ def _protect_file(
     return True, (
         f"{report.sentence()} {_visibility(report)} SSIM {ssim}, "
         f"mean dE00 {difference.delta_e_mean:.3f}, "
-        f"{report.steps} steps, {report.file_bytes:,} bytes{saved}: {targets.photo}"
+        f"{report.steps} steps, {report.file_bytes:,} bytes{saved}: {targets.paths['photo']}"
         f"{shortened}{notes}"
     )
 

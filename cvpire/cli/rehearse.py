@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cvpire.classifiers.registry import load_classifier
-from cvpire.cli.terminal import PROGRAM, BarWatch, Parser, add_group, progress_bar, tell
+from cvpire.cli.console import PROGRAM, BarWatch, Parser, add_group, progress_bar, tell
 from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
 from cvpire.images.views import DEFAULT_VIEW, VIEWS
@@ -51,15 +51,12 @@ def main(arguments: Sequence[str]) -> int:
     """Carry out the subcommand and return its exit code."""
     options = _parser().parse_args(arguments)
     target = None if options.report is None else _read_target(options)
-    name, view = (
-        (options.classifier or "auto", options.view or DEFAULT_VIEW)
-        if target is None
-        else (target.classifier, target.view)
-    )
-    classifier = load_classifier(name, view=view)
     if target is None:
+        view = options.view or DEFAULT_VIEW
+        classifier = load_classifier(options.classifier or "auto", view=view)
         run = find_run(options.run or DEFAULT_RUN, group=options.group)
     else:
+        classifier = load_classifier(target.classifier, view=target.view)
         run = target.find_run(classifier)
     photo = read_photo(options.file)
     if target is not None:

@@ -11,8 +11,8 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from cvpire.classifiers.registry import CLASSIFIERS
-from cvpire.classifiers.sources import DownloadedWeights, WeightsSource
-from cvpire.cli.terminal import PROGRAM, Parser, advance, progress_bar, tell
+from cvpire.classifiers.sources import WeightsSource
+from cvpire.cli.console import PROGRAM, Parser, advance, progress_bar, tell
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.metrics.aesthetics import NIMA_WEIGHTS
 from cvpire.weights.download import DownloadProgress, download_weights
@@ -48,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         name = options.name or _name_of(options.file, files)
         tell(f"{name}: {import_weights(options.file, files[name])}")
         return 0
-    known: dict[str, WeightsFile | WeightsSource] = {**files, **_own_files()}
+    own = {spec.name: spec.weights for spec in CLASSIFIERS.values()}
+    known: dict[str, WeightsFile | WeightsSource] = {**own, **files}
     unknown = [name for name in options.names if name not in known]
     if unknown:
         raise SettingsError(
@@ -75,20 +76,11 @@ def _fetched(weights: WeightsFile | WeightsSource) -> str:
     return f"nothing to download, it comes along in {path}"
 
 
-def _own_files() -> dict[str, WeightsSource]:
-    """Weights that come with this project, or with a package that is installed."""
-    return {
-        spec.name: spec.weights
-        for spec in CLASSIFIERS.values()
-        if not isinstance(spec.weights, DownloadedWeights)
-    }
-
-
 def _weights_files() -> dict[str, WeightsFile]:
     files = {
-        spec.name: spec.weights.file
+        spec.name: spec.weights
         for spec in CLASSIFIERS.values()
-        if isinstance(spec.weights, DownloadedWeights)
+        if isinstance(spec.weights, WeightsFile)
     }
     return {**files, "nima": NIMA_WEIGHTS}
 

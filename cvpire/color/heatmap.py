@@ -5,11 +5,12 @@ Maps are (H, W) float32 in [0, 1]; pictures are (H, W, 3) uint8, sRGB.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
+
+# The 256 colours, (256, 3).
+_INFERNO: NDArray[np.uint8] = colormaps["inferno"](np.arange(256), bytes=True)[:, :3]
 
 
 def heatmap(threshold_map: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -29,12 +30,5 @@ def heatmap(threshold_map: NDArray[np.float32]) -> NDArray[np.uint8]:
     # So put, NaN fails it too.
     if not bool(((threshold_map >= 0.0) & (threshold_map <= 1.0)).all()):
         raise ValueError("expected a map of values in [0, 1], got others")
-    picture: NDArray[np.uint8] = _inferno()[np.rint(threshold_map * 255.0).astype(np.uint8)]
+    picture: NDArray[np.uint8] = _INFERNO[np.rint(threshold_map * 255.0).astype(np.uint8)]
     return picture
-
-
-@cache
-def _inferno() -> NDArray[np.uint8]:
-    """The 256 colours, (256, 3)."""
-    colours: NDArray[np.uint8] = colormaps["inferno"](np.arange(256), bytes=True)
-    return np.ascontiguousarray(colours[:, :3])

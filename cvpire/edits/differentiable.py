@@ -25,6 +25,8 @@ from cvpire.images.reading import read_written
 from cvpire.images.tensors import straight_through, to_image, to_photo
 from cvpire.images.views import RESIZED_SIDE
 
+_Edit = Callable[[Tensor, random.Random], Tensor]
+
 _LEAST_SIDE = 16
 
 # Most encoders' quality unless told otherwise, and so that of many photos. One that was saved so
@@ -47,9 +49,9 @@ def random_edit(images: Tensor, draw: random.Random, edits: str = "posting") -> 
         (1, 3, h, w) in [0, 1].
     """
     kinds = EDITS[edits]
-    if not kinds.edits:
+    if not kinds.weights:
         return images
-    (edit,) = draw.choices(kinds.edits, kinds.weights)
+    (edit,) = draw.choices(tuple(kinds.weights), tuple(kinds.weights.values()))
     if edit is not _moved and draw.random() < kinds.moved_before:
         images = _moved(images, draw).clamp(0.0, 1.0)
     return edit(images, draw).clamp(0.0, 1.0)
@@ -60,31 +62,25 @@ def rounded(images: Tensor) -> Tensor:
     return straight_through(images, (images.detach() * 255.0).round() / 255.0)
 
 
-def _compressed(images: Tensor, draw: random.Random) -> Tensor:
-    return _through_codec(images, draw, jpeg=(45, 92), webp=(60, 90))
-
-
-def _compressed_gently(images: Tensor, draw: random.Random) -> Tensor:
-    return _through_codec(images, draw, jpeg=(70, 92), webp=(72, 90))
-
-
-def _through_codec(
-    images: Tensor, draw: random.Random, jpeg: tuple[int, int], webp: tuple[int, int]
-) -> Tensor:
+def _codecs(*, jpeg: tuple[int, int], webp: tuple[int, int]) -> _Edit:
     """Through a JPEG or, one time in five, a WebP, of a quality within these limits."""
-    photo = to_photo(images)
-    if draw.random() < 0.2 and fits_webp(photo):
-        quality = draw.randint(*webp)
-        data = encode_webp(photo, quality)
-    elif not fits_jpeg(photo):
-        return images
-    else:
-        is_usual = draw.random() < 0.2
-        quality = USUAL_QUALITY if is_usual else draw.randint(*jpeg)
-        data = encode_jpeg(photo, quality)
-    # A WebP keeps about what a JPEG of the same quality keeps.
-    kept = kept_by_jpeg(images, quality)
-    return straight_through(kept, to_image(read_written(data, photo).pixels))
+
+    def compressed(images: Tensor, draw: random.Random) -> Tensor:
+        photo = to_photo(images)
+        if draw.random() < 0.2 and fits_webp(photo):
+            quality = draw.randint(*webp)
+            data = encode_webp(photo, quality)
+        elif not fits_jpeg(photo):
+            return images
+        else:
+            is_usual = draw.random() < 0.2
+            quality = USUAL_QUALITY if is_usual else draw.randint(*jpeg)
+            data = encode_jpeg(photo, quality)
+        # A WebP keeps about what a JPEG of the same quality keeps.
+        kept = kept_by_jpeg(images, quality)
+        return straight_through(kept, to_image(read_written(data, photo).pixels))
+
+    return compressed
 
 
 def _shrunk(images: Tensor, draw: random.Random) -> Tensor:
@@ -99,14 +95,6 @@ def _read(images: Tensor, draw: random.Random) -> Tensor:
     mode = draw.choice(("bilinear", "bicubic"))
     size = (RESIZED_SIDE, RESIZED_SIDE)
     return F.interpolate(images, size, mode=mode, antialias=draw.random() < 0.5)
-
-
-def _shrunk_and_compressed(images: Tensor, draw: random.Random) -> Tensor:
-    return _compressed(_shrunk(images, draw).clamp(0.0, 1.0), draw)
-
-
-def _shrunk_and_compressed_gently(images: Tensor, draw: random.Random) -> Tensor:
-    return _compressed_gently(_shrunk(images, draw).clamp(0.0, 1.0), draw)
 
 
 def _moved(images: Tensor, draw: random.Random) -> Tensor:
@@ -145,41 +133,43 @@ def _coarse(images: Tensor, draw: random.Random) -> Tensor:
     return straight_through(images, (images.detach() * steps).round() / steps)
 
 
-_Edit = Callable[[Tensor, random.Random], Tensor]
+def _chain(first: _Edit, second: _Edit) -> _Edit:
+    return lambda images, draw: second(first(images, draw).clamp(0.0, 1.0), draw)
+
+
+_compressed = _codecs(jpeg=(45, 92), webp=(60, 90))
+_compressed_gently = _codecs(jpeg=(70, 92), webp=(72, 90))
 
 
 class _Kinds(NamedTuple):
     """Edits to draw from.
 
     Attributes:
-        edits: the kinds.
         weights: how often each is drawn.
         moved_before: how often a photo is moved before an edit of another kind.
     """
 
-    edits: tuple[_Edit, ...]
-    weights: tuple[float, ...]
+    weights: Mapping[_Edit, float]
     moved_before: float
 
 
 EDITS: Mapping[str, _Kinds] = {
-    "none": _Kinds((), (), 0.0),
+    "none": _Kinds({}, 0.0),
     "codecs and sizes": _Kinds(
-        (_compressed_gently, _shrunk, _shrunk_and_compressed_gently), (0.5, 0.2, 0.3), 0.0
+        {_compressed_gently: 0.5, _shrunk: 0.2, _chain(_shrunk, _compressed_gently): 0.3}, 0.0
     ),
     "posting": _Kinds(
-        (
-            _compressed,
-            _shrunk,
-            _shrunk_and_compressed,
-            _read,
-            _moved,
-            _blurred,
-            _sharpened,
-            _median,
-            _coarse,
-        ),
-        (0.24, 0.08, 0.12, 0.08, 0.26, 0.08, 0.06, 0.06, 0.02),
+        {
+            _compressed: 0.24,
+            _shrunk: 0.08,
+            _chain(_shrunk, _compressed): 0.12,
+            _read: 0.08,
+            _moved: 0.26,
+            _blurred: 0.08,
+            _sharpened: 0.06,
+            _median: 0.06,
+            _coarse: 0.02,
+        },
         0.5,
     ),
 }

@@ -21,6 +21,8 @@ from cvpire.images.views import RESIZED_SIDE
 
 Edit = Callable[[Photo], Photo]
 
+_SEEN = (RESIZED_SIDE, RESIZED_SIDE)
+
 
 @dataclass(frozen=True)
 class Transformation:
@@ -31,11 +33,13 @@ class Transformation:
         title: for people.
         apply: the photo to what is left of it. Where there is nothing to do, such as shrinking a
             photo that is small enough, it returns the photo itself.
+        is_by_platforms: whether platforms do it by themselves.
     """
 
     name: str
     title: str
     apply: Edit
+    is_by_platforms: bool = True
 
 
 def jpeg(quality: int, subsampling: str = "4:2:0") -> Edit:
@@ -67,14 +71,14 @@ def _by_pillow(change: Callable[[Image.Image], Image.Image]) -> Edit:
     return edit
 
 
-def _scaled(image: Image.Image, scale: float, way: Image.Resampling) -> Image.Image:
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, way)
-
-
 def scale(factor: float, way: Image.Resampling = Image.Resampling.LANCZOS) -> Edit:
     """Both sides times the factor, with antialiasing."""
-    return _by_pillow(lambda image: _scaled(image, factor, way))
+
+    def resized(image: Image.Image) -> Image.Image:
+        width, height = (max(1, round(side * factor)) for side in image.size)
+        return image.resize((width, height), way)
+
+    return _by_pillow(resized)
 
 
 def fit(side: int) -> Edit:
@@ -87,16 +91,23 @@ def fit(side: int) -> Edit:
     return edit
 
 
-def _read_at_once(shrink: Callable[[Image.Image, tuple[int, int]], Image.Image]) -> Edit:
-    """Shrink to what a classifier sees, by other means than ours."""
-    size = (RESIZED_SIDE, RESIZED_SIDE)
-    change = _by_pillow(lambda image: shrink(image, size))
-    return lambda photo: photo if (photo.width, photo.height) == size else change(photo)
+def _read_at_once(shrink: Callable[[Image.Image], Image.Image]) -> Edit:
+    """Shrunk to what a classifier sees, by other means than ours."""
+    change = _by_pillow(shrink)
+    return lambda photo: photo if (photo.width, photo.height) == _SEEN else change(photo)
 
 
-def _without_antialiasing(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    whole = (0, 0, *image.size)
-    return image.transform(size, Image.Transform.EXTENT, whole, Image.Resampling.BILINEAR)
+def read_bicubic() -> Edit:
+    """Shrunk to what a classifier sees by Pillow's bicubic filter."""
+    return _read_at_once(lambda image: image.resize(_SEEN, Image.Resampling.BICUBIC))
+
+
+def read_aliased() -> Edit:
+    """Shrunk to what a classifier sees by four pixels for each, whatever lies between them."""
+    extent, bilinear = Image.Transform.EXTENT, Image.Resampling.BILINEAR
+    return _read_at_once(
+        lambda image: image.transform(_SEEN, extent, (0, 0, *image.size), bilinear)
+    )
 
 
 def crop(share: float, *, left: float = 0.7, top: float = 0.3) -> Edit:
@@ -140,11 +151,6 @@ def median() -> Edit:
     return _filter(lambda side: ImageFilter.MedianFilter(3))
 
 
-def read_aliased() -> Edit:
-    """Shrunk to what a classifier sees by four pixels for each, whatever lies between them."""
-    return _read_at_once(_without_antialiasing)
-
-
 def _filter(make: Callable[[int], ImageFilter.Filter]) -> Edit:
     """A filter made for the photo's longest side, in pixels."""
 
@@ -183,15 +189,12 @@ def chain(*edits: Edit) -> Edit:
 screenshot = chain(fit(1440), scale(0.85, Image.Resampling.BILINEAR))
 
 
-def _registry(*transformations: Transformation) -> Mapping[str, Transformation]:
-    return {transformation.name: transformation for transformation in transformations}
-
-
-TRANSFORMATIONS: Mapping[str, Transformation] = _registry(
+# All that may happen to a posted photo; AVIF is missing where Pillow was built without it.
+_ALL = (
     Transformation("jpeg-95", "JPEG 95, full colour (4:4:4)", jpeg(95, "4:4:4")),
     Transformation("jpeg-85", "JPEG 85", jpeg(85)),
     Transformation("jpeg-75", "JPEG 75", jpeg(75)),
-    Transformation("jpeg-50", "JPEG 50", jpeg(50)),
+    Transformation("jpeg-50", "JPEG 50", jpeg(50), is_by_platforms=False),
     Transformation("webp-80", "WebP 80", webp(80)),
     *((Transformation("avif-60", "AVIF 60", avif(60)),) if has_avif() else ()),
     Transformation("resize-2048", "shrunk to 2048 pixels", fit(2048)),
@@ -202,15 +205,21 @@ TRANSFORMATIONS: Mapping[str, Transformation] = _registry(
     Transformation(
         "read-bicubic",
         "read at 256x256 by Pillow, bicubic",
-        _read_at_once(lambda image, size: image.resize(size, Image.Resampling.BICUBIC)),
+        read_bicubic(),
+        is_by_platforms=False,
     ),
-    Transformation("read-aliased", "read at 256x256 without antialiasing", read_aliased()),
-    Transformation("crop", "cropped by 4%", crop(0.04)),
-    Transformation("rotate", "turned by 1 degree", rotate(1.0)),
-    Transformation("blur", "blurred", blur(0.8, 1 / 1000)),
-    Transformation("sharpen", "sharpened", sharpen(1.0, 100, 1 / 800)),
-    Transformation("median", "median of 3x3", median()),
-    Transformation("5-bit", "32 levels a channel", posterize(5)),
+    Transformation(
+        "read-aliased",
+        "read at 256x256 without antialiasing",
+        read_aliased(),
+        is_by_platforms=False,
+    ),
+    Transformation("crop", "cropped by 4%", crop(0.04), is_by_platforms=False),
+    Transformation("rotate", "turned by 1 degree", rotate(1.0), is_by_platforms=False),
+    Transformation("blur", "blurred", blur(0.8, 1 / 1000), is_by_platforms=False),
+    Transformation("sharpen", "sharpened", sharpen(1.0, 100, 1 / 800), is_by_platforms=False),
+    Transformation("median", "median of 3x3", median(), is_by_platforms=False),
+    Transformation("5-bit", "32 levels a channel", posterize(5), is_by_platforms=False),
     Transformation("screenshot", "a screenshot", screenshot),
     Transformation(
         "resize-jpeg", "shrunk to 1080 pixels, then JPEG 75", chain(fit(1080), jpeg(75))
@@ -218,32 +227,10 @@ TRANSFORMATIONS: Mapping[str, Transformation] = _registry(
     Transformation("screenshot-jpeg", "a screenshot, then JPEG 85", chain(screenshot, jpeg(85))),
     Transformation("jpeg-jpeg", "JPEG 85, then JPEG 75", chain(jpeg(85), jpeg(75))),
 )
-
-# All that may happen to a posted photo.
-POSTING: Mapping[str, Transformation] = TRANSFORMATIONS
-
-_KEEPS_THE_PICTURE = (
-    "jpeg-95",
-    "jpeg-85",
-    "jpeg-75",
-    "webp-80",
-    "avif-60",
-    "resize-2048",
-    "resize-1600",
-    "resize-1080",
-    "resize-720",
-    "half",
-    "screenshot",
-    "resize-jpeg",
-    "screenshot-jpeg",
-    "jpeg-jpeg",
-)
+TRANSFORMATIONS: Mapping[str, Transformation] = {one.name: one for one in _ALL}
 
 # What platforms do by themselves: codecs down to JPEG 75, smaller sizes, screenshots, and chains of
 # these. Nobody edits the picture, and no other reader shrinks it for a classifier.
 CODECS_AND_SIZES: Mapping[str, Transformation] = {
-    # AVIF is missing where Pillow was built without it.
-    name: TRANSFORMATIONS[name]
-    for name in _KEEPS_THE_PICTURE
-    if name in TRANSFORMATIONS
+    name: one for name, one in TRANSFORMATIONS.items() if one.is_by_platforms
 }

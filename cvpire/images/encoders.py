@@ -10,24 +10,18 @@ import io
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
-from PIL import Image, features
+from PIL import features
 
 from cvpire.errors import PhotoError, SettingsError
-from cvpire.images.photo import Photo
+from cvpire.images.photo import Photo, pillow_image
 from cvpire.images.transparency import WHITE, composite
 
 
 class Limits(NamedTuple):
-    """The largest picture that a kind of file holds, so that its readers can read it.
+    """The largest picture that a kind of file holds, so that its readers can read it."""
 
-    Attributes:
-        side: the largest width or height, in pixels.
-        area: the largest width x height, in pixels.
-    """
-
-    side: int
-    area: int
+    side: int  # the largest width or height, in pixels
+    area: int  # the largest width x height, in pixels
 
 
 LIMITS: Mapping[str, Limits] = {
@@ -55,11 +49,9 @@ def encode_jpeg(photo: Photo, quality: int, *, subsampling: str = "4:2:0") -> by
         PhotoError: for a photo with transparency, or beyond `LIMITS`.
         SettingsError: for another quality or subsampling.
     """
-    _check_quality(quality)
     if subsampling not in SUBSAMPLINGS:
         raise SettingsError(f"expected a subsampling of {SUBSAMPLINGS}, got {subsampling!r}")
-    check_fits(photo, "JPEG")
-    return _save(photo, "JPEG", quality=quality, subsampling=subsampling)
+    return _save(photo, "JPEG", quality, subsampling=subsampling)
 
 
 def encode_webp(photo: Photo, quality: int) -> bytes:
@@ -73,10 +65,8 @@ def encode_webp(photo: Photo, quality: int) -> bytes:
         PhotoError: for a larger one.
         SettingsError: for another quality.
     """
-    _check_quality(quality)
-    check_fits(photo, "WebP")
     # `exact` leaves the colours below transparency alone, as PNG does.
-    return _save(photo, "WEBP", quality=quality, exact=True)
+    return _save(photo, "WebP", quality, exact=True)
 
 
 def encode_avif(photo: Photo, quality: int) -> bytes:
@@ -90,19 +80,13 @@ def encode_avif(photo: Photo, quality: int) -> bytes:
         PhotoError: if this Pillow was built without AVIF, or for a larger photo.
         SettingsError: for another quality.
     """
-    _check_quality(quality)
     if not has_avif():
         raise PhotoError("This Pillow cannot write AVIF: choose PNG, JPEG or WebP.")
-    check_fits(photo, "AVIF")
-    return _save(photo, "AVIF", quality=quality, speed=8)
+    return _save(photo, "AVIF", quality, speed=8)
 
 
 def check_fits(photo: Photo, kind: str) -> None:
     """Say at once where a kind of file cannot hold a photo, before any work is done for it.
-
-    Args:
-        photo: to be written.
-        kind: of `LIMITS`.
 
     Raises:
         PhotoError: for a photo that is too wide, too high or too large, or whose transparency
@@ -144,19 +128,16 @@ def on_white(photo: Photo) -> Photo:
     return composite(photo, WHITE)
 
 
-def _check_quality(quality: int) -> None:
+def _save(photo: Photo, kind: str, quality: int, **settings: object) -> bytes:
     if not 1 <= quality <= 100:
         raise SettingsError(f"expected a quality of 1 to 100, got {quality}")
-
-
-def _save(photo: Photo, kind: str, **settings: object) -> bytes:
-    both = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
-    buffer = io.BytesIO()
+    check_fits(photo, kind)
+    buffer, codec = io.BytesIO(), kind.upper()
     try:
-        Image.fromarray(both).save(buffer, kind, **settings)
+        pillow_image(photo).save(buffer, codec, quality=quality, **settings)
     except (OSError, RuntimeError, ValueError) as error:  # Pillow's encoders raise each of these
         raise PhotoError(
-            f"A photo of {photo.width} x {photo.height} pixels cannot be written as {kind} "
+            f"A photo of {photo.width} x {photo.height} pixels cannot be written as {codec} "
             f"({error}): make it smaller or choose PNG."
         ) from error
     return buffer.getvalue()

@@ -33,14 +33,12 @@ def list_folder(folder: Path) -> FolderContents:
     # A link to nowhere is no folder: the photo that is meant has its sentence when it is read.
     files = [path for path in folder.iterdir() if not path.is_dir()]
     photos = sorted((path for path in files if is_photo_name(path.name)), key=lambda p: p.name)
-    others = Counter(
+    others = sorted(
         path.suffix.lower()
         for path in files
         if not is_photo_name(path.name) and not is_system_name(path.name)
     )
-    return FolderContents(
-        tuple(photos), dict(sorted(others.items(), key=lambda item: (-item[1], item[0])))
-    )
+    return FolderContents(tuple(photos), dict(Counter(others).most_common()))
 
 
 def others_phrase(others: Mapping[str, int]) -> str:

@@ -15,16 +15,7 @@ END_IS_MISSING = "The end of the file is missing; the picture itself is whole."
 
 
 def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
-    """Refuse a picture that is too large.
-
-    Args:
-        name: of the file, for the message.
-        size: width and height, in pixels.
-        max_pixels: the largest width x height.
-
-    Raises:
-        PhotoError: if it is too large.
-    """
+    """Refuse, by a PhotoError, a picture of more pixels; its size is width and height."""
     width, height = size
     if width * height > max_pixels:
         raise PhotoError(
@@ -34,11 +25,7 @@ def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
 
 
 def expect_one_frame(name: str, frames: int) -> None:
-    """Refuse an animation.
-
-    Raises:
-        PhotoError: for more than one frame.
-    """
+    """Refuse, by a PhotoError, an animation."""
     if frames > 1:
         count = frames if frames <= MOST_COUNTED else f"more than {MOST_COUNTED}"
         raise PhotoError(
@@ -48,11 +35,11 @@ def expect_one_frame(name: str, frames: int) -> None:
 
 
 def not_supported(name: str, kind: str, what: str, instead: str = "JPEG or PNG") -> PhotoError:
-    """The error for a file that is whole, and of a kind that nothing here can read.
+    """The error for a whole file of a kind that nothing here can read.
 
     Args:
         name: of the file.
-        kind: of the file: "TIFF".
+        kind: "TIFF", and
         what: is special about it: "complex numbers".
         instead: what it is to be saved as.
     """

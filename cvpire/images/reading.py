@@ -12,10 +12,9 @@ import re
 import stat
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +23,11 @@ from PIL import ImageFile
 from cvpire.errors import OutOfMemoryError, PhotoError, reason
 from cvpire.images.decoding.bmp import decode_bmp
 from cvpire.images.decoding.color_encoding import encoded_to_srgb, is_srgb
-from cvpire.images.decoding.decoded import Decoded
-from cvpire.images.decoding.gif import decode_gif
+from cvpire.images.decoding.decoded import Decoded, Decoder
+from cvpire.images.decoding.gif_webp import decode_gif, decode_webp
 from cvpire.images.decoding.heif import decode_avif, decode_heic
 from cvpire.images.decoding.jpeg import decode_jpeg
-from cvpire.images.decoding.orientation import note, upright
+from cvpire.images.decoding.orientation import upright
 from cvpire.images.decoding.png.decoding import decode_png
 from cvpire.images.decoding.profiles import (
     OtherModelError,
@@ -36,13 +35,10 @@ from cvpire.images.decoding.profiles import (
     profile_to_srgb,
     without_profile,
 )
+from cvpire.images.decoding.samples import eight_bits
 from cvpire.images.decoding.tiff.decoding import decode_tiff
-from cvpire.images.decoding.webp import decode_webp
 from cvpire.images.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, damaged
 from cvpire.images.photo import Photo
-
-Decoder = Callable[[str, bytes, int], Decoded]
-"""From a file's name, content and largest number of pixels to what it holds."""
 
 # The white list: what the first bytes are, whatever the file is called.
 _DECODERS: tuple[tuple[bytes, Decoder], ...] = (
@@ -99,12 +95,7 @@ def read_photo(
 
 
 def read_written(data: bytes, photo: Photo) -> Photo:
-    """Read a file that was made of a photo: no limits, since it is ours and the photo was let in.
-
-    Args:
-        data: the file.
-        photo: of which it was made.
-    """
+    """Read a file that was made of a photo. No limits: it is ours, and the photo was let in."""
     return read_photo(data, max_pixels=photo.width * photo.height, max_bytes=len(data))
 
 
@@ -184,8 +175,9 @@ def _to_photo(decoded: Decoded) -> Photo:
     turned = upright(pixels, decoded.orientation)
     alpha = None
     if decoded.alpha is not None:
-        alpha = upright(_eight_bits(decoded.alpha), decoded.orientation)
-    turn_note = () if decoded.is_turn_noted else note(decoded.orientation)
+        alpha = upright(eight_bits(decoded.alpha), decoded.orientation)
+    is_told = decoded.orientation == 1 or decoded.is_turn_noted
+    turn_note = () if is_told else ("Turned upright as its EXIF orientation says.",)
     return Photo(turned, alpha, (*turn_note, *decoded.notes, *notes))
 
 
@@ -195,24 +187,12 @@ def _to_srgb(decoded: Decoded) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     encoding = decoded.encoding
     if decoded.profile is not None and not (decoded.encoding_first and encoding is not None):
         try:
-            pixels, done = profile_to_srgb(
-                _eight_bits(decoded.samples), decoded.model, decoded.profile
-            )
-            return pixels, (done,) if done else ()
+            return profile_to_srgb(eight_bits(decoded.samples), decoded.model, decoded.profile)
         except ProfileError as error:
             notes.append(str(error))
             encoding = None if isinstance(error, OtherModelError) else encoding
     if encoding is not None and not is_srgb(encoding):
         notes.append(f"Converted from {encoding.name} to sRGB.")
         return encoded_to_srgb(decoded.samples, encoding), tuple(notes)
-    pixels, done_without = without_profile(_eight_bits(decoded.samples), decoded.model)
+    pixels, done_without = without_profile(eight_bits(decoded.samples), decoded.model)
     return pixels, (*notes, *done_without)
-
-
-def _eight_bits(samples: NDArray[Any]) -> NDArray[np.uint8]:
-    """Samples as of `Decoded`, in 8 bits: of 16 the high ones, as other readers do."""
-    if samples.dtype == np.uint16:
-        samples = samples >> 8
-    elif samples.dtype.kind == "f":
-        samples = np.rint(np.clip(samples, 0.0, 1.0) * 255.0)
-    return samples.astype(np.uint8, copy=False)

@@ -10,6 +10,7 @@ is (N, 1, H, W) in [0, 1]. Layers are mixed in sRGB as it is stored, as browsers
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,15 +22,10 @@ from cvpire.images.tensors import straight_through, to_image, to_photo
 
 
 class Background(NamedTuple):
-    """A grey page behind a photo.
-
-    Attributes:
-        name: "white".
-        level: its grey level, 0 to 255.
-    """
+    """A grey page behind a photo."""
 
     name: str
-    level: int
+    level: int  # grey, 0 to 255
 
 
 WHITE, BLACK = Background("white", 255), Background("black", 0)
@@ -43,8 +39,7 @@ def composite(photo: Photo, background: Background) -> Photo:
     if photo.alpha is None:
         return photo
     mixed = composite_images(to_image(photo.pixels), to_alpha(photo), background)
-    levels = (mixed[0] * 255.0).round_().to(torch.uint8).permute(1, 2, 0)
-    return Photo(np.ascontiguousarray(levels.numpy()), None, photo.notes)
+    return replace(to_photo(mixed), notes=photo.notes)
 
 
 def composite_images(images: Tensor, alpha: Tensor, background: Background) -> Tensor:

@@ -3,7 +3,7 @@
 NIMA (Talebi and Milanfar 2018, doi:10.1109/TIP.2018.2831899), trained on AVA, gives 1 to 10 where
 its 218 MB of weights are on this machine. Where they are not, the embedded `beauty` gives 1 to 7
 (see `cvpire.metrics.beauty`). The two are never on one scale: a score always travels with its
-title. Any other no-reference metric of pyiqa is had by its name and its files.
+title. Other no-reference metrics of pyiqa are had by their names and their files.
 
 pyiqa takes seconds to import and is licensed PolyForm Noncommercial: it is imported only when one
 of its metrics is asked for.
@@ -22,6 +22,13 @@ from torch import nn
 
 from cvpire import data
 from cvpire.errors import CvpireError, SettingsError, WeightsError
+from cvpire.metrics.pyiqa_metrics import (
+    NIMA_FILE,
+    PUBLISHED_AT,
+    build_metric,
+    metric_names,
+    metric_scale,
+)
 from cvpire.weights.download import DownloadProgress, download_weights
 from cvpire.weights.store import FileState, WeightsFile, file_state, find_weights, weights_dir
 
@@ -30,16 +37,11 @@ NIMA = "nima"
 BEAUTY = "beauty"
 TITLES = {NIMA: "NIMA (AVA, 1-10)", BEAUTY: "beauty (OASIS, 1-7)"}
 
-# The folder of weights that come with the project.
-
-
-_NIMA_FILE = "NIMA_InceptionV2_ava-b0c77c00.pth"
-
 NIMA_WEIGHTS = WeightsFile(
-    filename=_NIMA_FILE,
+    filename=NIMA_FILE,
     urls=(
-        f"https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main/{_NIMA_FILE}",
-        f"https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/{_NIMA_FILE}",
+        PUBLISHED_AT + NIMA_FILE,
+        f"https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/{NIMA_FILE}",
     ),
     # The start of the file's sha256, as its name gives it; no more of it is published.
     sha256="b0c77c00",
@@ -92,14 +94,10 @@ def expect_metric(metric: str) -> None:
     Raises:
         SettingsError: for an unknown metric, listing the known ones.
     """
-    if metric in (AUTO, NIMA, BEAUTY):
-        return
-    from cvpire.metrics.pyiqa_metrics import metric_names
-
-    if metric not in metric_names():
+    if metric not in (AUTO, BEAUTY, *metric_names()):
         raise SettingsError(
             f"There is no metric {metric!r}; the known ones are {AUTO}, {BEAUTY} and those of "
-            f"pyiqa: {', '.join(metric_names())}."
+            f"pyiqa: {', '.join(metric_names())} (others cannot be built from files alone)."
         )
 
 
@@ -113,7 +111,7 @@ def load_scorer(
     """Load a metric.
 
     Args:
-        metric: "auto", "nima", "beauty", or another no-reference metric of pyiqa.
+        metric: "auto", "beauty", or a no-reference metric of pyiqa that can be had from files.
         files: weights of a pyiqa metric, under the names that pyiqa's own copies have; those in
             the folder of downloaded weights are found without being named.
         allow_download: fetch NIMA's weights if they are not on this machine; other metrics' files
@@ -129,37 +127,27 @@ def load_scorer(
     """
     expect_metric(metric)
     metric = preferred_metric() if metric == AUTO else metric
+    found = {path.name: path for path in (*weights_dir().glob("*"), *files) if path.is_file()}
     try:
         if metric == BEAUTY:
             from cvpire.metrics.beauty import load_beauty
 
             return Scorer(TITLES[BEAUTY], load_beauty())
-        return _load_pyiqa(metric, files, allow_download, progress)
+        if metric == NIMA and NIMA_FILE not in {path.name for path in files}:
+            found[NIMA_FILE] = _find_nima(allow_download, progress)
+        network = build_metric(metric, found)
     except WeightsError as error:
         raise AestheticsUnavailable(str(error)) from error
+    return Scorer(TITLES.get(metric) or f"{metric} (pyiqa: {metric_scale(metric)})", network)
 
 
-def _load_pyiqa(
-    metric: str,
-    files: Sequence[Path],
-    allow_download: bool,
-    progress: Callable[[DownloadProgress], None] | None,
-) -> Scorer:
-    named = {path.name: path for path in files}
-    if metric == NIMA and _NIMA_FILE not in named:
-        path = find_weights(NIMA_WEIGHTS)
-        if path is None and allow_download:
-            # Two attempts: whoever waits for a photo would rather have it without a score.
-            path = download_weights(NIMA_WEIGHTS, progress=progress, attempts=2, timeout=10.0)
-        if path is None:
-            raise AestheticsUnavailable(
-                f"the weights of {NIMA} ({NIMA_WEIGHTS.size / 1e6:.0f} MB) are not on this "
-                f"machine; `python -m cvpire weights download {NIMA}` fetches them"
-            )
-        named[_NIMA_FILE] = path
-    from cvpire.metrics.pyiqa_metrics import build_metric, metric_scale
-
-    stored = {path.name: path for path in weights_dir().glob("*") if path.is_file()}
-    network = build_metric(metric, {**stored, **named})
-    title = TITLES.get(metric) or f"{metric} (pyiqa: {metric_scale(metric)})"
-    return Scorer(title, network)
+def _find_nima(allow_download: bool, progress: Callable[[DownloadProgress], None] | None) -> Path:
+    if path := find_weights(NIMA_WEIGHTS):
+        return path
+    if allow_download:
+        # Two attempts: whoever waits for a photo would rather have it without a score.
+        return download_weights(NIMA_WEIGHTS, progress=progress, attempts=2, timeout=10.0)
+    raise WeightsError(
+        f"the weights of {NIMA} ({NIMA_WEIGHTS.size / 1e6:.0f} MB) are not on this machine; "
+        f"`python -m cvpire weights download {NIMA}` fetches them"
+    )

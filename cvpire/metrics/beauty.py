@@ -11,8 +11,6 @@ under a signed square root.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
@@ -20,9 +18,7 @@ from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
 from cvpire.classifiers.registry import load_classifier
 from cvpire.classifiers.sources import EmbeddedWeights
-from cvpire.errors import WeightsError
 from cvpire.images.views import resize
-from cvpire.weights.checkpoints import load_strictly, read_state_dict
 
 SCALE = (1.0, 7.0)
 WEIGHTS = EmbeddedWeights(
@@ -77,20 +73,11 @@ def describe(classifier: Classifier, images: Tensor) -> Tensor:
     return features.sign() * features.abs().sqrt()
 
 
-def load_beauty() -> Beauty:
+def load_beauty() -> nn.Module:
     """The regressor with its embedded weights, in evaluation mode.
 
     Raises:
         WeightsError: if a file of weights is missing or damaged.
     """
-    path = _locate()
-    scorer = Beauty(load_classifier("scenes"))
-    load_strictly(scorer, read_state_dict(path), source=path.name)
+    scorer = WEIGHTS.load("the beauty score", lambda: Beauty(load_classifier("scenes")))
     return scorer.eval()
-
-
-def _locate() -> Path:
-    path = WEIGHTS.locate()
-    if path is None:
-        raise WeightsError(f"the beauty score has no weights. {WEIGHTS.advice()}")
-    return path

@@ -47,7 +47,8 @@ class Difference(NamedTuple):
         delta_e_max: its maximum.
         delta_e_p999: its 99.9th percentile.
         delta_e_blurred: see `cvpire.metrics.blotches`; 0 where nothing changed.
-        flip_p99: the 99th percentile of FLIP's map, in [0, 1]; NaN where FLIP is unavailable.
+        flip_p99: the 99th percentile of FLIP's map (see `cvpire.metrics.flip`), in [0, 1]; NaN
+            where FLIP is unavailable.
         linf: largest change of a channel, in grey levels.
         changed: share of the pixels that changed at all, in [0, 1].
         over_bound: pixels with a channel that changed by more than their bound.
@@ -113,6 +114,10 @@ def compare_and_locate(
         moved += int(np.count_nonzero(levels))
     mean, p95, p999, highest = _delta_e_figures(original, changed)
     blotch = strongest_blotch(original, changed)
+    flip = math.nan
+    if has_flip():
+        visible = flip_map(original, changed, watch)
+        flip = float(np.percentile(visible, 99.0, overwrite_input=True))
     difference = Difference(
         ssim=ssim(original, changed) if min(original.shape[:2]) >= SSIM_MIN_SIDE else float("nan"),
         delta_e_mean=mean,
@@ -120,23 +125,12 @@ def compare_and_locate(
         delta_e_max=highest,
         delta_e_p999=p999,
         delta_e_blurred=0.0 if blotch is None else blotch.delta_e,
-        flip_p99=flip_p99(original, changed, watch),
+        flip_p99=flip,
         linf=linf,
         changed=moved / epsilon_map.size,
         over_bound=count_over_bound(original, changed, epsilon_map),
     )
     return difference, blotch
-
-
-def flip_p99(original: Pixels, changed: Pixels, watch: Watch = UNWATCHED) -> float:
-    """The 99th percentile of FLIP's map (see `cvpire.metrics.flip`), in [0, 1]; NaN where there is
-    none.
-
-    Equal photos have 0. `watch` is asked now and then; what it raises ends the work.
-    """
-    if not has_flip():
-        return math.nan
-    return float(np.percentile(flip_map(original, changed, watch), 99.0, overwrite_input=True))
 
 
 def count_over_bound(original: Pixels, changed: Pixels, epsilon_map: NDArray[np.floating]) -> int:

@@ -1,44 +1,49 @@
 """Metrics of pyiqa, built from files on this machine and from nothing else.
 
-pyiqa fetches what a metric asks for while it is built, and unpickles it without protection. Here
-each request for a file is answered from a given set, read by `cvpire.weights.checkpoints`; anything
-else that would go to the network ends the building. A metric of which any part would be left at
-random is refused. pyiqa takes seconds to import: it is imported only when a metric is asked for.
+pyiqa fetches what a metric asks for while it is built, and unpickles it without protection. So its
+networks are made without weights here, and get those of a file that `cvpire.weights.checkpoints`
+has read. Metrics that cannot be had so are not offered. pyiqa takes seconds to import: it is
+imported only when a metric is built.
 """
 
 from __future__ import annotations
 
-import contextlib
+import io
 import re
-import sys
+import tempfile
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
-from unittest import mock
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.weights.checkpoints import load_strictly, read_state_dict
 from cvpire.weights.store import has_sha256
 
-# pyiqa's files carry the first eight digits of their sha256 in their names.
+# Where pyiqa fetches its files.
+PUBLISHED_AT = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main/"
+
+NIMA_FILE = "NIMA_InceptionV2_ava-b0c77c00.pth"
+
+# Such files carry the first eight digits of their sha256 in their names.
 _NAMED_HASH = re.compile(r"-([0-9a-f]{8})\.\w+$")
-# Building replaces functions of whole modules for a moment: one at a time.
-_BUILDING = threading.Lock()
+
+# torch.hub's folder belongs to the whole process.
+_HUB = threading.Lock()
+
+# Files by their published names.
+_Files = Mapping[str, Path]
+_Builder = Callable[[str, _Files], nn.Module]
 
 
 def metric_names(*, full_reference: bool = False) -> tuple[str, ...]:
-    """The metrics that pyiqa knows: those of one photo, or those that compare two."""
-    from pyiqa.default_model_configs import DEFAULT_CONFIGS
-
-    mode = "FR" if full_reference else "NR"
-    return tuple(
-        name for name, config in DEFAULT_CONFIGS.items() if config.get("metric_mode") == mode
-    )
+    """The metrics of pyiqa that are offered: those of one photo, or those that compare two."""
+    return tuple(_OF_TWO_PHOTOS if full_reference else _OF_ONE_PHOTO)
 
 
 def metric_scale(name: str) -> str:
@@ -59,136 +64,161 @@ def build_metric(name: str, files: Mapping[str, Path]) -> nn.Module:
         files: by the name that pyiqa's own copy has.
 
     Raises:
-        SettingsError: for an unknown name.
-        WeightsError: if a file is missing, damaged or does not fit, or the metric wants more than
-            files of weights.
+        SettingsError: for a name that is not offered, listing those that are.
+        WeightsError: if a file is missing, damaged or does not fit.
     """
-    known = metric_names() + metric_names(full_reference=True)
-    if name not in known:
-        raise SettingsError(f"pyiqa has no metric {name!r}; it has {', '.join(known)}.")
-    # This module registers all architectures.
+    builders = {**_OF_ONE_PHOTO, **_OF_TWO_PHOTOS}
+    if name not in builders:
+        raise SettingsError(
+            f"{name!r} is none of the metrics of pyiqa that can be built from files alone: "
+            f"{', '.join(builders)}."
+        )
+    return builders[name](name, files).eval().requires_grad_(False)
+
+
+def _make(name: str, **options: object) -> nn.Module:
+    """pyiqa's metric of this name, whose network is its `net`."""
     from pyiqa.models.inference_model import InferenceModel
 
-    requests = _Requests(name, files)
-    with _BUILDING, requests.answered():
-        metric: nn.Module = InferenceModel(name, device=torch.device("cpu"))
-    requests.check_whole(metric)
-    return metric.eval().requires_grad_(False)
+    metric: nn.Module = InferenceModel(name, device=torch.device("cpu"), **options)
+    return metric
 
 
-class _Requests:
-    """Answers what a metric asks for while it is built, and remembers what it got."""
+def _formula(name: str, files: _Files) -> nn.Module:
+    """A metric without a file."""
+    return _make(name)
 
-    def __init__(self, name: str, files: Mapping[str, Path]) -> None:
-        self._name = name
-        self._files = files
-        self._states: list[Mapping[str, torch.Tensor]] = []
-        self._loaded: dict[int, nn.Parameter] = {}  # kept alive: no other may take its number
 
-    @contextlib.contextmanager
-    def answered(self) -> Iterator[None]:
-        """Stand in for pyiqa's, timm's and torch's ways to files."""
-        with contextlib.ExitStack() as stack:
-            for module in list(sys.modules.values()):
-                if getattr(module, "__name__", "").startswith("pyiqa."):
-                    for function, ours in (
-                        ("load_file_from_url", self._find),
-                        ("load_pretrained_network", self._load),
-                    ):
-                        if function in vars(module):
-                            stack.enter_context(mock.patch.object(module, function, ours))
-            import timm
-            from torchvision.models import _api as torchvision_models
+def _network(filename: str, options: Callable[[], dict[str, object]] = dict) -> _Builder:
+    """A network whose weights are all in one file; `options` are of its constructor."""
 
-            patches: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
-                (timm, "create_model", self._without_pretraining(timm.create_model)),
-                (torchvision_models, "load_state_dict_from_url", self._read),
-                (nn.Module, "load_state_dict", self._noting(nn.Module.load_state_dict)),
-                (torch, "load", self._tensors_only(torch.load)),
-                (torch.jit, "load", self._refuse),
-                (torch.hub, "load", self._refuse),
-                (torch.hub, "urlopen", self._refuse),
-                (urllib.request, "urlopen", self._refuse),
-            )
-            for owner, function, ours in patches:
-                stack.enter_context(mock.patch.object(owner, function, ours))
+    def build(name: str, files: _Files) -> nn.Module:
+        path = _find(name, PUBLISHED_AT + filename, files)
+        metric = _make(name, pretrained=None, **options())
+        load_strictly(metric.get_submodule("net"), read_state_dict(path), source=path.name)
+        return metric
+
+    return build
+
+
+@cache
+def _bare_inception() -> dict[str, object]:
+    """NIMA asks timm for its backbone with weights: by this name it gets one without."""
+    import timm
+
+    def bare_inception_resnet_v2(*, pretrained: bool, **options: Any) -> nn.Module:
+        return timm.create_model("inception_resnet_v2", pretrained=False, **options)
+
+    timm.models.register_model(bare_inception_resnet_v2)
+    return {"base_model_name": bare_inception_resnet_v2.__name__}
+
+
+def _on_backbone(filename: str, backbone: str, prefix: str) -> _Builder:
+    """A network with a file of its own, above one of torchvision, whose weights' names get a
+    prefix."""
+
+    def build(name: str, files: _Files) -> nn.Module:
+        from torchvision import models
+
+        path = _find(name, PUBLISHED_AT + filename, files)
+        url = models.get_model_weights(backbone)["IMAGENET1K_V1"].url
+        below_path = _find(name, url, files)
+        below = read_state_dict(below_path)
+        load_strictly(models.get_model(backbone), below, source=below_path.name)  # does it fit?
+        with _found_by_torchvision(below, PurePosixPath(url).name):
+            metric = _make(name, pretrained=None)
+        network = metric.get_submodule("net")
+        # Of the parameters above none may stay at random; constants need not be in the file.
+        above = {key for key, _ in network.named_parameters() if not key.startswith(prefix)}
+        rest = {key: value for key, value in network.state_dict().items() if key not in above}
+        load_strictly(network, {**rest, **read_state_dict(path)}, source=path.name)
+        return metric
+
+    return build
+
+
+@contextmanager
+def _found_by_torchvision(state: Mapping[str, Tensor], filename: str) -> Iterator[None]:
+    """Put weights where torchvision looks for a file before it would fetch it.
+
+    They are written anew, for torchvision unpickles whatever lies there.
+    """
+    with _HUB, tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "checkpoints").mkdir()
+        torch.save(state, Path(folder) / "checkpoints" / filename)
+        usual = torch.hub.get_dir()
+        torch.hub.set_dir(folder)
+        try:
             yield
+        finally:
+            torch.hub.set_dir(usual)
 
-    def check_whole(self, metric: nn.Module) -> None:
-        """Refuse a metric of which a part still has random weights."""
-        missing = [
-            name
-            for name, parameter in metric.named_parameters()
-            if id(parameter) not in self._loaded and parameter.numel()
-        ]
-        if missing:
+
+def _arrays(filename: str, prepare: Callable[[Path], object] = str) -> _Builder:
+    """A metric that reads a file of arrays by itself, from what `prepare` makes of the path."""
+
+    def build(name: str, files: _Files) -> nn.Module:
+        path = _find(name, PUBLISHED_AT + filename, files)
+        try:
+            return _make(name, pretrained_model_path=prepare(path))
+        except Exception as error:  # every damaged byte has an exception of its own
             raise WeightsError(
-                f"pyiqa's {self._name} takes weights from elsewhere ({missing[0]} and "
-                f"{len(missing) - 1} more): it cannot be built from files. Choose another metric."
-            )
+                f"{path.name} is damaged or another file: fetch it again from "
+                f"{PUBLISHED_AT}{filename}."
+            ) from error
 
-    def _find(self, url: str, *_: object, **__: object) -> str:
-        filename = PurePosixPath(url).name
-        path = self._files.get(filename)
-        if path is None:
-            raise WeightsError(
-                f"pyiqa's {self._name} needs the file {filename}: fetch it from {url} and "
-                "put it into the folder of weights, or name its path."
-            )
-        named_hash = _NAMED_HASH.search(filename)
-        if named_hash is not None and not has_sha256(path, named_hash[1]):
-            raise WeightsError(
-                f"{path.name} is damaged: its sha256 does not start with {named_hash[1]}. Fetch it "
-                f"again from {url}."
-            )
-        return str(path)
+    return build
 
-    def _load(
-        self, network: nn.Module, source: str, strict: bool = True, weight_keys: str | None = None
-    ) -> None:
-        path = Path(self._find(source))
-        state = read_state_dict(path)
-        # Where pyiqa is not strict, a file holds a part, and the rest has a file of its own.
-        whole = state if strict else {**network.state_dict(), **state}
-        load_strictly(network, whole, source=path.name)
-        self._note(network, state)
 
-    def _read(self, url: str, *_: object, **__: object) -> dict[str, torch.Tensor]:
-        state = read_state_dict(Path(self._find(url)))
-        self._states.append(state)
-        return state
+def _tensors_alone(path: Path) -> io.BytesIO:
+    """The file's tensors written anew, for pyiqa unpickles whatever it is given."""
+    copy = io.BytesIO()
+    torch.save(torch.load(path, map_location="cpu", weights_only=True), copy)
+    copy.seek(0)
+    return copy
 
-    def _noting(self, load: Callable[..., Any]) -> Callable[..., Any]:
-        def load_and_note(network: nn.Module, state: Any, *args: Any, **options: Any) -> Any:
-            is_ours = any(state is known for known in self._states)
-            try:
-                result = load(network, state, *args, **options)
-            except RuntimeError as error:
-                if not is_ours:
-                    raise
-                raise WeightsError(
-                    f"A file of weights does not fit pyiqa's {self._name}: {error}"
-                ) from error
-            if is_ours:
-                self._note(network, state)
-            return result
 
-        return load_and_note
-
-    def _note(self, network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
-        """Remember which parameters came from a file."""
-        named = network.named_parameters(remove_duplicate=False)
-        self._loaded |= {id(parameter): parameter for name, parameter in named if name in state}
-
-    def _without_pretraining(self, create: Callable[..., Any]) -> Callable[..., Any]:
-        # The metric's own file holds its backbone; `check_whole` sees to it.
-        return lambda *args, **options: create(*args, **{**options, "pretrained": False})
-
-    def _tensors_only(self, load: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *args, **options: load(*args, **{**options, "weights_only": True})
-
-    def _refuse(self, *_: object, **__: object) -> NoReturn:
+def _find(name: str, url: str, files: _Files) -> Path:
+    """The file of that url, whole as far as its name tells."""
+    filename = PurePosixPath(url).name
+    path = files.get(filename)
+    if path is None:
         raise WeightsError(
-            f"pyiqa's {self._name} wants more from the network than files of weights: it cannot be "
-            "built here. Choose another metric."
+            f"pyiqa's {name} needs the file {filename}: fetch it from {url} and put it into the "
+            "folder of weights, or name its path."
         )
+    named_hash = _NAMED_HASH.search(filename)
+    if named_hash is not None and not has_sha256(path, named_hash[1]):
+        raise WeightsError(
+            f"{path.name} is damaged: its sha256 does not start with {named_hash[1]}. Fetch it "
+            f"again from {url}."
+        )
+    return path
+
+
+_OF_ONE_PHOTO: Mapping[str, _Builder] = {
+    "nima": _network(NIMA_FILE, _bare_inception),
+    "nima-koniq": _network("NIMA_koniq-250367ae.pth", _bare_inception),
+    "nima-spaq": _network("NIMA-spaq-46a7fcb7.pth", _bare_inception),
+    "musiq": _network("musiq_koniq_ckpt-e95806b9.pth"),
+    "musiq-ava": _network("musiq_ava_ckpt-e8d3f067.pth", lambda: {"num_class": 10}),
+    "musiq-paq2piq": _network("musiq_paq2piq_ckpt-364c0c84.pth"),
+    "musiq-spaq": _network("musiq_spaq_ckpt-358bb6af.pth"),
+    "cnniqa": _network("CNNIQA_koniq10k-e6f14c91.pth"),
+    "niqe": _arrays("niqe_modelparameters.mat"),
+    "niqe_matlab": _arrays("niqe_matlab_params.mat"),
+    "ilniqe": _arrays("ILNIQE_templateModel.mat"),
+    "brisque": _arrays("brisque_svm_weights.pth", _tensors_alone),
+    "piqe": _formula,
+    "entropy": _formula,
+}
+
+_OF_TWO_PHOTOS: Mapping[str, _Builder] = {
+    "lpips": _on_backbone("LPIPS_v0.1_alex-df73285e.pth", "alexnet", "net."),
+    "lpips+": _on_backbone("LPIPS_v0.1_alex-df73285e.pth", "alexnet", "net."),
+    "lpips-vgg": _on_backbone("LPIPS_v0.1_vgg-a78928a0.pth", "vgg16", "net."),
+    "lpips-vgg+": _on_backbone("LPIPS_v0.1_vgg-a78928a0.pth", "vgg16", "net."),
+    "dists": _on_backbone("DISTS_weights-f5e65c96.pth", "vgg16", "stage"),
+    **dict.fromkeys(("ssim", "ssimc", "ms_ssim", "cw_ssim", "fsim", "gmsd", "vsi"), _formula),
+    **dict.fromkeys(("psnr", "psnry", "vif", "nlpd", "mad"), _formula),
+}

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cvpire.errors import WeightsError
@@ -38,7 +39,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"expected a checkpoint, but there is no file at {path}")
     # Every damaged byte has an exception of its own (EOFError, KeyError, struct.error and so on).
     try:
-        content = _read_safetensors(path) if _is_safetensors(path) else _read_torch(path)
+        content = load_file(path) if _is_safetensors(path) else _read_torch(path)
     except Exception as error:
         raise WeightsError(
             f"expected a PyTorch or safetensors checkpoint, but {path} cannot be read as one "
@@ -82,12 +83,6 @@ def _is_safetensors(path: Path) -> bool:
         head = file.read(SAFETENSORS_BRACE + 1)
     # A zip ("PK") or a legacy file (a pickled number) has no brace there.
     return head[SAFETENSORS_BRACE:] == b"{"
-
-
-def _read_safetensors(path: Path) -> object:
-    from safetensors.torch import load_file
-
-    return load_file(path, device="cpu")
 
 
 def _read_torch(path: Path) -> object:

@@ -76,25 +76,28 @@ def download_weights(
         raise ValueError(f"expected at least 1 attempt, got {attempts}")
     if found := find_weights(weights):
         return found
-    with _sole_downloader(weights, progress):
+    part = weights_dir() / f"{weights.filename}.part"
+    tell = progress or (lambda step: None)
+    with _sole_downloader(part, tell):
         if found := find_weights(weights):  # another process has just finished it
             return found
-        part = _part_path(weights)
         with disk_errors():
             # A process may have been killed between the last byte and the final name.
-            if part.is_file() and has_sha256(part, weights.sha256):
-                return put_in_place(part, weights)
-        return _download(weights, _all_urls(weights, mirrors), progress, attempts, timeout, wait)
+            is_whole = part.is_file() and has_sha256(part, weights.sha256)
+        if not is_whole:
+            _fill(part, weights, _all_urls(weights, mirrors), tell, attempts, timeout, wait)
+        return put_in_place(part, weights)
 
 
-def _download(
+def _fill(
+    part: Path,
     weights: WeightsFile,
     urls: list[str],
-    progress: Callable[[DownloadProgress], None] | None,
+    tell: Callable[[DownloadProgress], None],
     attempts: int,
     timeout: float,
     wait: Callable[[float], None],
-) -> Path:
+) -> None:
     """Rounds over the urls until one has completed the part."""
     if not urls:
         raise WeightsError(
@@ -102,7 +105,6 @@ def _download(
             f"{MIRRORS_VARIABLE} to the base url of a mirror, or fetch it by other means and run "
             "`python -m cvpire weights import FILE`."
         )
-    part = _part_path(weights)
     reasons: dict[str, str] = {}
     hopeless: set[str] = set()
     for attempt in range(1, attempts + 1):
@@ -113,11 +115,10 @@ def _download(
                 continue
             try:
                 # Closed at once when the callback raises, so that the part is flushed.
-                with contextlib.closing(_bring(url, weights, timeout)) as pieces:
+                with contextlib.closing(_bring(url, part, weights, timeout)) as pieces:
                     for received, total in pieces:
-                        if progress is not None:
-                            progress(DownloadProgress(received, total, url, attempt))
-                return put_in_place(part, weights)
+                        tell(DownloadProgress(received, total, url, attempt))
+                return
             except AttemptError as failure:
                 logger.info("attempt %d of %d, %s: %s", attempt, attempts, url, failure)
                 reasons[url] = str(failure)
@@ -136,13 +137,12 @@ def _download(
 
 
 def _bring(
-    url: str, weights: WeightsFile, timeout: float
+    url: str, part: Path, weights: WeightsFile, timeout: float
 ) -> Generator[tuple[int, int | None], None, None]:
     """Fetch the part and check it, yielding (bytes on disk, total if known).
 
     A generator, so that no OSError of the caller's callback is taken for one of the disk.
     """
-    part = _part_path(weights)
     # Only a body that came whole from this url proves that the url itself is wrong.
     whole = None
     received = 0
@@ -158,18 +158,14 @@ def _bring(
 
 
 @contextlib.contextmanager
-def _sole_downloader(
-    weights: WeightsFile, progress: Callable[[DownloadProgress], None] | None
-) -> Iterator[None]:
+def _sole_downloader(part: Path, tell: Callable[[DownloadProgress], None]) -> Iterator[None]:
     """Hold the file's lock, which the system frees even when a process is killed."""
-    part = _part_path(weights)
     with disk_errors():
         part.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(part.with_suffix(".lock"))
     while not _is_ours(lock):
-        if progress is not None:
-            received = part.stat().st_size if part.exists() else 0
-            progress(DownloadProgress(received, None, "", 0))
+        received = part.stat().st_size if part.exists() else 0
+        tell(DownloadProgress(received, None, "", 0))
         time.sleep(LOCK_POLL_SECONDS)
     try:
         yield
@@ -189,7 +185,3 @@ def _all_urls(weights: WeightsFile, mirrors: Sequence[str]) -> list[str]:
     bases = [base.strip().rstrip("/") for base in (*mirrors, *named)]
     at_mirrors = [f"{base}/{quote(weights.filename)}" for base in bases if base]
     return list(dict.fromkeys((*weights.urls, *at_mirrors)))
-
-
-def _part_path(weights: WeightsFile) -> Path:
-    return weights_dir() / f"{weights.filename}.part"

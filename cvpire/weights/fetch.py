@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 from urllib.parse import urlsplit
 
 USER_AGENT = "cvpire/1.0 (weights download)"
@@ -83,23 +83,15 @@ def _open(url: str, offset: int, timeout: float) -> http.client.HTTPResponse:
         if urlsplit(url).scheme not in ("http", "https"):
             raise AttemptError("expected an http or https url", for_good=True)
         request = urllib.request.Request(url, headers=headers)
-        return cast(http.client.HTTPResponse, _opener().open(request, timeout=timeout))
+        opener = urllib.request.build_opener(_NoFtp)
+        return cast(http.client.HTTPResponse, opener.open(request, timeout=timeout))
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    """Like urllib's own, but a redirection cannot lead to ftp."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPRedirectHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener
+class _NoFtp(urllib.request.FTPHandler):
+    """In place of urllib's own, so that a redirection cannot lead there."""
+
+    def ftp_open(self, req: urllib.request.Request) -> NoReturn:
+        raise urllib.error.URLError(f"unknown url type: {req.type}")
 
 
 def _placement(response: http.client.HTTPResponse, offset: int) -> tuple[int, int | None]:

@@ -17,6 +17,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,10 +38,6 @@ class FileState(NamedTuple):
     size: int
     modified_ns: int
     changed_ns: int
-
-
-# Hashing 97 MB takes up to 0.3 s: the sha256 of the last state of each file.
-_known_sha256: dict[Path, tuple[FileState, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -94,14 +91,12 @@ def find_weights(weights: WeightsFile) -> Path | None:
     if not path.is_file():
         return None
     try:
-        found = has_sha256(path, weights.sha256)
+        if has_sha256(path, weights.sha256):
+            return path
+        logger.warning("ignoring %s: its sha256 is not %s", path, weights.sha256)
     except OSError as error:
         logger.warning("ignoring %s, which cannot be read: %s", path, error)
-        return None
-    if not found:
-        logger.warning("ignoring %s: its sha256 is not %s", path, weights.sha256)
-        return None
-    return path
+    return None
 
 
 def has_sha256(path: Path, sha256: str) -> bool:
@@ -112,14 +107,13 @@ def has_sha256(path: Path, sha256: str) -> bool:
     Raises:
         OSError: The file cannot be read.
     """
-    state = file_state(path)
-    known = _known_sha256.get(path)
-    if known is None or known[0] != state:
-        known = (state, file_sha256(path))
-        # What was written while it was read is read again next time.
-        if file_state(path) == state:
-            _known_sha256[path] = known
-    return known[1].startswith(sha256)
+    return _sha256_of(file_state(path)).startswith(sha256)
+
+
+# Hashing 97 MB takes up to 0.3 s. What is written meanwhile has another state, and is read again.
+@lru_cache
+def _sha256_of(state: FileState) -> str:
+    return file_sha256(state.path)
 
 
 def file_state(path: Path) -> FileState:

@@ -17,8 +17,7 @@ from registry_helpers import images
 from cvpire.classifiers import registry as classifiers
 from cvpire.classifiers.classifier import classify
 from cvpire.classifiers.networks.resnet import resnet50
-from cvpire.classifiers.registry import CLASSIFIERS, load_classifier
-from cvpire.classifiers.shared import shared_classifier
+from cvpire.classifiers.registry import CLASSIFIERS, load_classifier, shared_classifier
 from cvpire.classifiers.sources import DownloadedWeights
 from cvpire.errors import SettingsError, WeightsError
 from cvpire.images.reading import read_photo
@@ -49,8 +48,7 @@ def test_a_places365_checkpoint_of_either_format(
     spec = CLASSIFIERS["resnet50-places365"]
     assert isinstance(spec.weights, DownloadedWeights)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    file = dataclasses.replace(spec.weights.file, sha256=digest)
-    renamed = dataclasses.replace(spec, weights=dataclasses.replace(spec.weights, file=file))
+    renamed = dataclasses.replace(spec, weights=dataclasses.replace(spec.weights, sha256=digest))
     monkeypatch.setattr(classifiers, "CLASSIFIERS", {spec.name: renamed})
 
     classifier = load_classifier("auto")
@@ -87,7 +85,7 @@ def test_a_file_without_an_address_can_only_be_imported(
         load_classifier(spec.name)
     assert isinstance(spec.weights, DownloadedWeights)
     assert not spec.weights.is_public
-    import_weights(shared / "models" / "squeezenet_places365.safetensors", spec.weights.file)
+    import_weights(shared / "models" / "squeezenet_places365.safetensors", spec.weights)
     classifier = load_classifier(spec.name)
     folder = shared / "data" / "houses"
     with (folder / "labels.csv").open(newline="") as lines:

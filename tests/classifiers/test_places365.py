@@ -6,8 +6,8 @@ import csv
 from collections import Counter
 from pathlib import Path
 
-from cvpire.classifiers import places365
-from cvpire.classifiers.places365 import read_scenes
+from cvpire import data
+from cvpire.classifiers.labels import read_scenes
 
 GROUPS = {
     "home",
@@ -31,7 +31,7 @@ GROUPS = {
 
 
 def test_each_class_is_in_exactly_one_group() -> None:
-    with places365._TABLE.open(encoding="utf-8", newline="") as lines:
+    with (data.FOLDER / "places365_classes.csv").open(encoding="utf-8", newline="") as lines:
         names = [row["name"] for row in csv.DictReader(lines)]
     assert len(names) == len(set(names)) == 365
     groups = Counter(scene.group for scene in read_scenes())

@@ -9,7 +9,7 @@ import pytest
 from conftest import textured_pixels
 from PIL import Image
 
-from cvpire.edits.posting import CODECS_AND_SIZES, POSTING, TRANSFORMATIONS
+from cvpire.edits.posting import CODECS_AND_SIZES, TRANSFORMATIONS
 from cvpire.errors import PhotoError
 from cvpire.images.encoders import encode_avif, encode_jpeg, encode_webp, on_white
 from cvpire.images.photo import Photo
@@ -141,8 +141,7 @@ def test_readers_with_and_without_antialiasing_see_different_things() -> None:
 
 
 def test_codecs_and_sizes_leave_out_what_edits_the_picture() -> None:
-    assert list(POSTING) == list(TRANSFORMATIONS)
-    left_out = [name for name in POSTING if name not in CODECS_AND_SIZES]
+    left_out = [name for name in TRANSFORMATIONS if name not in CODECS_AND_SIZES]
     assert left_out == [
         "jpeg-50",
         "read-bicubic",

@@ -16,9 +16,9 @@ from PIL import Image
 from safetensors import safe_open
 from torch import nn
 
+from cvpire.classifiers.labels import read_scenes
 from cvpire.classifiers.networks.efficientnet_lite import EfficientNetLite0
 from cvpire.classifiers.networks.squeezenet import SqueezeNet
-from cvpire.classifiers.places365 import read_scenes
 from cvpire.classifiers.registry import CLASSIFIERS
 from cvpire.images.reading import read_photo
 from cvpire.weights.checkpoints import read_state_dict

@@ -107,7 +107,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CVPIRE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("CVPIRE_WEIGHTS_MIRRORS", raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(weights, "_known_sha256", {})
+    weights._sha256_of.cache_clear()
     return tmp_path / "home" / "weights"
 
 

@@ -13,75 +13,50 @@ _SELECT = 2
 
 
 class Sequence(NamedTuple):
-    """What a sequence header says.
+    """What a sequence header says."""
 
-    Attributes:
-        bits: of a channel: 8, 10 or 12.
-        is_grey: whether there is no colour.
-        colors: primaries and transfer (H.273); None where it states none.
-    """
-
-    bits: int
+    bits: int  # of a channel: 8, 10 or 12
     is_grey: bool
-    colors: tuple[int, int] | None
+    colors: tuple[int, int] | None  # primaries and transfer (H.273)
 
 
 class _Bits:
-    """Bits of a byte string, the highest first.
-
-    Args:
-        data: to read from.
-    """
+    """Bits of a byte string, the highest first."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
+        self._bits = iter("".join(f"{byte:08b}" for byte in data))
 
     def read(self, count: int = 1) -> int:
-        """The next bits as a whole number.
-
-        Raises:
-            IndexError: past the end.
-        """
+        """The next bits as a whole number; past the end, a StopIteration."""
         value = 0
         for _ in range(count):
-            byte = self._data[self._at >> 3]
-            value = value << 1 | byte >> (7 - (self._at & 7)) & 1
-            self._at += 1
+            value = 2 * value + int(next(self._bits))
         return value
-
-    def skip_unary(self) -> None:
-        """A number of the kind uvlc."""
-        zeros = 0
-        while not self.read():
-            zeros += 1
-        if zeros < 32:
-            self.read(zeros)
 
 
 def read_sequence(data: bytes) -> Sequence | None:
-    """The first sequence header; None where there is none.
+    """The first sequence header of OBUs, as an AVIF's item holds them.
 
-    Args:
-        data: of OBUs, as an AVIF's item holds them.
-
-    Raises:
-        IndexError: for a header that is cut off.
+    None where there is none, or it is cut off.
     """
     at = 0
-    while at < len(data):
-        header = data[at]
-        at += 2 if header & 4 else 1
-        if not header & 2:  # without a size, which AVIF forbids
-            return None
-        size, at = _leb128(data, at)
-        if header >> 3 & 15 == _SEQUENCE_HEADER:
-            return _read_header(_Bits(data[at : at + size]))
-        at += size
+    try:
+        while at < len(data):
+            header = data[at]
+            at += 2 if header & 4 else 1
+            if not header & 2:  # without a size, which AVIF forbids
+                return None
+            size, at = _leb128(data, at)
+            if header >> 3 & 15 == _SEQUENCE_HEADER:
+                return _read_header(_Bits(data[at : at + size]))
+            at += size
+    except (IndexError, StopIteration):
+        pass
     return None
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:
+    """A number, and the place behind it."""
     value = 0
     for index in range(8):
         byte = data[at + index]
@@ -115,8 +90,11 @@ def _skip_timing_and_points(bits: _Bits) -> None:
     has_model, delay_bits = False, 0
     if bits.read():  # timing
         bits.read(64)
-        if bits.read():
-            bits.skip_unary()
+        if bits.read():  # a number of the kind uvlc
+            zeros = 0
+            while not bits.read():
+                zeros += 1
+            bits.read(zeros if zeros < 32 else 0)
         has_model = bool(bits.read())
         if has_model:
             delay_bits = bits.read(5) + 1

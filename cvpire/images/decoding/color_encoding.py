@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvpire.images.decoding.samples import PROBE, as_rgb, bands
 from cvpire.images.decoding.transfer import (
     BT709_TRANSFERS,
-    HDR_TRANSFERS,
     REFERENCE_WHITE,
-    TRANSFER_NAMES,
     TRANSFERS,
     Hdr,
     ToLinear,
@@ -31,14 +30,15 @@ from cvpire.images.decoding.transfer import (
 )
 
 XY = tuple[float, float]
+Primaries = tuple[XY, XY, XY, XY]
+"""CIE 1931 xy of red, green, blue and white."""
 
+# cd/m2: the peak of content that states none.
 DEFAULT_PEAK = 1000.0
 
 _D65: XY = (0.3127, 0.3290)
 _ILLUMINANT_C: XY = (0.310, 0.316)
-
-# Rows that are converted at a time hold about so many pixels.
-_BAND_PIXELS = 1 << 19
+SRGB: Primaries = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), _D65)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,24 +64,19 @@ class ColorEncoding:
     peak: float = DEFAULT_PEAK
 
 
-# --- transfer functions -------------------------------------------------------------------------
-
-
-# --- code points --------------------------------------------------------------------------------
-
 # H.273, table 2. Absent: reserved and unspecified ones.
-_PRIMARIES: dict[int, tuple[str, XY, XY, XY, XY]] = {
-    1: ("BT.709", (0.64, 0.33), (0.30, 0.60), (0.15, 0.06), _D65),
-    4: ("BT.470M", (0.67, 0.33), (0.21, 0.71), (0.14, 0.08), _ILLUMINANT_C),
-    5: ("BT.470BG", (0.64, 0.33), (0.29, 0.60), (0.15, 0.06), _D65),
-    6: ("BT.601", (0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65),
-    7: ("SMPTE 240M", (0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65),
-    8: ("film", (0.681, 0.319), (0.243, 0.692), (0.145, 0.049), _ILLUMINANT_C),
-    9: ("BT.2020", (0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65),
-    10: ("CIE XYZ", (1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (1.0 / 3.0, 1.0 / 3.0)),
-    11: ("DCI-P3", (0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351)),
-    12: ("Display P3", (0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
-    22: ("EBU 3213", (0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
+_PRIMARIES: dict[int, tuple[str, Primaries]] = {
+    1: ("BT.709", SRGB),
+    4: ("BT.470M", ((0.67, 0.33), (0.21, 0.71), (0.14, 0.08), _ILLUMINANT_C)),
+    5: ("BT.470BG", ((0.64, 0.33), (0.29, 0.60), (0.15, 0.06), _D65)),
+    6: ("BT.601", ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65)),
+    7: ("SMPTE 240M", ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65)),
+    8: ("film", ((0.681, 0.319), (0.243, 0.692), (0.145, 0.049), _ILLUMINANT_C)),
+    9: ("BT.2020", ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65)),
+    10: ("CIE XYZ", ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (1.0 / 3.0, 1.0 / 3.0))),
+    11: ("DCI-P3", ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351))),
+    12: ("Display P3", ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65)),
+    22: ("EBU 3213", ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65)),
 }
 _UNSPECIFIED = 2
 # Unspecified, logarithmic, and BT.1361's.
@@ -102,11 +97,11 @@ def is_transfer(code: int) -> bool:
 def from_cicp(
     primaries: int, transfer: int, *, is_video: bool = False, peak: float = DEFAULT_PEAK
 ) -> ColorEncoding | None:
-    """The encoding of two code points; None where either is unspecified or unknown.
+    """The encoding of two code points of H.273; None where either is unspecified or unknown.
 
     Args:
-        primaries: ColourPrimaries of H.273.
-        transfer: TransferCharacteristics of H.273.
+        primaries: ColourPrimaries.
+        transfer: TransferCharacteristics.
         is_video: whether they come from a video codec's picture (HEIC, AVIF). There, the camera
             curve of BT.709 stands for "as usual", which viewers show as sRGB; "unspecified" is that
             as well.
@@ -120,62 +115,33 @@ def from_cicp(
         transfer = transfer if is_known else _SRGB_TRANSFER
     if primaries not in _PRIMARIES or transfer not in TRANSFERS:
         return None
-    name, red, green, blue, white = _PRIMARIES[primaries]
-    hdr = HDR_TRANSFERS.get(transfer)
+    name, places = _PRIMARIES[primaries]
+    curve, to_linear, hdr = TRANSFERS[transfer]
     if hdr is not None:
-        name = f"HDR ({hdr.value}, {name})"
+        name = f"HDR ({curve}, {name})"
     elif transfer != _SRGB_TRANSFER:
-        name = f"{name} ({TRANSFER_NAMES[transfer]})"
-    return ColorEncoding(name, red, green, blue, white, TRANSFERS[transfer], hdr, peak)
-
-
-def srgb_primaries(name: str, to_linear: ToLinear) -> ColorEncoding:
-    """sRGB's primaries with another transfer function."""
-    _, red, green, blue, white = _PRIMARIES[1]
-    return ColorEncoding(name, red, green, blue, white, to_linear)
-
-
-# --- conversion ---------------------------------------------------------------------------------
+        name = f"{name} ({curve})"
+    return ColorEncoding(name, *places, to_linear, hdr, peak)
 
 
 def is_srgb(encoding: ColorEncoding) -> bool:
     """Whether an encoding is sRGB but for rounding; then samples are better left alone."""
-    levels = np.linspace(0, 255, 18).astype(np.uint8)  # every 15th
-    cube = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 1, 3)
-    return bool(np.abs(encoded_to_srgb(cube, encoding).astype(int) - cube).max() <= 2)
+    return bool(np.abs(encoded_to_srgb(PROBE, encoding).astype(int) - PROBE).max() <= 2)
 
 
 def encoded_to_srgb(samples: NDArray[Any], encoding: ColorEncoding) -> NDArray[np.uint8]:
-    """Samples of an encoding as 8-bit sRGB.
-
-    Args:
-        samples: (H, W) or (H, W, 3), uint8, uint16 or float32 (see
-            `cvpire.images.decoding.decoded`).
-        encoding: of these samples.
-
-    Returns:
-        (H, W, 3) uint8.
-    """
-    if samples.ndim == 2:
-        return _grey_to_srgb(samples, encoding)
+    """(H, W, 3) uint8 sRGB of samples as of `Decoded`: (H, W) or (H, W, 3)."""
+    if samples.ndim == 2 and samples.dtype.kind != "f":
+        levels = np.arange(np.iinfo(samples.dtype).max + 1, dtype=samples.dtype)[:, None]
+        converted: NDArray[np.uint8] = encoded_to_srgb(as_rgb(levels), encoding)[samples, 0]
+        return converted
+    samples = as_rgb(samples) if samples.ndim == 2 else samples
     result = np.empty(samples.shape, np.uint8)
     to_linear = _linearizer(samples.dtype, encoding)
     matrix = rgb_matrix(encoding)
-    rows = max(1, _BAND_PIXELS // max(1, samples.shape[1]))
-    for top in range(0, len(samples), rows):
-        band = slice(top, top + rows)
+    for band in bands(samples):
         result[band] = _linear_to_srgb(to_linear(samples[band]), matrix, encoding)
     return result
-
-
-def _grey_to_srgb(samples: NDArray[Any], encoding: ColorEncoding) -> NDArray[np.uint8]:
-    """Each grey level is converted once."""
-    if samples.dtype.kind == "f":
-        return encoded_to_srgb(np.repeat(samples[..., None], 3, axis=2), encoding)
-    levels = np.arange(np.iinfo(samples.dtype).max + 1, dtype=samples.dtype)
-    table = encoded_to_srgb(np.repeat(levels[:, None, None], 3, axis=2), encoding)[:, 0]
-    converted: NDArray[np.uint8] = table[samples]
-    return converted
 
 
 def _linearizer(dtype: np.dtype[Any], encoding: ColorEncoding) -> Callable[[NDArray[Any]], Values]:
@@ -204,7 +170,7 @@ def _tone_mapped(light: Values, encoding: ColorEncoding) -> Values:
     the largest channel, so that no hue changes.
     """
     light = np.maximum(light, 0.0)
-    if encoding.hdr is Hdr.HLG:
+    if encoding.hdr == "HLG":
         # BT.2100's OOTF, at 1000 cd/m2, where its system gamma is 1.2.
         luminance = light @ np.array([0.2627, 0.6780, 0.0593], np.float32)
         light = light * (luminance[..., None] ** 0.2 * (DEFAULT_PEAK / REFERENCE_WHITE))
@@ -237,8 +203,7 @@ def _shoulder(values: Values, white: float, peak: float) -> Values:
 def rgb_matrix(encoding: ColorEncoding) -> Values:
     """(3, 3): linear light of the encoding's primaries to linear sRGB, white to white (Bradford).
 
-    Raises:
-        ValueError: for primaries on one line, or a white that they cannot mix.
+    A ValueError for a white that cannot be adapted.
     """
     own = _to_xyz(encoding.red, encoding.green, encoding.blue, encoding.white)
     matrix: Values = _SRGB_FROM_XYZ @ _adaptation(encoding.white) @ own
@@ -252,8 +217,9 @@ def is_possible(red: XY, green: XY, blue: XY, white: XY) -> bool:
     if not white[1] > 0.0:
         return False
     try:
-        shares = _shares(red, green, blue, white)
-    except (np.linalg.LinAlgError, ZeroDivisionError):
+        # Each column is a share of one primary's xyz, which add up to 1.
+        shares = _to_xyz(red, green, blue, white).sum(axis=0)
+    except np.linalg.LinAlgError:
         return False
     return bool(np.isfinite(shares).all() and (shares > 1e-6).all())
 
@@ -267,15 +233,10 @@ def _white_xyz(white: XY) -> Values:
     return _xyz(white) / white[1]
 
 
-def _shares(red: XY, green: XY, blue: XY, white: XY) -> Values:
-    """How much of each primary's xyz makes white of luminance 1."""
-    primaries = np.stack([_xyz(red), _xyz(green), _xyz(blue)], axis=1)
-    return np.linalg.solve(primaries, _white_xyz(white))
-
-
 def _to_xyz(red: XY, green: XY, blue: XY, white: XY) -> Values:
+    """(3, 3): amounts of the primaries to XYZ, the same amount of each to white of luminance 1."""
     primaries = np.stack([_xyz(red), _xyz(green), _xyz(blue)], axis=1)
-    scaled: Values = primaries * _shares(red, green, blue, white)
+    scaled: Values = primaries * np.linalg.solve(primaries, _white_xyz(white))
     return scaled
 
 
@@ -289,6 +250,6 @@ def _adaptation(white: XY) -> Values:
     return adapted
 
 
-_SRGB_FROM_XYZ: Values = np.linalg.inv(_to_xyz(*_PRIMARIES[1][1:]))
-_BT2020_TO_SRGB: Values = _SRGB_FROM_XYZ @ _to_xyz(*_PRIMARIES[9][1:])
+_SRGB_FROM_XYZ: Values = np.linalg.inv(_to_xyz(*SRGB))
+_BT2020_TO_SRGB: Values = _SRGB_FROM_XYZ @ _to_xyz(*_PRIMARIES[9][1])
 _SRGB_TO_BT2020: Values = np.linalg.inv(_BT2020_TO_SRGB)

@@ -6,6 +6,7 @@ So orientation, transparency, depth and colours are treated in one way, whatever
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -54,3 +55,17 @@ class Decoded:
     encoding_first: bool = False
     is_turn_noted: bool = False
     notes: tuple[str, ...] = ()
+
+
+Decoder = Callable[[str, bytes, int], Decoded]
+"""Decodes one kind of file.
+
+Args:
+    name: of the file, for messages.
+    data: its content.
+    max_pixels: the largest width x height, judged before anything is unpacked.
+
+Raises:
+    PhotoError: for a picture that is too large, an animation, or of a kind that nothing decodes.
+    Exception: others, from the libraries that unpack it, for a damaged file.
+"""

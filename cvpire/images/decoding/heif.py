@@ -13,15 +13,20 @@ from numpy.typing import NDArray
 from PIL.AvifImagePlugin import AvifImageFile
 
 from cvpire.errors import PhotoError
-from cvpire.images.decoding import color_encoding
-from cvpire.images.decoding.av1 import Sequence, read_sequence
-from cvpire.images.decoding.color_encoding import ColorEncoding, is_primaries, is_transfer
+from cvpire.images.decoding.av1 import read_sequence
+from cvpire.images.decoding.color_encoding import (
+    DEFAULT_PEAK,
+    from_cicp,
+    is_primaries,
+    is_transfer,
+)
 from cvpire.images.decoding.decoded import Decoded, Model
 from cvpire.images.decoding.isobmff import MainItem, read_main_item
 from cvpire.images.decoding.orientation import exif_orientation
+from cvpire.images.decoding.samples import reduction, split_alpha, spread_bits
 from cvpire.images.limits import check_size, expect_one_frame
 
-_UNSPECIFIED = _UNSPECIFIED_MATRIX = 2
+_UNSPECIFIED = 2
 _TURNED = "Turned upright as its own turn (irot or imir) says."
 # Where the boxes lie that tell of a picture.
 _HEADER_BYTES = 1 << 20
@@ -29,48 +34,28 @@ _HEIF_SEQUENCE = rb"....ftyp(hev[cmxs]|msf1)"
 
 
 def decode_avif(name: str, data: bytes, max_pixels: int) -> Decoded:
-    """Decode an AVIF.
-
-    Args:
-        name: of the file, for messages.
-        data: its content.
-        max_pixels: the largest width x height.
-
-    Raises:
-        PhotoError: for a picture that is too large or animated.
-        Exception: others, from decoders, for damaged files.
-    """
+    """The `Decoder` of AVIF."""
     image = AvifImageFile(io.BytesIO(data))
     check_size(name, image.size, max_pixels)
     expect_one_frame(name, getattr(image, "n_frames", 1))
     item = read_main_item(data)
-    stream = _stream(data, item.start)
+    # The stream's first unit follows an empty one.
+    stream = read_sequence(data[item.start : item.start + 256]) if item.start else None
     if stream is not None:
-        nclx = None if stream.colors is None else (*stream.colors, _UNSPECIFIED_MATRIX, True)
-        item = item._replace(bits=stream.bits, nclx=item.nclx or nclx)
+        item = item._replace(bits=stream.bits, colors=item.colors or stream.colors)
     if item.bits > 8 or (stream is not None and stream.is_grey):
         # Pillow has 8 bits, in which HDR's shadows are steps, and colours where there are none.
         values = imagecodecs.avif_decode(data)
-        values = _full_range(values, item.bits) if item.bits > 8 else values
+        values = spread_bits(values, item.bits) if item.bits > 8 else values
     else:
         image.load()
-        values = np.array(image if image.mode in ("RGB", "RGBA") else image.convert("RGBA"))
+        values = np.array(image)  # RGB or RGBA
     # Pillow puts the file's own turn (irot and imir), which is the one that counts, there.
     return _decoded(values, exif_orientation(image.info.get("exif")), image.info, item)
 
 
 def decode_heic(name: str, data: bytes, max_pixels: int) -> Decoded:
-    """Decode a HEIC; of several still pictures in it, the main one.
-
-    Args:
-        name: of the file, for messages.
-        data: its content.
-        max_pixels: the largest width x height.
-
-    Raises:
-        PhotoError: for a picture that is too large or animated, or without pillow-heif.
-        Exception: others, from decoders, for damaged files.
-    """
+    """The `Decoder` of HEIC; of several still pictures in it, the main one counts."""
     try:
         import pillow_heif  # only this format needs it
     except ImportError as error:
@@ -81,30 +66,18 @@ def decode_heic(name: str, data: bytes, max_pixels: int) -> Decoded:
     data = _with_known_colors(data)
     file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     image: Any = file[file.primary_index]
-    width, height = image.size
-    check_size(name, (width, height), max_pixels)
+    check_size(name, image.size, max_pixels)
     if re.match(_HEIF_SEQUENCE, data, re.DOTALL):
         expect_one_frame(name, len(file))
     bits = int(image.info.get("bit_depth", 8))
     values = np.asarray(image)
     if bits > 8:
-        values = _full_range(values, bits)
+        values = spread_bits(values, bits)
     if image.premultiplied_alpha:
         values = _straight(values)
     item = read_main_item(data)
     # libheif has turned it, as the file's own properties say.
     return _decoded(values, 1, image.info, item._replace(bits=bits))
-
-
-def _stream(data: bytes, start: int) -> Sequence | None:
-    """What the AV1 stream itself says; None where it cannot be found."""
-    if not start:
-        return None
-    try:
-        # Its first unit after an empty one.
-        return read_sequence(data[start : start + 256])
-    except IndexError:
-        return None
 
 
 def _with_known_colors(data: bytes) -> bytes:
@@ -135,40 +108,21 @@ def _straight(values: NDArray[Any]) -> NDArray[Any]:
     return whole
 
 
-def _full_range(values: NDArray[Any], bits: int) -> NDArray[np.uint16]:
-    """Samples of 9 to 16 bits, spread over 16."""
-    full = 2**bits - 1
-    table = np.rint(np.arange(full + 1) * (65535.0 / full)).astype(np.uint16)
-    spread: NDArray[np.uint16] = table[np.minimum(values, full)]
-    return spread
-
-
 def _decoded(
     values: NDArray[Any], orientation: int, info: Mapping[Any, Any], item: MainItem
 ) -> Decoded:
-    channels = 1 if values.ndim == 2 else values.shape[2]
-    has_alpha = channels in (2, 4)
-    samples = values[..., : channels - has_alpha] if values.ndim == 3 else values
-    if samples.ndim == 3 and samples.shape[2] == 1:
-        samples = samples[..., 0]
-    notes: tuple[str, ...] = (_TURNED,) if item.is_turned else ()
-    if item.bits > 8:
-        notes += (f"Reduced from {item.bits} to 8 bits a channel.",)
+    samples, alpha = split_alpha(values)
+    encoding = None
+    if item.colors is not None:
+        encoding = from_cicp(*item.colors, is_video=True, peak=item.peak or DEFAULT_PEAK)
+    turned = (_TURNED,) if item.is_turned else ()
     return Decoded(
         samples,
         Model.GREY if samples.ndim == 2 else Model.RGB,
-        values[..., -1] if has_alpha else None,
+        alpha,
         orientation,
         info.get("icc_profile") or None,
-        _encoding(item),
+        encoding,
         is_turn_noted=True,
-        notes=notes,
+        notes=(*turned, *reduction(item.bits)),
     )
-
-
-def _encoding(item: MainItem) -> ColorEncoding | None:
-    if item.nclx is None:
-        return None
-    primaries, transfer, _, _ = item.nclx
-    peak = item.peak or color_encoding.DEFAULT_PEAK
-    return color_encoding.from_cicp(primaries, transfer, is_video=True, peak=peak)

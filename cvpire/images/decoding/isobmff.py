@@ -6,8 +6,9 @@ Image File Format. Decoders give the picture, but not all of this.
 
 from __future__ import annotations
 
+import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 # Files of the greatest makers have some dozens; what has more is not read on.
@@ -15,26 +16,13 @@ _MOST_BOXES = 10_000
 
 
 class MainItem(NamedTuple):
-    """Properties of a file's main picture.
+    """Properties of a file's main picture; None and 0 where the file does not say."""
 
-    Attributes:
-        nclx: primaries, transfer, matrix and full range of its colr box; None without one.
-        bits: of a channel, by pixi; 0 where the file does not say.
-        peak: the brightest content in cd/m2, by clli or mdcv; 0 where it does not say.
-        is_turned: whether it is to be turned or mirrored, by irot or imir.
-        start: where in the file the coded picture begins; 0 where that cannot be told.
-    """
-
-    nclx: tuple[int, int, int, bool] | None = None
-    bits: int = 0
-    peak: float = 0.0
-    is_turned: bool = False
-    start: int = 0
-
-
-class _Box(NamedTuple):
-    kind: bytes
-    content: bytes
+    colors: tuple[int, int] | None = None  # primaries and transfer (H.273), by colr of kind nclx
+    bits: int = 0  # of a channel, by pixi
+    peak: float = 0.0  # the brightest content in cd/m2, by clli or mdcv
+    is_turned: bool = False  # whether it is to be turned or mirrored, by irot or imir
+    start: int = 0  # where in the file the coded picture begins
 
 
 def read_main_item(data: bytes) -> MainItem:
@@ -50,26 +38,27 @@ def _read(data: bytes) -> MainItem:
     if meta is None:
         return MainItem()
     parts = list(_boxes(meta[4:]))
-    main = _main_item(_find(parts, b"pitm"))
     properties = _find(parts, b"iprp")
     if properties is None:
         return MainItem()
     inside = list(_boxes(properties))
     known = list(_boxes(_find(inside, b"ipco") or b""))
+    primary = _find(parts, b"pitm")
+    main = 1 if primary is None else _number(primary[4:8] if primary[0] else primary[4:6])
     found = MainItem(start=_start(_find(parts, b"iloc"), main))
-    associations = [box.content for box in inside if box.kind == b"ipma"]
-    for index in _indices(associations, main):
-        if 1 <= index <= len(known):
-            found = _take(found, known[index - 1])
+    for kind, associations in inside:
+        if kind == b"ipma":
+            for index in _indices(associations, main):
+                if 1 <= index <= len(known):
+                    found = _take(found, *known[index - 1])
     return found
 
 
-def _take(found: MainItem, box: _Box) -> MainItem:
-    content = box.content
-    match box.kind:
-        case b"colr" if content[:4] == b"nclx" and found.nclx is None:
-            primaries, transfer, matrix, full = struct.unpack_from(">HHHB", content, 4)
-            return found._replace(nclx=(primaries, transfer, matrix, bool(full & 0x80)))
+def _take(found: MainItem, kind: bytes, content: bytes) -> MainItem:
+    match kind:
+        case b"colr" if content[:4] == b"nclx" and found.colors is None:
+            primaries, transfer, _, _ = struct.unpack_from(">HHHB", content, 4)
+            return found._replace(colors=(primaries, transfer))
         case b"pixi" if len(content) > 5:
             return found._replace(bits=max(content[5 : 5 + content[4]]))
         case b"irot":
@@ -84,7 +73,8 @@ def _take(found: MainItem, box: _Box) -> MainItem:
     return found
 
 
-def _boxes(data: bytes) -> Iterator[_Box]:
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of each box."""
     at = 0
     for _ in range(_MOST_BOXES):
         if at + 8 > len(data):
@@ -97,63 +87,49 @@ def _boxes(data: bytes) -> Iterator[_Box]:
         end = at + size if size else len(data)
         if end < start or end > len(data):
             return
-        yield _Box(kind, data[start:end])
+        yield kind, data[start:end]
         at = end
 
 
-def _find(boxes: Iterator[_Box] | list[_Box], kind: bytes) -> bytes | None:
-    return next((box.content for box in boxes if box.kind == kind), None)
+def _find(boxes: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
+    return next((content for kind, content in boxes if kind == wanted), None)
 
 
-def _main_item(content: bytes | None) -> int:
-    if content is None:
-        return 1
-    version = content[0]
-    return int.from_bytes(content[4:8] if version else content[4:6], "big")
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "big")
 
 
 def _start(locations: bytes | None, item: int) -> int:
     """The place of an item's first extent, by iloc; 0 where it is not in the file itself."""
     if locations is None:
         return 0
-    version, sizes = locations[0], int.from_bytes(locations[4:6], "big")
+    read = io.BytesIO(locations).read
+    version = read(4)[0]
+    sizes = _number(read(2))
     offset_bytes, length_bytes, base_bytes = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
     index_bytes = sizes & 15 if version else 0
-    id_bytes, at = (2, 6) if version < 2 else (4, 6)
-    count = int.from_bytes(locations[at : at + id_bytes], "big")
-    at += id_bytes
-    for _ in range(min(count, _MOST_BOXES)):
-        owner = int.from_bytes(locations[at : at + id_bytes], "big")
-        at += id_bytes
-        method = 0
-        if version:
-            method = locations[at + 1] & 15
-            at += 2
-        at += 2
-        base = int.from_bytes(locations[at : at + base_bytes], "big")
-        at += base_bytes
-        extents = int.from_bytes(locations[at : at + 2], "big")
-        at += 2
+    id_bytes = 2 if version < 2 else 4
+    for _ in range(min(_number(read(id_bytes)), _MOST_BOXES)):
+        owner = _number(read(id_bytes))
+        method = read(2)[1] & 15 if version else 0
+        read(2)
+        base, extents = _number(read(base_bytes)), _number(read(2))
         if owner == item:
-            at += index_bytes
-            offset = int.from_bytes(locations[at : at + offset_bytes], "big")
+            read(index_bytes)
+            offset = _number(read(offset_bytes))
             return base + offset if method == 0 and extents else 0
-        at += extents * (index_bytes + offset_bytes + length_bytes)
+        read(extents * (index_bytes + offset_bytes + length_bytes))
     return 0
 
 
-def _indices(associations: list[bytes], item: int) -> Iterator[int]:
-    """Which properties, counted from 1, belong to an item."""
-    for content in associations:
-        version, is_wide = content[0], content[3] & 1
-        (count,) = struct.unpack_from(">I", content, 4)
-        at, id_bytes = 8, 4 if version else 2
-        for _ in range(min(count, _MOST_BOXES)):
-            owner = int.from_bytes(content[at : at + id_bytes], "big")
-            number = content[at + id_bytes]
-            at += id_bytes + 1
-            for _ in range(number):
-                value = int.from_bytes(content[at : at + 1 + is_wide], "big")
-                at += 1 + is_wide
-                if owner == item:
-                    yield value & (0x7FFF if is_wide else 0x7F)
+def _indices(associations: bytes, item: int) -> Iterator[int]:
+    """Which properties, counted from 1, belong to an item, by ipma."""
+    read = io.BytesIO(associations).read
+    version, *_, flags = read(4)
+    (count,) = struct.unpack(">I", read(4))
+    for _ in range(min(count, _MOST_BOXES)):
+        owner = _number(read(4 if version else 2))
+        for _ in range(read(1)[0]):
+            value = _number(read(2 if flags & 1 else 1))
+            if owner == item:
+                yield value & (0x7FFF if flags & 1 else 0x7F)

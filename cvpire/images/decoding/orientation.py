@@ -17,8 +17,7 @@ _TAG = 274
 def exif_orientation(exif: bytes | None) -> int:
     """The orientation in a block of EXIF data, 1 to 8; 1 where it says none or is damaged.
 
-    Args:
-        exif: a TIFF structure, with or without "Exif" and two zero bytes before it.
+    The block is a TIFF structure, with or without "Exif" and two zero bytes before it.
     """
     if not exif:
         return 1
@@ -32,12 +31,7 @@ def exif_orientation(exif: bytes | None) -> int:
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """A picture (H, W, ...) as it is to be shown; a view of it.
-
-    Args:
-        array: as stored.
-        orientation: 1 to 8.
-    """
+    """A stored picture (H, W, ...) as it is to be shown, by its orientation; a view of it."""
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     # Which sides of the shown picture the stored first row and first column are, by the standard.
@@ -46,8 +40,3 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     return array
-
-
-def note(orientation: int) -> tuple[str, ...]:
-    """What to tell about it."""
-    return () if orientation == 1 else ("Turned upright as its EXIF orientation says.",)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from cvpire.images.decoding.decoded import Model
+from cvpire.images.decoding.samples import PROBE, as_rgb
 
 _MODES = {Model.GREY: "L", Model.RGB: "RGB", Model.CMYK: "CMYK", Model.LAB: "LAB"}
 # Of ICC.1, 7.2.6.
@@ -31,17 +32,17 @@ class OtherModelError(ProfileError):
 
 def profile_to_srgb(
     pixels: NDArray[np.uint8], model: Model, profile: bytes
-) -> tuple[NDArray[np.uint8], str]:
-    """8-bit samples in sRGB, by their profile.
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """8-bit samples in sRGB, by their ICC profile.
 
     Args:
         pixels: (H, W) of grey, else (H, W, channels); L*a*b* as ICC encodes it: L* 0 to 255, a* and
             b* with 128 for 0.
-        model: of the samples.
-        profile: an ICC profile.
+        model: what the channels are.
+        profile: a file of its own, and as hostile.
 
     Returns:
-        (H, W, 3), and what was done, in one short sentence; "" where the profile is sRGB's.
+        (H, W, 3), and what was done, in short sentences; none where the profile is sRGB's.
 
     Raises:
         ProfileError: if the profile is damaged, or not one for such a picture.
@@ -49,23 +50,22 @@ def profile_to_srgb(
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = opened.profile.xcolor_space.strip()
-        device_class = opened.profile.device_class.strip()
-    except Exception as error:  # the profile is a file of its own, and as hostile
-        raise ProfileError("Its colour profile is damaged and was ignored.") from error
-    if device_class not in _PICTURE_CLASSES:
-        raise ProfileError(
-            "Its colour profile is not one that describes a picture's colours and was ignored."
-        )
-    # A grey picture is one of equal red, green and blue.
-    if model is Model.GREY and space == "RGB":
-        pixels, model = np.repeat(pixels[..., None], 3, axis=2), Model.RGB
-    if _SPACES.get(space) is not model:
-        meant = _SPACES[space].value if space in _SPACES else space
-        raise OtherModelError(
-            f"Its colour profile is for {meant} pictures, which this one is not, and was ignored."
-        )
-    try:
+        if opened.profile.device_class.strip() not in _PICTURE_CLASSES:
+            raise ProfileError(
+                "Its colour profile is not one that describes a picture's colours and was ignored."
+            )
+        # A grey picture is one of equal red, green and blue.
+        if model is Model.GREY and space == "RGB":
+            pixels, model = as_rgb(pixels), Model.RGB
+        if _SPACES.get(space) is not model:
+            meant = _SPACES[space].value if space in _SPACES else space
+            raise OtherModelError(
+                f"Its colour profile is for {meant} pictures, which this one is not, and was"
+                " ignored."
+            )
         return _by_profile(pixels, model, opened)
+    except ProfileError:
+        raise
     except Exception as error:
         raise ProfileError("Its colour profile is damaged and was ignored.") from error
 
@@ -73,17 +73,9 @@ def profile_to_srgb(
 def without_profile(
     pixels: NDArray[np.uint8], model: Model
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """8-bit samples in sRGB where the file says nothing of their colours.
-
-    Args:
-        pixels: as of `profile_to_srgb`.
-        model: of the samples.
-
-    Returns:
-        (H, W, 3), and what was done, one short sentence each.
-    """
+    """The same where the file says nothing of their colours."""
     if model is Model.GREY:
-        return np.repeat(pixels[..., None], 3, axis=2), ()
+        return as_rgb(pixels), ()
     if model is Model.RGB:
         return pixels, ()
     if model is Model.LAB:
@@ -108,10 +100,10 @@ def _image(pixels: NDArray[np.uint8], model: Model) -> Image.Image:
 
 def _by_profile(
     pixels: NDArray[np.uint8], model: Model, profile: ImageCms.ImageCmsProfile
-) -> tuple[NDArray[np.uint8], str]:
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     transform = _transform(profile, _MODES[model])
     if model in (Model.GREY, Model.RGB) and _is_identity(transform, model):
-        return without_profile(pixels, model)[0], ""
+        return without_profile(pixels, model)
     name = " ".join(ImageCms.getProfileDescription(profile).split())[:60]
     which = f"the colour profile '{name}'" if name and name.isprintable() else "its colour profile"
     if model is Model.GREY:  # 256 greys, each computed once
@@ -119,7 +111,7 @@ def _by_profile(
         converted = np.array(transform.apply(greys))[0][pixels]
     else:
         converted = np.array(transform.apply(_image(pixels, model)))
-    return converted, f"Converted from {which} to sRGB."
+    return converted, (f"Converted from {which} to sRGB.",)
 
 
 def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:
@@ -145,12 +137,7 @@ def _is_identity(transform: ImageCms.ImageCmsTransform, model: Model) -> bool:
 
     Its effect is looked at, not its name: sRGB goes by many names, and any profile may bear it.
     """
-    levels = np.linspace(0, 255, 18).astype(np.uint8)  # every 15th
-    if model is Model.GREY:
-        probe = levels[None]
-    else:
-        axes = np.meshgrid(levels, levels, levels, indexing="ij")
-        probe = np.stack(axes, axis=-1).reshape(1, -1, 3)
+    probe = PROBE[..., 0] if model is Model.GREY else PROBE
     before = without_profile(probe, model)[0].astype(int)
     after = np.array(transform.apply(_image(probe, model)), int)
     return bool(np.abs(after - before).max() <= 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,26 +12,22 @@ Values = NDArray[np.floating]
 
 ToLinear = Callable[[Values], Values]
 
-# cd/m2: diffuse white in HDR, and the peak of content that states none.
+# cd/m2: diffuse white in HDR.
 REFERENCE_WHITE = 203.0
 
 BT709_TRANSFERS = (1, 6, 11, 14, 15)
 
-TRANSFER_NAMES = {
-    **dict.fromkeys(BT709_TRANSFERS, "gamma 2.4"),
-    4: "gamma 2.2",
-    5: "gamma 2.8",
-    7: "SMPTE 240M",
-    8: "linear",
-    17: "SMPTE ST 428",
-}
+
+Hdr = Literal["PQ", "HLG"]
+"""The systems of BT.2100."""
 
 
-class Hdr(Enum):
-    """The systems of BT.2100."""
+class Transfer(NamedTuple):
+    """A transfer function, with a name for notes."""
 
-    PQ = "PQ"
-    HLG = "HLG"
+    name: str
+    to_linear: ToLinear
+    hdr: Hdr | None = None
 
 
 def gamma(exponent: float) -> ToLinear:
@@ -73,22 +69,21 @@ def _hlg(values: Values) -> Values:
 
 
 # H.273, table 3. Absent: reserved, unspecified and logarithmic ones.
-TRANSFERS: dict[int, ToLinear] = {
+TRANSFERS = {
     # BT.709 is a camera's curve; its displays have that of BT.1886.
-    **dict.fromkeys(BT709_TRANSFERS, gamma(2.4)),
-    4: gamma(2.2),
-    5: gamma(2.8),
-    7: _smpte240,
-    8: gamma(1.0),
-    13: srgb_to_linear,
-    16: _pq,
-    17: _smpte428,
-    18: _hlg,
+    **dict.fromkeys(BT709_TRANSFERS, Transfer("gamma 2.4", gamma(2.4))),
+    4: Transfer("gamma 2.2", gamma(2.2)),
+    5: Transfer("gamma 2.8", gamma(2.8)),
+    7: Transfer("SMPTE 240M", _smpte240),
+    8: Transfer("linear", gamma(1.0)),
+    13: Transfer("sRGB", srgb_to_linear),
+    16: Transfer("PQ", _pq, "PQ"),
+    17: Transfer("SMPTE ST 428", _smpte428),
+    18: Transfer("HLG", _hlg, "HLG"),
 }
-
-HDR_TRANSFERS = {16: Hdr.PQ, 18: Hdr.HLG}
 
 
 def linear_to_srgb(linear: Values) -> Values:
+    """The inverse of `srgb_to_linear`; what is beyond [0, 1] is clipped."""
     linear = np.clip(linear, 0.0, 1.0)
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1.0 / 2.4) - 0.055)

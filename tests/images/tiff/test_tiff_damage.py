@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import random
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
+import fuzz
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
-from tiff_helpers import GOOD, decode, error_of, shares
+from tiff_helpers import DEEP, GOOD, decode, error_of, shares, written
 
 from cvpire.errors import PhotoError
 
@@ -28,6 +32,34 @@ def test_cut_off_files(kind: str) -> None:
             assert np.array_equal(decode(data[:-missing]).samples, whole.samples)
         except PhotoError:
             continue
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("where", ["in the middle", "in the checksum", "its end is missing"])
+def test_a_deflated_strip_that_does_not_end_well_is_no_picture(where: str, tiled: bool) -> None:
+    options: dict[str, Any] = {"tile": (16, 16)} if tiled else {}
+    data = bytearray(written(DEEP, compression="zlib", predictor=2, **options))
+    offset, count = first_segment(bytes(data))
+    if where == "its end is missing":
+        data[offset + count - 4 : offset + count] = bytes(4)
+    else:
+        data[offset + (count // 2 if where == "in the middle" else count - 1)] ^= 0x55
+    assert "is cut off or damaged" in error_of(bytes(data))
+
+
+@pytest.mark.parametrize("number", [359, 480, 645, 1972])
+def test_what_memory_held_before_is_no_picture(number: int) -> None:
+    """libtiff takes these for whole, and the picture was another one in each process."""
+    assert "is cut off or damaged" in error_of(
+        fuzz.damaged("tiff of 16 bits", number, fuzz.good_files())
+    )
+
+
+def first_segment(data: bytes) -> tuple[int, int]:
+    """Offset and bytes of the first strip or tile."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages.first
+        return page.dataoffsets[0], page.databytecounts[0]
 
 
 def test_what_is_read_is_silent(

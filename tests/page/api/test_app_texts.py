@@ -13,7 +13,6 @@ import torch
 import app
 from cvpire.classifiers.classifier import Prediction
 from cvpire.color.heatmap import heatmap
-from cvpire.metrics import beauty
 from page import render
 
 
@@ -72,7 +71,6 @@ def test_building_the_page_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> No
         raise AssertionError("a model was loaded")
 
     monkeypatch.setattr("cvpire.classifiers.sources.read_state_dict", refuse)
-    monkeypatch.setattr(beauty, "read_state_dict", refuse)
     monkeypatch.setattr(torch, "load", refuse)
     app.build_page()
     assert Path(app.find_examples()[0][0]).name == "tower.jpg"

@@ -1,8 +1,14 @@
-"""PNG: the chunks that are the picture go to a decoder, the others are read here."""
+"""PNG: the chunks that are the picture go to a decoder, the others are read here.
+
+Those that tell of colours count in the third edition's order: cICP, iCCP, sRGB, cHRM with gAMA.
+"""
 
 from __future__ import annotations
 
 import io
+import struct
+import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import imagecodecs
@@ -10,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
 
+from cvpire.images.decoding import color_encoding, transfer
+from cvpire.images.decoding.color_encoding import ColorEncoding
 from cvpire.images.decoding.decoded import Decoded, Model
 from cvpire.images.decoding.orientation import exif_orientation
 from cvpire.images.decoding.png.chunks import (
@@ -24,24 +32,18 @@ from cvpire.images.decoding.png.chunks import (
     read_header,
     repacked,
 )
-from cvpire.images.decoding.png.colors import read_encoding, read_profile
+from cvpire.images.decoding.samples import reduction, split_alpha
 from cvpire.images.limits import END_IS_MISSING, check_size, expect_one_frame
 
 _WRONG_CHECKSUM = "A checksum of the file is wrong; the picture itself is whole."
+# A colour profile unpacks to no more; the largest in use, of presses, have some 3 MB.
+_MOST_PROFILE_BYTES = 16_000_000
+# A gAMA without cHRM that is about this says no more than that the picture is an ordinary one.
+_USUAL_GAMMA, _GAMMA_TOLERANCE = 1.0 / 2.2, 0.05
 
 
 def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
-    """Decode a PNG.
-
-    Args:
-        name: of the file, for messages.
-        data: its content.
-        max_pixels: the largest width x height.
-
-    Raises:
-        PhotoError: for a picture that is too large, animated or cannot be decoded.
-        Exception: others, from decoders, for damaged files.
-    """
+    """The `Decoder` of PNG."""
     chunks = read_chunks(name, data)
     header = read_header(chunks.picture[0][1])
     check_size(name, (header.width, header.height), max_pixels)
@@ -55,25 +57,23 @@ def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
         notes.append(f"A part of the file beside the picture ({kinds}) is damaged and was ignored.")
     if not chunks.has_end:
         notes.append(END_IS_MISSING)
-    if header.depth == 16:
-        notes.append("Reduced from 16 to 8 bits a channel.")
-    decode = _decode_deep if header.depth == 16 else _decode_shallow
+    notes += reduction(header.depth)
     try:
         if chunks.is_cut:
             chunks = repacked(header, chunks)
-        samples, alpha = decode(header, chunks)
+        samples, alpha = _decode(header, chunks)
     except Exception:
         if chunks.is_cut:
             raise
-        samples, alpha = decode(header, repacked(header, chunks))
+        samples, alpha = _decode(header, repacked(header, chunks))
         notes.append(_WRONG_CHECKSUM)
-    encoding, encoding_first = read_encoding(chunks.extras)
+    encoding, encoding_first = _read_encoding(chunks.extras)
     return Decoded(
         samples,
         Model.GREY if samples.ndim == 2 else Model.RGB,
         alpha,
         exif_orientation(chunks.extras.get(b"eXIf")),
-        read_profile(chunks.extras),
+        _read_profile(chunks.extras),
         encoding,
         encoding_first,
         notes=tuple(notes),
@@ -82,37 +82,28 @@ def decode_png(name: str, data: bytes, max_pixels: int) -> Decoded:
 
 def _expect_still(name: str, chunks: Chunks) -> None:
     animation = chunks.extras.get(b"acTL", b"")
-    if len(animation) != 8:
-        return
-    frames = int.from_bytes(animation[:4], "big")
-    # A picture before the animation is shown by programs that know no animations.
-    expect_one_frame(name, frames if chunks.is_animated else frames + 1)
+    if len(animation) == 8:
+        frames = int.from_bytes(animation[:4], "big")
+        # A picture before the animation is shown by programs that know no animations.
+        expect_one_frame(name, frames if chunks.is_animated else frames + 1)
 
 
-def _decode_deep(header: Header, chunks: Chunks) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """16 bits a channel."""
-    values: NDArray[np.uint16] = imagecodecs.png_decode(picture_file(chunks))
-    has_alpha = header.color_type in (GREY_ALPHA, RGB_ALPHA)
-    if not has_alpha:
-        return values, _key_alpha(values, chunks.extras.get(b"tRNS"), 0xFFFF)
-    samples = values[..., 0] if header.color_type == GREY_ALPHA else values[..., :3]
-    return samples, values[..., -1]
-
-
-def _decode_shallow(header: Header, chunks: Chunks) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Up to 8 bits a channel."""
-    image = PngImageFile(io.BytesIO(picture_file(chunks)))
-    image.load()
+def _decode(header: Header, chunks: Chunks) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Samples and alpha."""
+    file, full = picture_file(chunks), 2**header.depth - 1
+    if header.depth == 16:  # of which Pillow keeps 8
+        values: NDArray[Any] = imagecodecs.png_decode(file)
+    else:
+        image = PngImageFile(io.BytesIO(file))
+        image.load()
+        values = np.array(image.convert("L") if image.mode == "1" else image)
     if header.color_type == PALETTE:
-        return _from_palette(np.array(image), chunks)
-    values = np.array(image.convert("L") if image.mode == "1" else image)
+        return _from_palette(values, chunks)
     if header.color_type in (GREY_ALPHA, RGB_ALPHA):
-        return (values[..., 0] if values.shape[2] == 2 else values[..., :3]), values[..., -1]
-    full = 2**header.depth - 1
-    if values.ndim == 2 and header.depth < 8:
-        # Pillow spreads 2 and 4 bits over 0 to 255, which 255 / 3 and 255 / 15 divide evenly.
-        return values, _key_alpha(values // (255 // full), chunks.extras.get(b"tRNS"), full)
-    return values, _key_alpha(values, chunks.extras.get(b"tRNS"), full)
+        return split_alpha(values)
+    # Pillow spreads 2 and 4 bits over 0 to 255, which 255 / 3 and 255 / 15 divide evenly.
+    stored = values // (255 // full) if header.depth < 8 else values
+    return values, _key_alpha(stored, chunks.extras.get(b"tRNS"), full)
 
 
 def _from_palette(
@@ -143,3 +134,63 @@ def _key_alpha(
     key = np.frombuffer(transparency[: 2 * channels], ">u2").astype(values.dtype) & mask
     is_clear = values == key[0] if channels == 1 else (values == key).all(axis=2)
     return np.where(is_clear, 0, 255).astype(np.uint8)
+
+
+def _read_profile(extras: Mapping[bytes, bytes]) -> bytes | None:
+    """iCCP's profile; empty where it cannot be unpacked."""
+    content = extras.get(b"iCCP")
+    if content is None:
+        return None
+    _, _, packed = content.partition(b"\0")
+    unpacker = zlib.decompressobj()
+    try:
+        profile = unpacker.decompress(packed[1:], _MOST_PROFILE_BYTES)
+    except zlib.error:
+        return b""
+    return profile if unpacker.eof else b""
+
+
+def _read_encoding(extras: Mapping[bytes, bytes]) -> tuple[ColorEncoding | None, bool]:
+    """Colours by chunks other than iCCP, and whether they go before it."""
+    if (encoding := _by_cicp(extras)) is not None:
+        return encoding, True
+    if b"sRGB" in extras:
+        return None, False
+    return _by_gamma(extras), False
+
+
+def _by_cicp(extras: Mapping[bytes, bytes]) -> ColorEncoding | None:
+    content = extras.get(b"cICP", b"")
+    if len(content) != 4:
+        return None
+    primaries, transfer, matrix, is_full_range = content
+    # PNG has RGB samples; those of a narrow range are shown by no viewer, and taken as no cICP.
+    if matrix != 0 or is_full_range != 1:
+        return None
+    return color_encoding.from_cicp(primaries, transfer, peak=_peak(extras))
+
+
+def _peak(extras: Mapping[bytes, bytes]) -> float:
+    """cLLI's largest light, else that of the screen it was made on (mDCV), in cd/m2."""
+    for kind, length, at in ((b"cLLI", 8, 0), (b"mDCV", 24, 16)):
+        content = extras.get(kind, b"")
+        if len(content) == length and (value := int.from_bytes(content[at : at + 4], "big")):
+            return value / 10_000
+    return color_encoding.DEFAULT_PEAK
+
+
+def _by_gamma(extras: Mapping[bytes, bytes]) -> ColorEncoding | None:
+    content, chromaticities = extras.get(b"gAMA", b""), extras.get(b"cHRM", b"")
+    value = int.from_bytes(content, "big") / 100_000
+    if len(content) != 4 or not 0.0 < value <= 100.0:
+        return None
+    to_linear = transfer.gamma(1.0 / value)
+    name = f"gamma {1.0 / value:.3g}"
+    if len(chromaticities) != 32:
+        is_usual = abs(value / _USUAL_GAMMA - 1.0) <= _GAMMA_TOLERANCE
+        return None if is_usual else ColorEncoding(name, *color_encoding.SRGB, to_linear)
+    numbers = [each / 100_000 for each in struct.unpack(">8I", chromaticities)]
+    white, red, green, blue = zip(numbers[::2], numbers[1::2], strict=True)
+    if not color_encoding.is_possible(red, green, blue, white):
+        return None
+    return ColorEncoding(f"{name} and its own primaries", red, green, blue, white, to_linear)

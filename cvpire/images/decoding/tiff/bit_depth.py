@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.errors import PhotoError
+from cvpire.images.decoding.samples import bands, reduction
 from cvpire.images.decoding.tiff.fields import SampleFormat
 from cvpire.images.decoding.tiff.layout import Layout
-from cvpire.images.decoding.tiff.tags import Directory
+from cvpire.images.decoding.tiff.tags import Directory, RefusedError
 
-# Rows that are converted at a time hold about so many samples.
-_BAND = 1 << 20
 # A picture whose brightest value is below 1/256 of white would be black: that is not its white.
 _BLACK = 256
 # Floats a little beyond 1.0 come from sharpening, resampling or another gamut and are clipped. Read
@@ -33,105 +31,68 @@ _NOISE_SHARE = 128
 
 @dataclass(frozen=True, eq=False)
 class Range:
-    """The stored values of black and white.
+    """The stored values of black and white, of all channels or (channels,), either the lower."""
 
-    Attributes:
-        black, white: (1,) for all channels, or one for each.
-        note: what to tell of it; empty where nothing was decided or reduced.
-    """
-
-    black: NDArray[np.float64]
-    white: NDArray[np.float64]
-    note: str
+    black: float | NDArray[np.float64]
+    white: float | NDArray[np.float64]
+    notes: tuple[str, ...]  # where something was decided or reduced
 
 
-def find_range(
-    name: str, values: NDArray[Any], layout: Layout, directory: Directory, what: str
-) -> Range:
-    """The range of samples.
-
-    Args:
-        name: of the photo, for messages.
-        values: the samples, of any shape.
-        layout: of the page.
-        directory: its tags.
-        what: "grey", "colour" or "transparency", for messages.
-
-    Raises:
-        PhotoError: if the values fit no range.
-    """
+def find_range(values: NDArray[Any], layout: Layout, directory: Directory, what: str) -> Range:
+    """The range of samples of any shape, which are "grey", "colour" or "transparency" (what)."""
+    stated = _stated(directory, layout)
     if layout.number is SampleFormat.FLOAT:
-        return _float_range(name, values, layout, _stated(directory, layout), what)
+        return _float_range(values, layout, stated, what)
     if layout.bits > 16:
-        return _wide_range(name, values, layout, _stated(directory, layout), what)
+        return _wide_range(values, layout, stated, what)
     is_signed = layout.number is SampleFormat.SIGNED
     low, high = int(values.min()), int(values.max())
     white, bits = 2 ** (layout.bits - is_signed) - 1, layout.bits
-    stated = int(_stated(directory, layout) or 0)
     if stated and high <= stated < white and low >= -stated - 1:
-        white, bits = stated, stated.bit_length() + (low < 0)
-    note = f"Reduced from {bits} to 8 bits a channel." if bits > 8 else ""
+        white = int(stated)
+        bits = white.bit_length() + (low < 0)
     # A signed file whose values are below 0 by no more than noise leaves that half of its range
     # unused.
-    return _range(-white - 1 if low < -(white // _NOISE_SHARE) else 0, white, note)
+    return Range(-white - 1 if low < -(white // _NOISE_SHARE) else 0, white, reduction(bits))
 
 
-def spread(values: NDArray[Any], found: Range, *, inverted: bool = False) -> NDArray[Any]:
-    """Samples with black at 0 and white at their type's full value; what is beyond is clipped.
+def spread(values: NDArray[Any], found: Range) -> NDArray[Any]:
+    """Samples with black at 0 and white at their type's full value, of a type of `Decoded`.
 
-    Args:
-        values: (H, W) or (H, W, channels); overwritten where that saves memory.
-        found: their range.
-        inverted: whether black and white change places.
-
-    Returns:
-        uint8, uint16 or float32 of the same shape (see `cvpire.images.decoding.decoded`).
+    What is beyond is clipped. The values are overwritten where that saves memory.
     """
     values = values.view(np.uint8) if values.dtype == np.bool_ else values
     if values.dtype.kind == "f":
         result = values if values.dtype == np.float32 else np.empty(values.shape, np.float32)
         full = 1.0
     else:
-        dtype = np.uint8 if float((found.white - found.black).max()) <= 255 else np.uint16
+        dtype = np.uint8 if np.max(np.abs(found.white - found.black)) <= 255 else np.uint16
         full = float(np.iinfo(dtype).max)
-        is_same = (found.black == 0).all() and (found.white == full).all()
-        if is_same and values.dtype == dtype and not inverted:
+        is_same = np.all(found.black == 0) and np.all(found.white == full)
+        if is_same and values.dtype == dtype:
             return values
         is_roomy = values.dtype.itemsize == np.dtype(dtype).itemsize
         result = values.view(dtype) if is_roomy else np.empty(values.shape, dtype)
         if values.dtype.itemsize <= 2:
-            _by_table(values, result, found, full, inverted)
+            _by_table(values, result, found, full)
             return result
     for band in bands(values):
-        shares = _shares(values[band], found, inverted)
+        shares = _shares(values[band], found)
         result[band] = shares if full == 1.0 else np.rint(shares * full)
     return result
 
 
-def bands(values: NDArray[Any]) -> list[slice]:
-    """Slices of rows, so that what is computed of them takes little memory."""
-    rows = max(1, _BAND // max(1, values[:1].size))
-    return [slice(top, top + rows) for top in range(0, len(values), rows)]
-
-
-def _range(black: float, white: float, note: str) -> Range:
-    return Range(np.array([float(black)]), np.array([float(white)]), note)
-
-
-def _shares(values: NDArray[Any], found: Range, inverted: bool) -> NDArray[np.float64]:
+def _shares(values: NDArray[Any], found: Range) -> NDArray[np.float64]:
     """Brightness in [0, 1]."""
     shares = (values.astype(np.float64) - found.black) / (found.white - found.black)
-    shares = np.clip(shares, 0.0, 1.0)
-    return 1.0 - shares if inverted else shares
+    return np.clip(shares, 0.0, 1.0)
 
 
-def _by_table(
-    values: NDArray[Any], result: NDArray[Any], found: Range, full: float, inverted: bool
-) -> None:
+def _by_table(values: NDArray[Any], result: NDArray[Any], found: Range, full: float) -> None:
     """Each possible value is computed once."""
     patterns = np.arange(1 << (8 * values.dtype.itemsize)).astype(f"u{values.dtype.itemsize}")
     meanings = patterns.view(values.dtype)[:, None]
-    table = np.rint(_shares(meanings, found, inverted) * full).astype(result.dtype)
+    table = np.rint(_shares(meanings, found) * full).astype(result.dtype)
     stored = values.view(patterns.dtype)
     for band in bands(values):
         if table.shape[1] == 1:
@@ -158,9 +119,7 @@ def _stated(directory: Directory, layout: Layout) -> float | None:
     return None
 
 
-def _wide_range(
-    name: str, values: NDArray[Any], layout: Layout, stated: float | None, what: str
-) -> Range:
+def _wide_range(values: NDArray[Any], layout: Layout, stated: float | None, what: str) -> Range:
     """Whole numbers of more than 16 bits.
 
     A file that stays within 0..255 or 0..65535 is taken to use that range, for in its type's own it
@@ -172,21 +131,20 @@ def _wide_range(
     kind = f"{'' if is_signed else 'u'}int{layout.bits}"
     is_full = max(-low, high) >= full // _BLACK
     if low < 0 and is_full:
-        return _range(-full - 1, full, f"Reduced from {layout.bits} to 8 bits a channel.")
+        return Range(-full - 1, full, reduction(layout.bits))
     whites = (255, 65535) if layout.bits in (32, 64) else ()
     if stated and stated > 1:
         whites = (int(stated), *whites)
     white = next((white for white in whites if high <= white), full if is_full else 0)
     if low < 0 or not white:
-        raise _refusal(name, what, low, high, 255, 65535)
+        raise _refusal(what, low, high, 255, 65535)
     if white == full:
-        return _range(0, full, f"Reduced from {layout.bits} to 8 bits a channel.")
-    return _range(0, white, f"Read its {kind} values as 0 to {white} and reduced them to 8 bits.")
+        return Range(0, full, reduction(layout.bits))
+    note = f"Read its {kind} values as 0 to {white} and reduced them to 8 bits."
+    return Range(0, white, (note,))
 
 
-def _float_range(
-    name: str, values: NDArray[Any], layout: Layout, stated: float | None, what: str
-) -> Range:
+def _float_range(values: NDArray[Any], layout: Layout, stated: float | None, what: str) -> Range:
     """Floats: 0 to 1, or 0 to 255 or 65535 where they go beyond.
 
     Colours outside sRGB's gamut have negative values, and filters overshoot: in a colour picture
@@ -208,13 +166,13 @@ def _float_range(
         elif _LEAST_WIDE_FLOAT <= high <= 65535.0:
             white = 65535.0
     if not white:
-        raise _refusal(name, what, low, high, 1, 255)
+        raise _refusal(what, low, high, 1, 255)
     note = f"Read its float{layout.bits} values as 0 to {white:g} and reduced them to 8 bits."
-    return _range(0.0, white, note)
+    return Range(0.0, white, (note,))
 
 
-def _refusal(name: str, what: str, low: float, high: float, small: int, large: int) -> PhotoError:
-    return PhotoError(
-        f"{name} has {what} values from {low:g} to {high:g} and 0 to {small} or 0 to {large} was"
+def _refusal(what: str, low: float, high: float, small: int, large: int) -> RefusedError:
+    return RefusedError(
+        f"has {what} values from {low:g} to {high:g} and 0 to {small} or 0 to {large} was"
         " expected: save it with 8 or 16 bits a channel."
     )

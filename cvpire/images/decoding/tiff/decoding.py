@@ -12,21 +12,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvpire.errors import PhotoError
 from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.samples import reduction
 from cvpire.images.decoding.tiff.bit_depth import Range, find_range, spread
-from cvpire.images.decoding.tiff.colorimetry import read_encoding
 from cvpire.images.decoding.tiff.colors import (
     from_palette,
+    read_encoding,
     reference_black_white,
     to_icc_lab,
     to_straight,
     ycbcr_to_rgb,
 )
-from cvpire.images.decoding.tiff.fields import COLOURS, Photometric, SampleFormat
+from cvpire.images.decoding.tiff.fields import COLOURS, LAB, Photometric, SampleFormat
 from cvpire.images.decoding.tiff.layout import Layout, picture_size, read_layout
 from cvpire.images.decoding.tiff.pages import main_page
-from cvpire.images.decoding.tiff.samples import becomes_rgb, read_samples
-from cvpire.images.decoding.tiff.tags import DamagedError, Directory, TiffBytes, UnsupportedError
+from cvpire.images.decoding.tiff.samples import read_samples
+from cvpire.images.decoding.tiff.tags import (
+    Directory,
+    RefusedError,
+    TiffBytes,
+    UnsupportedError,
+)
 from cvpire.images.limits import check_size, damaged, not_supported
 
 _ORIENTATION, _INK_SET, _EXTRA_SAMPLES, _ICC_PROFILE = 274, 332, 338, 34675
@@ -37,88 +44,69 @@ _CMYK = 1
 # The number of pixels says little of it, for each may have many samples.
 _MAX_BYTES, _MAX_BYTES_A_PIXEL = 1 << 30, 16
 
-_LAB = (Photometric.CIE_LAB, Photometric.ICC_LAB, Photometric.ITU_LAB)
 _MODELS = {
     Photometric.WHITE_IS_ZERO: Model.GREY,
     Photometric.BLACK_IS_ZERO: Model.GREY,
     Photometric.SEPARATED: Model.CMYK,
-    **dict.fromkeys(_LAB, Model.LAB),
+    **dict.fromkeys(LAB, Model.LAB),
 }
 
 
 def decode_tiff(name: str, data: bytes, max_pixels: int) -> Decoded:
-    """Decode the photo of a TIFF file.
-
-    Args:
-        name: of the photo, for messages.
-        data: the file.
-        max_pixels: the largest width x height, judged before anything is unpacked.
-
-    Raises:
-        PhotoError: if the file is too large, damaged, cut off, of a kind that is not supported, a
-            camera's raw file, or holds several photos.
-    """
+    """The `Decoder` of TIFF; all that it raises for a file's content is PhotoError."""
     try:
         file = TiffBytes(data)
-        directory, others = main_page(name, file)
+        directory, others = main_page(file)
         check_size(name, picture_size(directory), max_pixels)
         max_bytes = max(_MAX_BYTES, max_pixels * _MAX_BYTES_A_PIXEL)
         layout = read_layout(directory, data, max_bytes)
-        return _decode(name, file, directory, layout, others)
+        return _decode(file, directory, layout, others)
     except UnsupportedError as error:
         raise not_supported(name, "TIFF", str(error)) from error
-    except DamagedError as error:
+    except RefusedError as error:
+        raise PhotoError(f"{name} {error}") from error
+    except (PhotoError, MemoryError):
+        raise
+    except Exception as error:  # several classes, for whatever libtiff and tifffile meet
         raise damaged(name) from error
 
 
-def _decode(
-    name: str, file: TiffBytes, directory: Directory, layout: Layout, others: int
-) -> Decoded:
+def _decode(file: TiffBytes, directory: Directory, layout: Layout, others: int) -> Decoded:
     extra = _extra_samples(directory, layout)
-    _check_inks(directory, layout)
-    stored = read_samples(file.data, layout, order=file.order, is_big=file.is_big)
+    is_separated = layout.photometric is Photometric.SEPARATED
+    if is_separated and directory.integer(_INK_SET, _CMYK) != _CMYK:
+        raise UnsupportedError("inks other than CMYK")
+    stored = read_samples(file, layout)
     colours = COLOURS[layout.photometric]
     alpha_at = _alpha_channel(extra)
     samples, stored_alpha = _split(stored, colours, alpha_at)
     del stored
-    samples, alpha, note = _meaning(name, directory, layout, samples, stored_alpha)
+    samples, alpha, notes = _meaning(directory, layout, samples, stored_alpha)
     if alpha is not None and extra[alpha_at or 0] == _ASSOCIATED:
         to_straight(samples, alpha)
-    notes = [note]
-    unused = len(extra) - (alpha is not None)
-    if unused:
-        notes.append("Its extra channels, which are no transparency, were left out.")
+    if len(extra) > (alpha is not None):
+        notes += ("Its extra channels, which are no transparency, were left out.",)
     if others:
-        notes.append("Its smaller copies or masks on other pages were left out.")
+        notes += ("Its smaller copies or masks on other pages were left out.",)
     profile = directory.data(_ICC_PROFILE)
     model = _MODELS.get(layout.photometric, Model.RGB)
     encoding = None
     if not profile and model in (Model.GREY, Model.RGB):
         inverted = layout.photometric is Photometric.WHITE_IS_ZERO
-        samples, encoding, encoding_note = read_encoding(
+        samples, encoding, encoding_notes = read_encoding(
             directory, samples, layout.bits, inverted=inverted
         )
-        notes.append(encoding_note)
+        notes += encoding_notes
+    turn = directory.integer(_ORIENTATION, 1)
     return Decoded(
         samples,
         model,
         alpha=alpha,
-        orientation=_orientation(directory),
+        orientation=turn if 1 <= turn <= 8 else 1,
         profile=profile or None,
         encoding=encoding,
-        notes=tuple(note for note in notes if note),
+        notes=notes,
     )
-
-
-def _orientation(directory: Directory) -> int:
-    value = directory.integer(_ORIENTATION, 1)
-    return value if 1 <= value <= 8 else 1
-
-
-def _check_inks(directory: Directory, layout: Layout) -> None:
-    is_separated = layout.photometric is Photometric.SEPARATED
-    if is_separated and directory.integer(_INK_SET, _CMYK) != _CMYK:
-        raise UnsupportedError("inks other than CMYK")
 
 
 def _extra_samples(directory: Directory, layout: Layout) -> list[int]:
@@ -151,40 +139,39 @@ def _split(
 
 
 def _meaning(
-    name: str,
     directory: Directory,
     layout: Layout,
     samples: NDArray[Any],
     alpha: NDArray[Any] | None,
-) -> tuple[NDArray[Any], NDArray[Any] | None, str]:
-    """Samples and alpha as `Decoded` wants them, and a note of the reduction."""
+) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[str, ...]]:
+    """Samples and alpha as `Decoded` wants them, and notes of the reduction."""
     photometric, bits = layout.photometric, layout.bits
-    deep = f"Reduced from {bits} to 8 bits a channel." if bits > 8 else ""
-    whole = Range(np.array([0.0]), np.array([2.0**bits - 1]), deep)
+    whole = Range(0.0, 2.0**bits - 1, reduction(bits))
     if photometric is Photometric.PALETTE:
         indices = samples.view(np.uint8) if samples.dtype == np.bool_ else samples
         spread_alpha = None if alpha is None else spread(alpha, whole)
-        return from_palette(indices, bits, directory), spread_alpha, ""
-    if photometric in _LAB or photometric is Photometric.YCBCR:
+        return from_palette(indices, bits, directory), spread_alpha, ()
+    if photometric in LAB or photometric is Photometric.YCBCR:
         # Bit patterns with a meaning of their own, whatever type of number the tags say.
         samples = samples.view(f"u{bits // 8}")
         if alpha is not None:
             alpha = spread(alpha.view(f"u{bits // 8}"), whole)
-        if photometric in _LAB:
-            return to_icc_lab(samples, photometric, directory), alpha, deep
-        if not becomes_rgb(layout):
+        if photometric in LAB:
+            return to_icc_lab(samples, photometric, directory), alpha, whole.notes
+        if not layout.becomes_rgb:
             samples = ycbcr_to_rgb(samples, directory, bits)
-        return samples, alpha, deep
+        return samples, alpha, whole.notes
     what = "grey" if samples.ndim == 2 else "colour"
-    found = find_range(name, samples, layout, directory, what)
+    found = find_range(samples, layout, directory, what)
     if alpha is not None:
         is_float = layout.number is SampleFormat.FLOAT
-        own = find_range(name, alpha, layout, directory, "transparency") if is_float else found
+        own = find_range(alpha, layout, directory, "transparency") if is_float else found
         alpha = spread(alpha, own)
     if photometric is Photometric.RGB:
         found = _with_reference(directory, layout, found)
-    inverted = photometric is Photometric.WHITE_IS_ZERO
-    return spread(samples, found, inverted=inverted), alpha, found.note
+    if photometric is Photometric.WHITE_IS_ZERO:
+        found = Range(found.white, found.black, found.notes)
+    return spread(samples, found), alpha, found.notes
 
 
 def _with_reference(directory: Directory, layout: Layout, found: Range) -> Range:
@@ -194,10 +181,9 @@ def _with_reference(directory: Directory, layout: Layout, found: Range) -> Range
     """
     if layout.number is not SampleFormat.UNSIGNED or layout.bits > 16:
         return found
-    values = reference_black_white(directory, layout.bits)
-    if values is None:
+    reference = reference_black_white(directory, layout.bits)
+    if reference is None:
         return found
-    black, white = np.array(values[::2]), np.array(values[1::2])
-    if (white < found.white / 2).any() or (white > found.white).any():
-        return found
-    return Range(black, white, found.note)
+    black, white = reference
+    is_believed = ((white >= found.white / 2) & (white <= found.white)).all()
+    return Range(black, white, found.notes) if is_believed else found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from cvpire.images.decoding.tiff.compression import FAX, JPEG, JPEG_2000
+from cvpire.images.decoding.tiff.compressions import FAX
 from cvpire.images.decoding.tiff.tags import DamagedError, Directory, UnsupportedError
 
 
@@ -30,16 +30,13 @@ class SampleFormat(IntEnum):
     FLOAT = 3
 
 
+LAB = (Photometric.CIE_LAB, Photometric.ICC_LAB, Photometric.ITU_LAB)
+
+# Of a pixel, how many samples are its colour.
 COLOURS = {
-    Photometric.WHITE_IS_ZERO: 1,
-    Photometric.BLACK_IS_ZERO: 1,
-    Photometric.RGB: 3,
-    Photometric.PALETTE: 1,
+    **dict.fromkeys(Photometric, 3),
+    **dict.fromkeys((Photometric.WHITE_IS_ZERO, Photometric.BLACK_IS_ZERO, Photometric.PALETTE), 1),
     Photometric.SEPARATED: 4,
-    Photometric.YCBCR: 3,
-    Photometric.CIE_LAB: 3,
-    Photometric.ICC_LAB: 3,
-    Photometric.ITU_LAB: 3,
 }
 
 
@@ -52,25 +49,16 @@ def sample_format_of(directory: Directory, channels: int) -> tuple[int, SampleFo
     if len(formats) > 1:
         raise UnsupportedError("samples of different number types")
     bits, kind = depths.pop(), formats.pop()
-    if kind in (5, 6):
-        raise UnsupportedError("complex numbers")
-    if kind not in (0, 1, 2, 3, 4):
-        raise UnsupportedError(f"number type {kind}")
+    if kind not in range(5):
+        what = "complex numbers" if kind in (5, 6) else f"number type {kind}"
+        raise UnsupportedError(what)
     # "Undefined" (4) and 0, which some writers mean by it, are read as whole numbers.
     is_typed = kind in (2, 3) and bits > 1  # a single bit has no room for a sign
     number = SampleFormat(kind) if is_typed else SampleFormat.UNSIGNED
-    if number is SampleFormat.FLOAT:
-        is_read = bits in (16, 24, 32, 64)
-    else:
-        is_read = 1 <= bits <= 32 or bits == 64
-    if not is_read:
+    is_float = number is SampleFormat.FLOAT
+    if bits not in ((16, 24, 32, 64) if is_float else (*range(1, 33), 64)):
         raise UnsupportedError(f"{bits}-bit samples")
     return bits, number
-
-
-def bytes_unpacked(bits: int) -> int:
-    """Of one sample of so many bits, in memory."""
-    return next(size for size in (1, 2, 4, 8) if bits <= 8 * size)
 
 
 def photometric_of(directory: Directory, channels: int, compression: int) -> Photometric:
@@ -86,21 +74,6 @@ def photometric_of(directory: Directory, channels: int, compression: int) -> Pho
         raise UnsupportedError(f"photometric interpretation {value}") from error
 
 
-def check_colours(photometric: Photometric, channels: int, bits: int, kind: SampleFormat) -> None:
-    """Refuse colours that the samples cannot hold, or that nobody writes so."""
-    if channels < COLOURS[photometric]:
-        what = photometric.name.replace("_", " ")
-        raise UnsupportedError(f"{channels} samples a pixel with photometric {what}")
-    is_lab = photometric in (Photometric.CIE_LAB, Photometric.ICC_LAB, Photometric.ITU_LAB)
-    if (is_lab or photometric is Photometric.YCBCR) and (
-        bits not in (8, 16) or kind is SampleFormat.FLOAT
-    ):
-        colours = "L*a*b*" if is_lab else "YCbCr"
-        raise UnsupportedError(f"{colours} of {bits} bits{', float' * (kind == 3)}")
-    if photometric is Photometric.PALETTE and (bits > 16 or kind != SampleFormat.UNSIGNED):
-        raise UnsupportedError(f"a palette with {bits}-bit indices")
-
-
 def subsampling_of(directory: Directory, photometric: Photometric) -> tuple[int, int]:
     """Pixels that share a sample of chroma, across and down, by tag 530."""
     if photometric is not Photometric.YCBCR:
@@ -110,20 +83,3 @@ def subsampling_of(directory: Directory, photometric: Photometric) -> tuple[int,
     if horizontal not in (1, 2, 4) or vertical not in (1, 2, 4):
         raise DamagedError("subsampling")
     return horizontal, vertical
-
-
-def check_subsampling(
-    subsampling: tuple[int, int],
-    compression: int,
-    predictor: int,
-    channels: int,
-    is_planar: bool,
-    is_tiled: bool,
-) -> None:
-    """Refuse subsampled chroma that nobody writes, where its storage is not well defined."""
-    is_plain = channels == 3 and not is_planar
-    if not is_plain or (
-        compression != JPEG and (predictor != 1 or is_tiled or compression in JPEG_2000)
-    ):
-        horizontal, vertical = subsampling
-        raise UnsupportedError(f"YCbCr subsampled {horizontal} x {vertical} in planes or tiles")

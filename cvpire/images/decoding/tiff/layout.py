@@ -1,35 +1,24 @@
 """How a page's samples lie in the file: size, depth, compression, strips or tiles.
 
-Everything is checked before anything is unpacked: what this describes is whole, inside the file,
-of a kind that is read, and unpacks to no more than the picture's own size.
+Everything is checked before libtiff unpacks anything: what this describes is whole, inside the
+file, of a kind that is read, and unpacks to no more than the picture's own size.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpire.images.decoding.tiff.compression import (
-    DEFLATE,
-    FAX,
-    JPEG,
-    LZW,
-    NAMES,
-    NONE,
-    OLD_JPEG,
-    PACKBITS,
-    READ,
-    WEBP,
-    WITH_PREDICTOR,
-)
+from cvpire.images.decoding.tiff import compressions
+from cvpire.images.decoding.tiff.compressions import FAX, JPEG, JPEG_2000, NONE, WEBP
 from cvpire.images.decoding.tiff.fields import (
+    COLOURS,
+    LAB,
     Photometric,
     SampleFormat,
-    bytes_unpacked,
-    check_colours,
-    check_subsampling,
     photometric_of,
     sample_format_of,
     subsampling_of,
@@ -38,7 +27,11 @@ from cvpire.images.decoding.tiff.tags import DamagedError, Directory, Unsupporte
 
 # The most that a byte can unpack to: deflate's longest match in its shortest code (RFC 1951),
 # PackBits' run of 128, LZW's longest string of 4,096 codes. A header that promises more is wrong.
-_MOST_PER_BYTE = {PACKBITS: 64, LZW: 4096, **dict.fromkeys(DEFLATE, 1033)}
+_MOST_PER_BYTE = {
+    compressions.PACKBITS: 64,
+    compressions.LZW: 4096,
+    **dict.fromkeys(compressions.DEFLATE, 1033),
+}
 
 # One strip a row of three planes, of 65,535 rows, has a fifth of it.
 _MAX_SEGMENTS = 1 << 20
@@ -54,44 +47,37 @@ _MAX_READ = 1 << 30
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """One page's samples.
+    """How one page's samples are stored."""
 
-    Attributes:
-        width, height: of the picture, in pixels.
-        bits: a sample's.
-        channels: samples of a pixel, extra ones included.
-        number: their type.
-        photometric: what they stand for.
-        compression: tag 259.
-        predictor: tag 317: 1, 2 or 3.
-        fill_order: tag 266: 2 where the first pixel is in the lowest bit.
-        is_planar: whether each channel is stored by itself.
-        is_tiled: tiles, or strips.
-        segment_width, segment_height: of a tile or of a whole strip, in pixels.
-        offsets, counts: (N,) of each tile or strip, in bytes.
-        subsampling: of the chroma of YCbCr, horizontally and vertically.
-        jpeg_tables: tag 347, tables that all JPEG strips share.
-        fax_options: tags 292 and 293.
-    """
-
-    width: int
+    width: int  # of the picture, in pixels
     height: int
-    bits: int
-    channels: int
+    bits: int  # of a sample
+    channels: int  # samples of a pixel, extra ones included
     number: SampleFormat
     photometric: Photometric
-    compression: int
-    predictor: int
-    fill_order: int
-    is_planar: bool
-    is_tiled: bool
-    segment_width: int
+    compression: int  # tag 259
+    predictor: int  # tag 317: 1, 2 or 3
+    fill_order: int  # tag 266: 2 where the first pixel is in the lowest bit
+    is_planar: bool  # whether each channel is stored by itself
+    is_tiled: bool  # tiles, or strips
+    segment_width: int  # of a tile or of a whole strip, in pixels
     segment_height: int
-    offsets: NDArray[np.uint64]
+    subsampling: tuple[int, int]  # pixels that share a sample of YCbCr's chroma, across and down
+    jpeg_tables: bytes | None  # tag 347, tables that all JPEG strips share
+    fax_options: tuple[int, int]  # tags 292 and 293
+    offsets: NDArray[np.uint64]  # (N,) of each tile or strip, in bytes
     counts: NDArray[np.uint64]
-    subsampling: tuple[int, int]
-    jpeg_tables: bytes | None
-    fax_options: tuple[int, int]
+
+    @property
+    def segment_channels(self) -> int:
+        """Channels of a tile or strip."""
+        return 1 if self.is_planar else self.channels
+
+    @property
+    def becomes_rgb(self) -> bool:
+        """Whether YCbCr is converted while it is unpacked: libjpeg knows best how its is meant."""
+        is_ycbcr = self.photometric is Photometric.YCBCR
+        return is_ycbcr and self.compression == JPEG and not self.is_planar
 
 
 def picture_size(directory: Directory) -> tuple[int, int]:
@@ -103,61 +89,29 @@ def picture_size(directory: Directory) -> tuple[int, int]:
 
 
 def read_layout(directory: Directory, data: bytes, max_bytes: int) -> Layout:
-    """The layout of a page.
-
-    Args:
-        directory: its tags.
-        data: the whole file.
-        max_bytes: the most that the samples may take when they are unpacked.
-
-    Raises:
-        DamagedError: if its tags contradict each other or the file.
-        UnsupportedError: if it is of a kind that is not read.
-    """
+    """The layout of a page; its samples may take so many bytes in memory."""
     width, height = picture_size(directory)
-    if directory.integer(259, NONE) == OLD_JPEG:
+    if directory.integer(259, NONE) == compressions.OLD_JPEG:
         directory = _with_new_jpeg(directory, data, height)
-    channels = directory.integer(277, 1)
+    channels, compression = directory.integer(277, 1), directory.integer(259, NONE)
     if channels < 1:
         raise DamagedError("no samples")
     if channels > _MAX_SAMPLES_PER_PIXEL:
         raise UnsupportedError(f"{channels} samples a pixel")
-    compression = directory.integer(259, NONE)
-    if compression not in READ:
-        raise UnsupportedError(NAMES.get(compression, f"compression {compression}"))
+    if compression not in compressions.READ:
+        raise UnsupportedError(compressions.NAMES.get(compression, f"compression {compression}"))
     bits, number = sample_format_of(directory, channels)
-    unpacked = width * height * channels * bytes_unpacked(bits)
+    unpacked = width * height * channels * next(size for size in (1, 2, 4, 8) if bits <= 8 * size)
     if unpacked > max_bytes:
         raise UnsupportedError(f"{unpacked / 1e6:.0f} MB of samples")
     photometric = photometric_of(directory, channels, compression)
-    check_colours(photometric, channels, bits, number)
-    subsampling = subsampling_of(directory, photometric)
-    is_planar = channels > 1 and directory.integer(284, 1) == 2
-    predictor = directory.integer(317, 1) if compression in WITH_PREDICTOR else 1
-    _check_coding(compression, predictor, bits, number, channels, is_planar)
-    is_tiled, segment_width, segment_height = _segment_size(directory, width, height)
-    if subsampling != (1, 1):
-        check_subsampling(subsampling, compression, predictor, channels, is_planar, is_tiled)
-        if compression != JPEG and segment_height < height and segment_height % subsampling[1]:
-            raise DamagedError("strips that end within a block of chroma")
-    in_segment = 1 if is_planar else channels
-    if is_tiled and segment_width * segment_height * in_segment * bits // 8 > _MAX_TILE_BYTES:
-        raise UnsupportedError(f"tiles of {segment_width} x {segment_height} pixels")
-    across, down = -(-width // segment_width), -(-height // segment_height)
-    segments = across * down * (channels if is_planar else 1)
-    if segments > _MAX_SEGMENTS:
-        raise UnsupportedError(f"{segments} strips or tiles")
-    heights = np.full(segments, segment_height, np.uint64)
-    if not is_tiled:  # the last strip, of each plane
-        heights[down - 1 :: down] = height - (down - 1) * segment_height
-    needed = _bytes_of(heights, segment_width, in_segment, bits, photometric, subsampling)
-    offsets, counts = _segments(directory, segments, is_tiled)
-    if compression == NONE:
-        counts = needed  # what writers put there is often wrong, and it is known
-    elif counts is None:
-        counts = np.full(segments, max(len(data) - int(offsets[0]), 0), np.uint64)
-    _check_segments(data, offsets, counts, needed, compression)
-    return Layout(
+    is_tiled = 322 in directory
+    strip = width, min(directory.integer(278, height), height)
+    segment_width, segment_height = (
+        (directory.integer(322, 0), directory.integer(323, 0)) if is_tiled else strip
+    )
+    has_predictor = compression in compressions.WITH_PREDICTOR
+    layout = Layout(
         width=width,
         height=height,
         bits=bits,
@@ -165,18 +119,20 @@ def read_layout(directory: Directory, data: bytes, max_bytes: int) -> Layout:
         number=number,
         photometric=photometric,
         compression=compression,
-        predictor=predictor,
+        predictor=directory.integer(317, 1) if has_predictor else 1,
         fill_order=directory.integer(266, 1),
-        is_planar=is_planar,
+        is_planar=channels > 1 and directory.integer(284, 1) == 2,
         is_tiled=is_tiled,
         segment_width=segment_width,
         segment_height=segment_height,
-        offsets=offsets,
-        counts=counts,
-        subsampling=subsampling,
+        subsampling=subsampling_of(directory, photometric),
         jpeg_tables=directory.data(347) if compression == JPEG else None,
         fax_options=(directory.integer(292, 0), directory.integer(293, 0)),
+        offsets=np.zeros(0, np.uint64),
+        counts=np.zeros(0, np.uint64),
     )
+    _check_kind(layout)
+    return _with_segments(layout, directory, data)
 
 
 def _with_new_jpeg(directory: Directory, data: bytes, height: int) -> Directory:
@@ -184,9 +140,6 @@ def _with_new_jpeg(directory: Directory, data: bytes, height: int) -> Directory:
 
     Where JPEGInterchangeFormat points to a whole JPEG file, as it mostly does, that is all there is
     to it. The other ways to spread a JPEG over tags are obsolete since 1995.
-
-    Raises:
-        UnsupportedError: if there is no whole JPEG file.
     """
     offset, count = directory.integer(513, 0), directory.integer(514, 0)
     if offset + count > len(data):
@@ -200,98 +153,135 @@ def _with_new_jpeg(directory: Directory, data: bytes, height: int) -> Directory:
     return directory.changed({259: JPEG, 262: photometric, **as_one_strip})
 
 
-def _segment_size(directory: Directory, width: int, height: int) -> tuple[bool, int, int]:
-    """Whether there are tiles; width and height of a tile or strip, in pixels."""
-    is_tiled = 322 in directory
-    if is_tiled:
-        segment = directory.integer(322, 0), directory.integer(323, 0)
-    else:
-        segment = width, min(directory.integer(278, height), height)
-    if min(segment) < 1:
+def _check_kind(layout: Layout) -> None:
+    """Refuse what is not defined, what nobody writes, and what libtiff cannot read."""
+    bits, channels, compression = layout.bits, layout.channels, layout.compression
+    photometric, predictor, is_planar = layout.photometric, layout.predictor, layout.is_planar
+    is_float, is_jpeg = layout.number is SampleFormat.FLOAT, compression == JPEG
+    is_lab, is_ycbcr = photometric in LAB, photometric is Photometric.YCBCR
+    horizontal, vertical = layout.subsampling
+    # Of chroma that is shared, the storage is well defined in plain strips, and in JPEG.
+    is_odd = layout.is_tiled or predictor != 1 or compression in JPEG_2000
+    is_plain = channels == 3 and not is_planar and (is_jpeg or not is_odd)
+    tile_bytes = layout.segment_width * layout.segment_height * layout.segment_channels * bits // 8
+    name = photometric.name.replace("_", " ")
+    samples = f"{channels} samples a pixel"
+    kind = f"{bits}-bit {layout.number.name.lower()} samples"
+    refused = {
+        f"{samples} with photometric {name}": channels < COLOURS[photometric],
+        f"{'L*a*b*' if is_lab else 'YCbCr'} of {bits} bits{', float' * is_float}": (
+            (is_lab or is_ycbcr) and (bits not in (8, 16) or is_float)
+        ),
+        f"a palette with {bits}-bit indices": (
+            photometric is Photometric.PALETTE
+            and (bits > 16 or layout.number is not SampleFormat.UNSIGNED)
+        ),
+        f"{bits}-bit JPEG compression": is_jpeg and bits != 8,
+        f"JPEG compression of {samples}": is_jpeg and not is_planar and channels not in (1, 3, 4),
+        f"WebP compression of {channels} samples of {bits} bits": (
+            compression == WEBP and (bits != 8 or is_planar or channels not in (3, 4))
+        ),
+        f"fax compression of {channels} samples of {bits} bits": (
+            compression in FAX and (bits != 1 or layout.segment_channels > 1)
+        ),
+        f"predictor {predictor}": predictor not in (1, 2, 3),
+        f"predictor 2 with {bits}-bit samples": predictor == 2 and bits not in (8, 16, 32, 64),
+        f"predictor 3 with {kind}": predictor == 3 and (not is_float or bits == 24),
+        f"YCbCr subsampled {horizontal} x {vertical} in planes or tiles": (
+            layout.subsampling != (1, 1) and not is_plain
+        ),
+        f"tiles of {layout.segment_width} x {layout.segment_height} pixels": (
+            layout.is_tiled and tile_bytes > _MAX_TILE_BYTES
+        ),
+    }
+    for what, is_refused in refused.items():
+        if is_refused:
+            raise UnsupportedError(what)
+
+
+def _with_segments(layout: Layout, directory: Directory, data: bytes) -> Layout:
+    """With the places of its strips or tiles, each of them whole and inside the file."""
+    width, height = layout.segment_width, layout.segment_height
+    if width < 1 or height < 1:
         raise DamagedError("strips or tiles without a size")
-    return is_tiled, *segment
-
-
-def _check_coding(
-    compression: int,
-    predictor: int,
-    bits: int,
-    number: SampleFormat,
-    channels: int,
-    is_planar: bool,
-) -> None:
-    """Refuse depths that a compression or a predictor is not defined for, or libtiff cannot do."""
-    if compression == JPEG and bits != 8:
-        raise UnsupportedError(f"{bits}-bit JPEG compression")
-    if compression == JPEG and not is_planar and channels not in (1, 3, 4):
-        raise UnsupportedError(f"JPEG compression of {channels} samples a pixel")
-    if compression == WEBP and (bits != 8 or is_planar or channels not in (3, 4)):
-        raise UnsupportedError(f"WebP compression of {channels} samples of {bits} bits")
-    if compression in FAX and (bits != 1 or (channels > 1 and not is_planar)):
-        raise UnsupportedError(f"fax compression of {channels} samples of {bits} bits")
-    if predictor not in (1, 2, 3):
-        raise UnsupportedError(f"predictor {predictor}")
-    if predictor == 2 and bits not in (8, 16, 32, 64):
-        raise UnsupportedError(f"predictor 2 with {bits}-bit samples")
-    if predictor == 3 and (number is not SampleFormat.FLOAT or bits == 24):
-        raise UnsupportedError(f"predictor 3 with {bits}-bit {number.name.lower()} samples")
-
-
-def _bytes_of(
-    rows: NDArray[np.uint64],
-    width: int,
-    channels: int,
-    bits: int,
-    photometric: Photometric,
-    subsampling: tuple[int, int],
-) -> NDArray[np.uint64]:
-    """(N,) bytes of unpacked segments of these heights; each row is filled up to a byte."""
-    horizontal, vertical = subsampling
-    if photometric is Photometric.YCBCR and subsampling != (1, 1) and channels >= 3:
-        # Blocks of luma, each with one Cb and one Cr.
-        across = -(-width // horizontal)
-        down = -(-rows.astype(np.int64) // vertical)
-        blocks = (down * across).astype(np.uint64)
-        return blocks * np.uint64((horizontal * vertical + channels - 1) * bits // 8)
-    return rows * np.uint64((width * channels * bits + 7) // 8)
-
-
-def _segments(
-    directory: Directory, segments: int, is_tiled: bool
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64] | None]:
-    """(N,) offsets, and byte counts; None for a missing count of a single one."""
-    tags = (324, 325) if is_tiled and 324 in directory else (273, 279)
-    offsets, counts = (directory.integers(tag)[:segments].astype(np.uint64) for tag in tags)
-    if len(offsets) < segments:
+    vertical = 1 if layout.compression == JPEG else layout.subsampling[1]
+    if height < layout.height and height % vertical:
+        raise DamagedError("strips that end within a block of chroma")
+    across, down = -(-layout.width // width), -(-layout.height // height)
+    number = across * down * (layout.channels if layout.is_planar else 1)
+    if number > _MAX_SEGMENTS:
+        raise UnsupportedError(f"{number} strips or tiles")
+    heights = np.full(number, height, np.uint64)
+    if not layout.is_tiled:  # the last strip, of each plane
+        heights[down - 1 :: down] = layout.height - (down - 1) * height
+    needed = _bytes_of(heights, layout)
+    tags = (324, 325) if layout.is_tiled and 324 in directory else (273, 279)
+    offsets, counts = (directory.integers(tag)[:number].astype(np.uint64) for tag in tags)
+    if len(offsets) < number:
         raise DamagedError("too few strips or tiles")
-    if len(counts) == segments:
-        return offsets, counts
-    if len(counts) == 0 and segments == 1:
-        return offsets, None
-    raise DamagedError("too few byte counts")
+    if len(counts) == 0 and number == 1:
+        counts = np.full(1, max(len(data) - int(offsets[0]), 0), np.uint64)
+    if len(counts) < number:
+        raise DamagedError("too few byte counts")
+    if layout.compression == NONE:
+        counts = needed  # what writers put there is often wrong, and it is known
+    layout = replace(layout, offsets=offsets, counts=counts)
+    _check_segments(layout, data, needed)
+    return layout
 
 
-def _check_segments(
-    data: bytes,
-    offsets: NDArray[np.uint64],
-    counts: NDArray[np.uint64],
-    needed: NDArray[np.uint64],
-    compression: int,
-) -> None:
-    size = np.uint64(len(data))
+def _bytes_of(heights: NDArray[np.uint64], layout: Layout) -> NDArray[np.uint64]:
+    """(N,) bytes of unpacked segments of these heights; each row is filled up to a byte."""
+    channels, (horizontal, vertical) = layout.segment_channels, layout.subsampling
+    if layout.subsampling != (1, 1) and channels >= 3:
+        # Blocks of luma, each with one Cb and one Cr.
+        across = -(-layout.segment_width // horizontal)
+        down = -(-heights.astype(np.int64) // vertical)
+        blocks = (down * across).astype(np.uint64)
+        return blocks * np.uint64((horizontal * vertical + channels - 1) * layout.bits // 8)
+    return heights * np.uint64((layout.segment_width * channels * layout.bits + 7) // 8)
+
+
+def _check_segments(layout: Layout, data: bytes, needed: NDArray[np.uint64]) -> None:
+    """Refuse segments that cannot hold the bytes that are needed of them."""
+    offsets, counts, size = layout.offsets, layout.counts, np.uint64(len(data))
     if not (offsets > 0).all() or not (counts > 0).all():
         raise DamagedError("a strip or tile is missing")
     if (offsets > size).any() or (counts > size - np.minimum(offsets, size)).any():
         raise DamagedError("a strip or tile beyond the file's end")
     if float(counts.sum(dtype=np.float64)) > max(_MAX_READ, 2 * len(data)):
         raise DamagedError("strips or tiles that overlap")
-    most = _MOST_PER_BYTE.get(compression)
+    most = _MOST_PER_BYTE.get(layout.compression)
     if most is not None and (needed // np.uint64(most) > counts).any():
         raise DamagedError("strips or tiles that promise more than they can hold")
-    if compression == JPEG:
+    if layout.compression in compressions.DEFLATE:
+        for start, end, least in zip(
+            offsets.tolist(), (offsets + counts).tolist(), needed.tolist(), strict=True
+        ):
+            _check_deflate(data[start:end], least, int(needed.max()))
+    if layout.compression == JPEG:
         for start, end in zip(offsets.tolist(), (offsets + counts).tolist(), strict=True):
             if data.rfind(b"\xff\xd9", max(start, end - 64), end) < 0:
                 # libjpeg would fill the rest with grey.
                 raise DamagedError("a JPEG strip or tile without its end")
             if data.count(b"\xff\xda", start, end) > _MAX_SCANS:
                 raise UnsupportedError("JPEG compression in more than 100 scans")
+
+
+def _check_deflate(segment: bytes, least: int, most: int) -> None:
+    """Refuse a strip or tile that does not unpack to its end, with its checksum.
+
+    libtiff takes some that do not for whole, and fills them with what its memory held before.
+
+    Args:
+        segment: as it lies in the file.
+        least: bytes that are needed of it.
+        most: bytes of a whole one; the last strip may be filled up to that.
+    """
+    unpacking = zlib.decompressobj()
+    try:
+        unpacked = unpacking.decompress(segment, most + 1)
+    except zlib.error as error:
+        raise DamagedError(str(error)) from error
+    if len(unpacked) < least or not unpacking.eof:
+        raise DamagedError("a strip or tile that does not end")

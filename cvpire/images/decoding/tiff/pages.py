@@ -9,8 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from cvpire.errors import PhotoError
-from cvpire.images.decoding.tiff.tags import DamagedError, Directory, TiffBytes, UnsupportedError
+from cvpire.images.decoding.tiff.tags import (
+    DamagedError,
+    Directory,
+    RefusedError,
+    TiffBytes,
+    UnsupportedError,
+)
 
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 255, 330, 50706
 _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 256, 257, 259, 262
@@ -28,6 +33,9 @@ _MAX_PAGES_WITH_SUB_IFDS = 4
 # the size of a thumbnail, whose proportions cameras do not keep (bars above and below).
 _SMALLER, _THUMBNAIL, _THUMBNAIL_SHARE = 2 / 3, 320, 1 / 4
 
+_SEVERAL = "has several pages and a single picture was expected: save one page and try again."
+_RAW = "is a camera's raw file: export it as JPEG and try again."
+
 
 @dataclass(frozen=True, eq=False)
 class _Page:
@@ -37,22 +45,20 @@ class _Page:
     is_aside: bool  # marked as a smaller copy, a mask or a depth map
     is_mask: bool
 
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
 
-def main_page(name: str, file: TiffBytes) -> tuple[Directory, int]:
-    """The page that holds the photo in full size, and how many others were passed over.
 
-    Raises:
-        PhotoError: for several photos, and for a camera's raw file.
-        DamagedError: if there is no page.
-        UnsupportedError: if there is nothing but a mask.
-    """
+def main_page(file: TiffBytes) -> tuple[Directory, int]:
+    """The page that holds the photo in full size, and how many others were passed over."""
     pages: list[_Page] = []
     for page in _chain(file):
         if _is_raw(file, page.directory, with_subs=len(pages) < _MAX_PAGES_WITH_SUB_IFDS):
-            raise _raw_file(name)
+            raise RefusedError(_RAW)
         pages.append(page)
         if len(pages) > _MAX_PAGES:
-            raise _several(name)
+            raise RefusedError(_SEVERAL)
     if not pages:
         raise DamagedError("no page")
     candidates = [page for page in pages if not page.is_aside]
@@ -60,10 +66,10 @@ def main_page(name: str, file: TiffBytes) -> tuple[Directory, int]:
         raise UnsupportedError("a transparency mask without its photo")
     if not candidates:  # the photo lies below its smaller copy, or there is nothing but that
         copies = [page for page in pages if not page.is_mask]
-        candidates = [max([*copies, *_sub_pages(file, copies)], key=_pixels)]
-    main = max(candidates, key=_pixels)
+        candidates = [max([*copies, *_sub_pages(file, copies)], key=lambda page: page.pixels)]
+    main = max(candidates, key=lambda page: page.pixels)
     if any(page is not main and not _is_copy(page, main) for page in candidates):
-        raise _several(name)
+        raise RefusedError(_SEVERAL)
     return main.directory, len(pages) - 1
 
 
@@ -99,14 +105,13 @@ def _sub_pages(file: TiffBytes, pages: Sequence[_Page]) -> Iterator[_Page]:
     """Pages that lie below others, as far as they can be read."""
     for page in pages[:_MAX_PAGES_WITH_SUB_IFDS]:
         with suppress(DamagedError):
-            for offset in page.directory.integers(_SUB_IFDS)[:_MAX_SUB_IFDS].tolist():
-                sub = _page(file.directory(int(offset)))
-                if not sub.is_mask:
-                    yield sub
+            subs = map(_page, _below(file, page.directory))
+            yield from (sub for sub in subs if not sub.is_mask)
 
 
-def _pixels(page: _Page) -> int:
-    return page.width * page.height
+def _below(file: TiffBytes, directory: Directory) -> Iterator[Directory]:
+    for offset in directory.integers(_SUB_IFDS)[:_MAX_SUB_IFDS].tolist():
+        yield file.directory(int(offset))
 
 
 def _is_copy(page: _Page, main: _Page) -> bool:
@@ -125,13 +130,9 @@ def _is_raw(file: TiffBytes, directory: Directory, *, with_subs: bool) -> bool:
         return True
     if _is_sensor(directory):
         return True
-    if not with_subs:
-        return False
-    try:
-        offsets = directory.integers(_SUB_IFDS)[:_MAX_SUB_IFDS].tolist()
-        return any(_is_sensor(file.directory(int(offset))) for offset in offsets)
-    except DamagedError:  # it says nothing of the page itself
-        return False
+    with suppress(DamagedError):  # what lies below says nothing of the page itself
+        return with_subs and any(map(_is_sensor, _below(file, directory)))
+    return False
 
 
 def _is_sensor(directory: Directory) -> bool:
@@ -139,13 +140,3 @@ def _is_sensor(directory: Directory) -> bool:
         directory.integer(_PHOTOMETRIC, 1) in _RAW_PHOTOMETRICS
         or directory.integer(_COMPRESSION, 1) in _RAW_COMPRESSIONS
     )
-
-
-def _several(name: str) -> PhotoError:
-    return PhotoError(
-        f"{name} has several pages and a single picture was expected: save one page and try again."
-    )
-
-
-def _raw_file(name: str) -> PhotoError:
-    return PhotoError(f"{name} is a camera's raw file: export it as JPEG and try again.")

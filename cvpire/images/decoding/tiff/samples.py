@@ -15,7 +15,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -23,54 +23,37 @@ import tifffile
 from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
-from cvpire.images.decoding.tiff.compression import JPEG, JPEG_2000
+from cvpire.images.decoding.tiff.compressions import JPEG, JPEG_2000
 from cvpire.images.decoding.tiff.fields import COLOURS, Photometric, SampleFormat
 from cvpire.images.decoding.tiff.layout import Layout
-from cvpire.images.decoding.tiff.tags import DamagedError, UnsupportedError
+from cvpire.images.decoding.tiff.tags import DamagedError, TiffBytes, UnsupportedError
 
-_SHORT, _LONG, _UNDEFINED, _LONG8 = 3, 4, 7, 16
-_CODES = {_SHORT: "u2", _LONG: "u4", _UNDEFINED: "u1", _LONG8: "u8"}
+# Types of fields.
+_LONG, _UNDEFINED, _LONG8 = 4, 7, 16
 # Where the size of a JPEG strip is found, and how many are looked at.
 _HEADER_SIZE, _MAX_PICTURES = 1 << 12, 1 << 14
-_READING = threading.local()
 
 
-def read_samples(
-    data: bytes,
-    layout: Layout,
-    *,
-    order: Literal["<", ">"],
-    is_big: bool,
-) -> NDArray[Any]:
-    """The samples of a page.
+def read_samples(file: TiffBytes, layout: Layout) -> NDArray[Any]:
+    """The samples of a page: (H, W, channels) of bool, integers or floats; writable, nobody else's.
 
-    Args:
-        data: the whole file.
-        layout: of the page.
-        order: "<" or ">", the file's byte order.
-        is_big: whether it is a BigTIFF.
-
-    Returns:
-        (H, W, channels) of bool, integers or floats; writable and nobody else's. Subsampled chroma
-        is repeated. YCbCr of JPEG strips has become RGB (see `becomes_rgb`).
-
-    Raises:
-        DamagedError: if they cannot be unpacked.
+    Subsampled chroma is repeated. YCbCr of JPEG strips has become RGB (see `Layout.becomes_rgb`).
     """
     if layout.subsampling != (1, 1) and layout.compression != JPEG:
-        blocks = read_samples(data, _as_blocks(layout), order=order, is_big=is_big)
-        return _from_blocks(blocks, layout)
-    is_float24 = layout.number is SampleFormat.FLOAT and layout.bits == 24
-    tags = _tags(layout, is_float24)
-    file = _with_directory(data, tags, order, is_big)
-    samples = _by_tifffile(file, layout) if _needs_tifffile(layout) else _by_libtiff(file)
-    del file
-    if is_float24:
+        return _from_blocks(read_samples(file, _as_blocks(layout)), layout)
+    if layout.number is SampleFormat.FLOAT and layout.bits == 24:
         # imagecodecs knows this type, but not inside a TIFF; as bytes it gets through.
-        samples = imagecodecs.float24_decode(samples.tobytes(), byteorder=order)
+        raw = read_samples(file, _as_bytes(layout)).tobytes()
+        return _shaped(imagecodecs.float24_decode(raw, byteorder=file.order), layout)
+    rewritten = _with_directory(file, _tags(layout))
+    if _needs_tifffile(layout):
+        samples = _by_tifffile(rewritten, layout)
+    else:
+        samples = imagecodecs.tiff_decode(rewritten)
+    del rewritten
     samples = _shaped(samples, layout)
-    if layout.bits == 24 and not is_float24:
-        samples = _swapped24(samples, order)
+    if layout.bits == 24:
+        samples = _swapped24(samples)
     if layout.number is SampleFormat.SIGNED:
         # libtiff and imagecodecs leave the sign of packed integers where it is.
         spare = samples.dtype.itemsize * 8 - layout.bits
@@ -79,13 +62,9 @@ def read_samples(
     return samples if samples.flags.writeable else samples.copy()
 
 
-def becomes_rgb(layout: Layout) -> bool:
-    """Whether YCbCr is converted while it is unpacked: libjpeg knows best how its own is meant."""
-    return (
-        layout.photometric is Photometric.YCBCR
-        and layout.compression == JPEG
-        and not layout.is_planar
-    )
+def _as_bytes(layout: Layout) -> Layout:
+    channels = layout.channels * layout.bits // 8
+    return dataclasses.replace(layout, bits=8, channels=channels, number=SampleFormat.UNSIGNED)
 
 
 def _as_blocks(layout: Layout) -> Layout:
@@ -121,16 +100,6 @@ def _from_blocks(blocks: NDArray[Any], layout: Layout) -> NDArray[Any]:
     return np.ascontiguousarray(whole[: layout.height, : layout.width])
 
 
-def _by_libtiff(file: bytes) -> NDArray[Any]:
-    try:
-        samples: NDArray[Any] = imagecodecs.tiff_decode(file)
-    except MemoryError:
-        raise
-    except Exception as error:  # several classes, for whatever libtiff meets
-        raise DamagedError(str(error)) from error
-    return samples
-
-
 def _needs_tifffile(layout: Layout) -> bool:
     """JPEG 2000, which libtiff lacks, and JPEG that imagecodecs asks libtiff to turn into RGB."""
     is_plain = not layout.is_planar and layout.channels in (1, 3)
@@ -141,45 +110,33 @@ def _by_tifffile(file: bytes, layout: Layout) -> NDArray[Any]:
     """By strips or tiles that are whole files themselves, each with a size of its own."""
     if len(layout.offsets) > _MAX_PICTURES:
         raise UnsupportedError(f"{len(layout.offsets)} JPEG strips or tiles")
-    channels = 1 if layout.is_planar else layout.channels
-    own_size = _jpeg_2000_size if layout.compression in JPEG_2000 else _jpeg_size
+    shape_of = _jpeg_2000_shape if layout.compression in JPEG_2000 else _jpeg_shape
     for start, count in zip(layout.offsets.tolist(), layout.counts.tolist(), strict=True):
-        width, height = own_size(file[start : start + min(count, _HEADER_SIZE)], channels)
+        width, height, channels = shape_of(file[start : start + min(count, _HEADER_SIZE)])
+        if channels != layout.segment_channels:
+            raise DamagedError(f"{channels} components, expected {layout.segment_channels}")
         if width > layout.segment_width or height > layout.segment_height:
             raise DamagedError("a JPEG picture larger than its strip or tile")
-    with _quiet():
-        try:
-            with tifffile.TiffFile(io.BytesIO(file)) as tiff:
-                samples: NDArray[Any] = tiff.pages.first.asarray(maxworkers=1)
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise DamagedError(str(error)) from error
+    with _quiet(), tifffile.TiffFile(io.BytesIO(file)) as tiff:
+        samples: NDArray[Any] = tiff.pages.first.asarray(maxworkers=1)
     return samples
 
 
-def _jpeg_size(header: bytes, channels: int) -> tuple[int, int]:
-    try:
-        _, height, width, components = jpeg_shape(header)
-    except (ValueError, struct.error) as error:
-        raise DamagedError("no JPEG header") from error
-    if components != channels:
-        raise DamagedError(f"{components} components, expected {channels}")
-    return width, height
+def _jpeg_shape(header: bytes) -> tuple[int, int, int]:
+    """Width, height and components."""
+    _, height, width, components = jpeg_shape(header)
+    return width, height, components
 
 
-def _jpeg_2000_size(header: bytes, channels: int) -> tuple[int, int]:
-    """Of the marker SIZ (ISO/IEC 15444-1, A.5.1), which follows SOC.
+def _jpeg_2000_shape(header: bytes) -> tuple[int, int, int]:
+    """The same, of the marker SIZ (ISO/IEC 15444-1, A.5.1), which follows SOC.
 
     A JP2 file around the code stream is not read: its boxes can hide what is really unpacked.
     """
     if len(header) < 42 or not header.startswith(b"\xff\x4f\xff\x51"):
         raise UnsupportedError("JPEG 2000 other than a plain code stream")
     right, bottom, left, top = struct.unpack_from(">IIII", header, 8)
-    (components,) = struct.unpack_from(">H", header, 40)
-    if components != channels:
-        raise DamagedError(f"{components} components, expected {channels}")
-    return right - left, bottom - top
+    return right - left, bottom - top, int.from_bytes(header[40:42], "big")
 
 
 @contextmanager
@@ -188,22 +145,20 @@ def _quiet() -> Iterator[None]:
 
     A filter on its logger, so that levels and handlers, which belong to the program, stay.
     """
-    logger = logging.getLogger("tifffile")
-    if _is_wanted not in logger.filters:
-        logger.addFilter(_is_wanted)
-    _READING.now = True
+    logger, reading = logging.getLogger("tifffile"), threading.get_ident()
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return threading.get_ident() != reading
+
+    logger.addFilter(is_wanted)
     try:
         yield
     finally:
-        _READING.now = False
-
-
-def _is_wanted(record: logging.LogRecord) -> bool:
-    return not getattr(_READING, "now", False)
+        logger.removeFilter(is_wanted)
 
 
 def _shaped(samples: NDArray[Any], layout: Layout) -> NDArray[Any]:
-    channels = 3 if becomes_rgb(layout) else layout.channels
+    channels = 3 if layout.becomes_rgb else layout.channels
     size = layout.height, layout.width
     shape = (channels, *size) if layout.is_planar else (*size, channels)
     if samples.size != np.prod(shape):
@@ -212,80 +167,75 @@ def _shaped(samples: NDArray[Any], layout: Layout) -> NDArray[Any]:
     return np.ascontiguousarray(np.moveaxis(samples, 0, 2)) if layout.is_planar else samples
 
 
-def _swapped24(samples: NDArray[Any], order: str) -> NDArray[Any]:
+def _swapped24(samples: NDArray[Any]) -> NDArray[Any]:
     """24-bit integers put right: libtiff swaps those of big-endian files, imagecodecs swaps all."""
     raw = samples.view(np.uint32)
     swapped = ((raw & 0xFF) << 16) | (raw & 0xFF00) | ((raw >> 16) & 0xFF)
     return swapped.view(samples.dtype)
 
 
-def _tags(layout: Layout, is_float24: bool) -> list[tuple[int, int, NDArray[Any]]]:
-    """(tag, type, values) of the new directory."""
-    keeps_ycbcr = becomes_rgb(layout)
-    bytes_each = 3 if is_float24 else 1
-    channels = layout.channels * bytes_each
-    bits = 8 if is_float24 else layout.bits
-    number = SampleFormat.UNSIGNED if is_float24 else layout.number
-    photometric = Photometric.YCBCR if keeps_ycbcr else Photometric.BLACK_IS_ZERO
-    if layout.compression == JPEG and not keeps_ycbcr and not layout.is_planar:
+def _tags(layout: Layout) -> dict[int, Any]:
+    """The new directory: one number or several, or bytes, of each tag."""
+    channels, compression = layout.channels, layout.compression
+    photometric = Photometric.YCBCR if layout.becomes_rgb else Photometric.BLACK_IS_ZERO
+    if compression == JPEG and not layout.becomes_rgb and not layout.is_planar:
         # What libraries need to hear to leave the channels of a JPEG as they are.
         names = {3: Photometric.RGB, 4: Photometric.SEPARATED}
         photometric = names.get(channels, photometric)
-    tags: list[tuple[int, int, Any]] = [
-        (256, _LONG, layout.width),
-        (257, _LONG, layout.height),
-        (258, _SHORT, [bits] * channels),
-        (259, _SHORT, layout.compression),
-        (262, _SHORT, photometric),
-        (266, _SHORT, layout.fill_order),
-        (277, _SHORT, channels),
-        (284, _SHORT, 2 if layout.is_planar else 1),
-        (339, _SHORT, [number] * channels),
-    ]
-    offsets, counts = (324, 325) if layout.is_tiled else (273, 279)
-    wide = _LONG8 if layout.offsets.max() >> np.uint64(32) else _LONG
-    tags += [(offsets, wide, layout.offsets), (counts, wide, layout.counts)]
+    tags: dict[int, Any] = {
+        256: layout.width,
+        257: layout.height,
+        258: [layout.bits] * channels,
+        259: compression,
+        262: photometric,
+        266: layout.fill_order,
+        277: channels,
+        284: 2 if layout.is_planar else 1,
+        317: layout.predictor,
+        339: [layout.number] * channels,
+    }
     if layout.is_tiled:
-        tags += [(322, _LONG, layout.segment_width), (323, _LONG, layout.segment_height)]
+        tags |= {322: layout.segment_width, 323: layout.segment_height}
+        tags |= {324: layout.offsets, 325: layout.counts}
     else:
-        tags += [(278, _LONG, layout.segment_height)]
-    if layout.predictor != 1:
-        tags += [(317, _SHORT, layout.predictor)]
-    extra = channels - COLOURS[photometric]
-    if extra:
-        tags += [(338, _SHORT, [0] * extra)]
-    if layout.compression in (3, 4):
-        tags += [(292 + layout.compression - 3, _LONG, layout.fax_options[layout.compression - 3])]
+        tags |= {278: layout.segment_height, 273: layout.offsets, 279: layout.counts}
+    if channels > COLOURS[photometric]:
+        tags[338] = [0] * (channels - COLOURS[photometric])
+    if compression in (3, 4):
+        tags[289 + compression] = layout.fax_options[compression - 3]
     if layout.jpeg_tables is not None:
-        tags += [(347, _UNDEFINED, np.frombuffer(layout.jpeg_tables, np.uint8))]
-    if keeps_ycbcr:
-        tags += [(530, _SHORT, list(layout.subsampling))]
-    return sorted((tag, kind, np.atleast_1d(values)) for tag, kind, values in tags)
+        tags[347] = layout.jpeg_tables
+    if layout.becomes_rgb:
+        tags[530] = layout.subsampling
+    return tags
 
 
-def _with_directory(
-    data: bytes, tags: list[tuple[int, int, NDArray[Any]]], order: str, is_big: bool
-) -> bytes:
+def _with_directory(file: TiffBytes, tags: dict[int, Any]) -> bytes:
     """The file with another directory behind it, to which its header points."""
+    data, order, pointer = file.data, file.order, file.order + file.pointer
     start = -(-len(data) // 16) * 16
-    inline, pointer, size, head = (8, "Q", 20, 8) if is_big else (4, "I", 12, 2)
-    after = start + head + size * len(tags) + inline
+    after = start + struct.calcsize(file.counter) + file.entry_size * len(tags) + file.inline
     entries, values = b"", b""
-    for tag, kind, array in tags:
-        raw = array.astype(order + _CODES[kind]).tobytes()
-        entries += struct.pack(order + "HH" + pointer, tag, kind, len(array))
-        if len(raw) > inline:
-            entries += struct.pack(order + pointer, after + len(values))
+    for tag, value in sorted(tags.items()):
+        if isinstance(value, bytes):
+            kind, count, raw = _UNDEFINED, len(value), value
+        else:
+            numbers = np.atleast_1d(value)
+            is_wide = int(numbers.max()) >> 32 > 0
+            kind, count = _LONG8 if is_wide else _LONG, len(numbers)
+            raw = numbers.astype(order + ("u8" if is_wide else "u4")).tobytes()
+        entries += struct.pack(order + file.entry, tag, kind, count)
+        if len(raw) > file.inline:
+            entries += struct.pack(pointer, after + len(values))
             values += raw + bytes(-len(raw) % 8)
         else:
-            entries += raw.ljust(inline, b"\0")
-    if not is_big and after + len(values) >= 1 << 32:
+            entries += raw.ljust(file.inline, b"\0")
+    if not file.is_big and after + len(values) >= 1 << 32:
         raise UnsupportedError("4 GB without BigTIFF")
-    header_size = 16 if is_big else 8
-    header = data[: header_size - inline] + struct.pack(order + pointer, start)
-    number = struct.pack(order + ("Q" if is_big else "H"), len(tags))
+    header_size = 16 if file.is_big else 8
+    header = data[: header_size - file.inline] + struct.pack(pointer, start)
+    number = struct.pack(order + file.counter, len(tags))
     padding = bytes(start - len(data))
     # One join: the file is copied once.
-    return b"".join(
-        [header, memoryview(data)[header_size:], padding, number, entries, bytes(inline), values]
-    )
+    rest = memoryview(data)[header_size:]
+    return b"".join([header, rest, padding, number, entries, bytes(file.inline), values])

@@ -10,18 +10,14 @@ DEFLATE, PACKBITS, LZW = (8, 32946), 32773, 5
 WITH_PREDICTOR = (LZW, *DEFLATE, 34925, 50000)  # also LZMA and Zstandard
 READ = (NONE, PACKBITS, JPEG, WEBP, *FAX, *JPEG_2000, *WITH_PREDICTOR)
 NAMES = {
-    9: "JBIG compression",
-    10: "JBIG compression",
+    **dict.fromkeys((9, 10, 34661), "JBIG compression"),
     32766: "NeXT compression",
     32809: "ThunderScan compression",
     32909: "PixarLog compression",
-    34661: "JBIG compression",
-    34676: "SGI LogLuv compression",
-    34677: "SGI LogLuv compression",
+    **dict.fromkeys((34676, 34677), "SGI LogLuv compression"),
     34887: "LERC compression",
     34892: "lossy JPEG of a raw file",
     34933: "PNG compression",
     34934: "JPEG XR compression",
-    50002: "JPEG XL compression",
-    52546: "JPEG XL compression",
+    **dict.fromkeys((50002, 52546), "JPEG XL compression"),
 }

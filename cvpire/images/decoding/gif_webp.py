@@ -1,4 +1,4 @@
-"""GIF: of one picture, which may cover only a part of the screen that the file declares."""
+"""GIF and WebP, by Pillow. A GIF's picture may cover only a part of the screen that it declares."""
 
 from __future__ import annotations
 
@@ -6,23 +6,16 @@ import io
 
 import numpy as np
 from PIL.GifImagePlugin import GifImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from cvpire.images.decoding.decoded import Decoded, Model
+from cvpire.images.decoding.orientation import exif_orientation
+from cvpire.images.decoding.samples import split_alpha
 from cvpire.images.limits import MOST_COUNTED, check_size, expect_one_frame
 
 
 def decode_gif(name: str, data: bytes, max_pixels: int) -> Decoded:
-    """Decode a GIF. Where its picture does not cover the screen, the screen is clear.
-
-    Args:
-        name: of the file, for messages.
-        data: its content.
-        max_pixels: the largest width x height.
-
-    Raises:
-        PhotoError: for a picture that is too large or animated.
-        Exception: others, from decoders, for damaged files.
-    """
+    """The `Decoder` of GIF. Where its picture does not cover the screen, the screen is clear."""
     image = GifImageFile(io.BytesIO(data))
     check_size(name, image.size, max_pixels)
     # Pillow's screen grows with the picture; the tile says where in it the picture is.
@@ -44,3 +37,14 @@ def _count_frames(image: GifImageFile) -> int:
         except EOFError:
             return frame
     return MOST_COUNTED + 1
+
+
+def decode_webp(name: str, data: bytes, max_pixels: int) -> Decoded:
+    """The `Decoder` of WebP."""
+    image = WebPImageFile(io.BytesIO(data))
+    check_size(name, image.size, max_pixels)
+    expect_one_frame(name, getattr(image, "n_frames", 1))
+    image.load()
+    samples, alpha = split_alpha(np.array(image))  # RGB or RGBA
+    turn = exif_orientation(image.info.get("exif"))
+    return Decoded(samples, Model.RGB, alpha, turn, image.info.get("icc_profile"))
