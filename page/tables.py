@@ -12,12 +12,13 @@ from cvpire.color.heatmap import heatmap
 from cvpire.metrics.difference import Difference
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.reports.report import Report
-from page.work import Aesthetics, Outcome
+from page.scoring import Score
+from page.work import Outcome
 
 
 def scores(outcome: Outcome) -> str:
     """A table of all figures."""
-    report, aesthetics = outcome.protected.report, outcome.aesthetics
+    report = outcome.protected.report
     difference = report.difference
     what = "written file" if report.verdict.is_success else "best attempt (not offered)"
     seen = ", the worse on white and on black" if report.backgrounds else ""
@@ -46,7 +47,7 @@ def scores(outcome: Outcome) -> str:
             ("Pixels changed", f"{difference.changed:.1%}", "by at least one grey level"),
             ("Pixels over their bound", f"{difference.over_bound:,}", "must be 0"),
             *_encoding_rows(report),
-            *_aesthetic_rows(aesthetics),
+            *(row for score in outcome.scores for row in _aesthetic_rows(score)),
             ("Steps", f"{report.steps:,}", f"of at most {report.max_steps:,}"),
             ("Time", f"{report.seconds:.1f} s", "reading and writing left out"),
         ],
@@ -156,12 +157,12 @@ def _encoding_rows(report: Report) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _aesthetic_rows(aesthetics: Aesthetics) -> list[tuple[str, str, str]]:
-    if aesthetics.unavailable:
-        return [(aesthetics.title, "unavailable", aesthetics.unavailable)]
+def _aesthetic_rows(score: Score) -> list[tuple[str, str, str]]:
+    if score.unavailable:
+        return [(score.title, "unavailable", score.unavailable)]
     return [
-        (f"{aesthetics.title}, before", f"{aesthetics.before:.2f}", "of the original"),
-        (f"{aesthetics.title}, after", f"{aesthetics.after:.2f}", "of the protected photo"),
+        (f"{score.title}, before", f"{score.before:.2f}", "of the original"),
+        (f"{score.title}, after", f"{score.after:.2f}", "of the protected photo"),
     ]
 
 

@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from cvpire.classifiers.registry import find_spec, shared_classifier
 from cvpire.errors import PhotoError
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo
-from cvpire.images.transparency import WHITE, composite
-from cvpire.metrics.aesthetics import (
-    AUTO,
-    AestheticsUnavailable,
-    Scorer,
-    load_scorer,
-    preferred_metric,
-    weights_files,
-)
 from cvpire.protection import protect
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.rehearsal import find_scene, find_scenes, other_classifiers, rehearse
 from cvpire.reports.protected import Protected
 from cvpire.reports.target import Target
-from cvpire.weights.download import DownloadProgress
-from cvpire.weights.store import FileState, file_sha256
+from cvpire.weights.store import file_sha256
 from page.order import Order
-from page.watching import SCORING_BEGINS, JobWatch
+from page.scoring import Score, score_both
+from page.watching import JobWatch
 
 # A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels
 # need some 9 GB, which leaves room on a machine with 16 GB, and few cameras make more.
 MAX_PIXELS = 25_000_000
-
-
-@dataclass(frozen=True)
-class Aesthetics:
-    """The scores of both photos, or why there are none.
-
-    Attributes:
-        title: of the metric, with its scale.
-        before: the original's score.
-        after: the written file's score.
-        unavailable: why there is no score; "" where there is one.
-    """
-
-    title: str = "Aesthetic score"
-    before: float = 0.0
-    after: float = 0.0
-    unavailable: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +31,12 @@ class Outcome:
     Attributes:
         photo: the original, as read.
         protected: the written file and its report.
-        aesthetics: its scores.
+        scores: of both photos, by metrics of beauty and quality.
     """
 
     photo: Photo
     protected: Protected
-    aesthetics: Aesthetics
+    scores: tuple[Score, ...]
 
 
 def carry_out(order: Order, watch: JobWatch) -> Outcome:
@@ -96,7 +69,10 @@ def carry_out(order: Order, watch: JobWatch) -> Outcome:
         watch=watch,
     )
     watch.check()
-    return Outcome(photo, protected, _aesthetics(order, photo, protected, watch))
+    scores: tuple[Score, ...] = (Score(unavailable="there is no protected photo"),)
+    if protected.report.verdict.is_success:
+        scores = score_both(order.metric, photo, protected.photo, watch)
+    return Outcome(photo, protected, scores)
 
 
 @dataclass(frozen=True)
@@ -139,34 +115,3 @@ def carry_out_rehearsal(order: RehearsalOrder, watch: JobWatch) -> list[Rehearse
     attacked = find_scene(classifier, original, str(target.label_index), run=run)
     scenes = find_scenes(attacked, other_classifiers(classifier), original)
     return rehearse(protected, original, scenes, watch=watch)
-
-
-@lru_cache(maxsize=2)
-def _scorer(metric: str, made_of: tuple[FileState, ...]) -> Scorer:
-    """A metric, loaded once for as long as the files of weights stay as they are."""
-    return load_scorer(metric)
-
-
-def _aesthetics(order: Order, photo: Photo, protected: Protected, watch: JobWatch) -> Aesthetics:
-    if not order.metric:
-        return Aesthetics(unavailable="not asked for")
-    if not protected.report.verdict.is_success:
-        return Aesthetics(unavailable="there is no protected photo")
-
-    def tell_download(progress: DownloadProgress) -> None:
-        share = progress.received / progress.total if progress.total else None
-        words = f"Downloading the aesthetic scorer, {progress.received / 1e6:.0f} MB so far"
-        watch.tell(words, share)
-
-    metric = preferred_metric() if order.metric == AUTO else order.metric
-    try:
-        if metric != preferred_metric():
-            load_scorer(metric, allow_download=True, progress=tell_download)
-        watch.tell("Scoring aesthetics", SCORING_BEGINS)
-        scorer = _scorer(metric, weights_files())
-    except AestheticsUnavailable as reason:
-        return Aesthetics(unavailable=str(reason))
-    before, after = (
-        scorer.score(composite(each, WHITE).pixels) for each in (photo, protected.photo)
-    )
-    return Aesthetics(scorer.title, before, after)

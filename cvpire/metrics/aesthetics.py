@@ -35,7 +35,12 @@ from cvpire.weights.store import FileState, WeightsFile, file_state, find_weight
 AUTO = "auto"
 NIMA = "nima"
 BEAUTY = "beauty"
-TITLES = {NIMA: "NIMA (AVA, 1-10)", BEAUTY: "beauty (OASIS, 1-7)"}
+PIQE = "piqe"
+TITLES = {
+    NIMA: "NIMA (AVA, 1-10)",
+    BEAUTY: "beauty (OASIS, 1-7)",
+    PIQE: "PIQE (0-100, less is better)",
+}
 
 NIMA_WEIGHTS = WeightsFile(
     filename=NIMA_FILE,
@@ -138,6 +143,12 @@ def load_scorer(
         network = build_metric(metric, found)
     except WeightsError as error:
         raise AestheticsUnavailable(str(error)) from error
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "pyiqa":
+            raise
+        raise AestheticsUnavailable(
+            "pyiqa is not installed: `pip install pyiqa` brings it."
+        ) from error
     return Scorer(TITLES.get(metric) or f"{metric} (pyiqa: {metric_scale(metric)})", network)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from PIL import Image
 from cvpire.attacks.searches import Algorithm1
 from cvpire.metrics.aesthetics import AestheticsUnavailable
 from cvpire.runs import RUNS
-from page import choices, order, work
+from page import choices, order, scoring
 
 demo = app_helpers.demo
 client = app_helpers.client
@@ -87,7 +88,20 @@ def test_an_unavailable_score_is_said_and_not_made_up(
     def refuse(*_: object, **__: object) -> None:
         raise AestheticsUnavailable("the host is down")
 
-    monkeypatch.setattr(work, "load_scorer", refuse)
+    monkeypatch.setattr(scoring, "load_scorer", refuse)
     results = run(client, photo, metric="nima")
     assert results.download is not None
     assert results.scores is not None and "the host is down" in results.scores
+
+
+def test_without_pyiqa_its_scores_are_said_to_be_missing(
+    client: Client, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scoring._scorer.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyiqa"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pyiqa", None)
+    results = run(client, photo, metric="beauty")
+    assert results.scores is not None
+    assert "beauty (OASIS, 1-7), before" in results.scores
+    assert "<td>unavailable</td><td>pyiqa is not installed" in results.scores
