@@ -73,7 +73,7 @@ def tab(demo: gr.Blocks, browser: Browser, options: dict[str, Any]) -> Iterator[
     with browser.new_context(**options) as context:
         tab = context.new_page()
         # A busy machine may take a minute for a run.
-        tab.set_default_timeout(90 * SECONDS)
+        tab.set_default_timeout(25 * SECONDS)
         tab.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
         tab.on("console", lambda message: _note_error(message, troubles))
         tab.on("response", lambda response: _note_refusal(response, troubles))
