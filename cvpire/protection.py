@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.attacks.base import SAFETY_MARGIN
-from cvpire.attacks.searches import SearchInput
+from cvpire.attacks.base import SAFETY_MARGIN, SearchInput
 from cvpire.attacks.through_file import through_file
 from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.shared import shared_classifier

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cvpire.attacks.base import bounds, in_levels
+from cvpire.attacks.base import SAFETY_MARGIN, bounds, in_levels
 from cvpire.attacks.least_change.choices import Choices
 from cvpire.attacks.least_change.multiplier import Multiplier
 from cvpire.attacks.least_change.visibility import measure_visibility
@@ -24,6 +24,7 @@ _DOUBT = 4.0
 # The same pixels' logits differ by so much from one batch or layout in memory to another: no error
 # is taken as less, and the margin is kept by so much.
 _LEAST_ERROR = 1e-5
+_MARGIN = SAFETY_MARGIN + _LEAST_ERROR
 
 # A gradient whose mean is smaller, in shortfall a grey level, is rounding.
 _LEAST_SCALE = 1e-20
@@ -68,7 +69,6 @@ class ImageSearch:
         epsilon_map: Tensor,
         max_steps: int,
         refinements: int,
-        margin: float,
         workers: Executor,
     ) -> None:
         self.levels = (image * 255.0).round().contiguous()
@@ -80,7 +80,6 @@ class ImageSearch:
         self.steps = 0
         self.is_done = False
         self.max_steps, self.refinements = max_steps, refinements
-        self._margin = margin + _LEAST_ERROR
         self._limit = in_levels(epsilon_map)
         self._workers = workers
         self._gain = torch.zeros_like(self.levels)
@@ -104,7 +103,7 @@ class ImageSearch:
         the model is not asked about those that seem to fall short.
         """
         slack += self._correction
-        surplus = slack - self._margin
+        surplus = slack - _MARGIN
         is_sure = math.isfinite(surplus) and abs(surplus) > _DOUBT * self._error
         if not self.is_met:
             if is_sure and surplus < 0.0 and slack > self.slack:
@@ -135,7 +134,7 @@ class ImageSearch:
             if self.steps > 0:
                 self._take_error(abs(correction - self._correction))
             self._correction = correction
-        is_met = slack > self._margin
+        is_met = slack > _MARGIN
         if (is_met and self._cost < self._best_cost) or (not self.is_met and slack > self.slack):
             self.best, self.slack = self._changed(), slack
             self.unverified = []
@@ -158,7 +157,7 @@ class ImageSearch:
     def take_last_answer(self, slack: float) -> None:
         """Take in the model's slack at the cheapest unverified change."""
         cheapest = self.unverified.pop()
-        surplus = slack - self._margin
+        surplus = slack - _MARGIN
         if surplus > 0.0:
             self.best, self.slack = cheapest.levels, slack
             self.unverified = []
@@ -208,4 +207,4 @@ class ImageSearch:
         self._choices = Choices(visibility, lower, upper, self._workers)
         self._gain = gain
         first = self._choices.multiplier_for(gain, goal)
-        self._multiplier = Multiplier(first, slack, self._margin, self.refinements)
+        self._multiplier = Multiplier(first, slack, _MARGIN, self.refinements)
