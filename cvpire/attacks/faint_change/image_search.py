@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cvpire.attacks.base import SAFETY_MARGIN, TargetModel
-from cvpire.attacks.conditions import Condition
+from cvpire.attacks.conditions import Condition, Measure
 from cvpire.attacks.faint_change.batches import TOGETHER, logits_of
 from cvpire.attacks.faint_change.least_scale import least_scale
 from cvpire.attacks.faint_change.pace import Pace
@@ -106,6 +106,7 @@ class ImageSearch:
     def _look(self, contrast: float) -> float:
         """Look at the change of this contrast; the contrast that is tried next."""
         settings, sights = self._settings, self._sights
+        measure = Measure(margin=settings.margin)
         with torch.enable_grad():
             change = sights.held(contrast * self._direction).requires_grad_(True)
             seen = sights.changed(change)
@@ -116,14 +117,12 @@ class ImageSearch:
             ]
             logits = logits_of(self._fast, [self._classifier.to_size(view) for view in views])
             condition = self._condition.select(torch.zeros(len(logits), dtype=torch.int64))
-            shortfalls = [condition.shortfall(logits, margin=settings.margin)]
+            shortfalls = [condition.shortfall(logits, measure)]
             for other in self._surrogates:
                 for at, sight in enumerate(seen):
                     theirs = other.condition.select(torch.tensor([at]))
                     edited = random_edit(sight, self._draw, settings.edits)
-                    shortfalls.append(
-                        theirs.shortfall(other.differentiable(edited), margin=settings.margin)
-                    )
+                    shortfalls.append(theirs.shortfall(other.differentiable(edited), measure))
             shortfall = torch.cat(shortfalls).mean()
             (gradient,) = torch.autograd.grad(shortfall, change)
         # Of each look, the sight that falls the shortest counts: all are to meet the condition.

@@ -22,15 +22,14 @@ import torch
 from torch import Tensor
 
 from cvpire.attacks.base import AttackResult, Search, SearchInput
+from cvpire.attacks.conditions import Measure
 from cvpire.attacks.least_change.image_search import ImageSearch
 from cvpire.watch import AttackStep
 
-# Classes behind the highest others by about this share of the way left may become rivals too.
-_BREADTH = 0.25
-
-# A rival so many logits beyond the border needs nothing more: what is still spent on it is seen for
-# nothing.
-_SOFTNESS = 0.05
+# Classes behind the highest others by about a quarter of the way left may become rivals too. A
+# rival a twentieth of a logit beyond the border needs nothing more: what is still spent on it is
+# seen for nothing.
+_MEASURE = Measure(breadth=0.25, softness=0.05)
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def _run(given: SearchInput, searches: Sequence[ImageSearch]) -> None:
         pixels = torch.stack(changed).to(given.images) / 255.0
         with torch.enable_grad():
             logits = given.fast_logits(pixels.requires_grad_(True))
-            shortfall = present.shortfall(logits, breadth=_BREADTH, softness=_SOFTNESS)
+            shortfall = present.shortfall(logits, _MEASURE)
             (gradient,) = torch.autograd.grad(shortfall.sum(), pixels)
         slack = present.slack(logits.detach()).tolist()
         # The model has the last word, and is only asked where its answer may change anything.
