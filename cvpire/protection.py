@@ -90,15 +90,10 @@ def protect(
     if not isinstance(photo, Photo):
         photo = read_photo(photo)
     labels = None if label is None else [label]
-    return protect_batch(
-        [photo],
-        classifier,
-        run,
-        file_format=file_format,
-        labels=labels,
-        seed=seed,
-        watch=watch,
-    )[0]
+    (protected,) = protect_batch(
+        [photo], classifier, run, file_format=file_format, labels=labels, seed=seed, watch=watch
+    )
+    return protected
 
 
 def _same_kind(photo: Photo | str | Path) -> FileFormat:
@@ -156,15 +151,11 @@ def protect_batch(
     found: dict[int, Protected] = {}
     with memory_errors():
         for rows in _batches(photos, file_format):
-            results = _protect_together(
-                [photos[row] for row in rows],
-                classifier,
-                run,
-                file_format,
-                None if labels is None else [labels[row] for row in rows],
-                seed,
-                watch,
-            )
+            started = time.monotonic()
+            together = [photos[row] for row in rows]
+            theirs = None if labels is None else [labels[row] for row in rows]
+            task = make_task(together, classifier, run, labels=theirs, seed=seed)
+            results = _protect_together(task, file_format, started, watch)
             found.update(zip(rows, results, strict=True))
     return [found[row] for row in range(len(photos))]
 
@@ -180,16 +171,9 @@ def _batches(photos: Sequence[Photo], file_format: FileFormat) -> list[list[int]
 
 
 def _protect_together(
-    photos: Sequence[Photo],
-    classifier: Classifier,
-    run: Run,
-    file_format: FileFormat,
-    labels: Sequence[int] | None,
-    seed: int,
-    watch: Watch,
+    task: Task, file_format: FileFormat, started: float, watch: Watch
 ) -> list[Protected]:
-    started = time.monotonic()
-    task = make_task(photos, classifier, run, labels=labels, seed=seed)
+    photos = task.photos
     # What the file is without a change: of a lossless one, the photo itself.
     fitted = file_format.fitted(photos[0], watch)
     unchanged = None if fitted.is_lossless else fitted.read_back(photos[0])

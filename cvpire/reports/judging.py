@@ -17,11 +17,8 @@ from cvpire.metrics.difference import Difference, compare_and_locate, count_over
 from cvpire.metrics.grades import grade_difference
 from cvpire.metrics.references import measure_references
 from cvpire.reports.report import OnBackground, Report, Verdict, versions
-from cvpire.task import Task
+from cvpire.task import TOP_K, Task
 from cvpire.watch import Watch
-
-# Reports keep the five highest classes: what the paper's conditions look at.
-TOP_K = 5
 
 
 @dataclass(frozen=True, eq=False)

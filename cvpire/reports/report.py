@@ -49,10 +49,7 @@ class OnBackground:
         after: the same for the written file.
         label_probability_before: of the class to get away from, for the original.
         label_probability_after: of it, for the written file.
-        difference: see `Report`.
-        encoding: see `Report`.
-        visibility: see `Report`.
-        strongest: see `Report`.
+        difference, encoding, visibility, strongest: see `Report`.
     """
 
     background: str

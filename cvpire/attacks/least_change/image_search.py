@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from cvpire.attacks.base import SAFETY_MARGIN, bounds, in_levels
-from cvpire.attacks.least_change.choices import Choices
 from cvpire.attacks.least_change.multiplier import Multiplier
 from cvpire.attacks.least_change.visibility import measure_visibility
 
@@ -203,6 +202,9 @@ class ImageSearch:
         self.is_done |= self.is_met or not can_change or self.max_steps == 0
         if self.is_done:
             return
+        # Imported late: numba takes half a second, which a page's start need not wait for.
+        from cvpire.attacks.least_change.choices import Choices
+
         visibility = measure_visibility(self.levels, self._limit[0])
         self._choices = Choices(visibility, lower, upper, self._workers)
         self._gain = gain
