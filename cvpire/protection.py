@@ -118,12 +118,10 @@ def protect_batch(
 
     Args:
         photos: of equal height and width.
-        classifier: see `protect`.
-        run: see `protect`.
+        classifier, run, seed: see `protect`.
         file_format: see `protect`. Lossy files are made one after the other.
         labels: positions of the true classes, one for each photo, or None.
-        seed: see `protect`.
-        watch: see `protect`; a step's tensors have one entry for each photo in work.
+        watch: see `protect`; a step's tensors have one entry for each photo searched.
 
     Returns:
         One result for each photo, in order.
@@ -260,14 +258,8 @@ def _search_files(
 ) -> tuple[_Found, FileFormat]:
     """Search for one photo on decoded files; where a size is given, at the best quality that fits.
 
-    Args:
-        task: of one photo.
-        file_format: that was asked for, a lossy one.
-        fitted: the same with the quality that fits the unchanged photo.
-        watch: see `protect`.
-
-    Returns:
-        What was found, and the format with the quality that fits it.
+    `fitted` has the quality that fits the unchanged photo; what is returned, that which fits what
+    was found.
     """
     steps = 0
     for _ in range(_MOST_FITTINGS):

@@ -34,7 +34,7 @@ _GRADIENT_SCALE = 2.0**40
 
 @dataclass
 class _Work:
-    """The images still in work: one row for each, and whatever belongs to it."""
+    """The images that are not done: one row for each, and whatever belongs to it."""
 
     rows: Tensor  # (n,) which image of the batch
     levels: Tensor  # the original, in grey levels, whole numbers

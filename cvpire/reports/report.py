@@ -99,7 +99,7 @@ class Report:
         backgrounds: of a photo with transparency, the figures on white and on black; else none.
         steps: optimiser steps taken.
         max_steps: the most that there could have been.
-        seed: of whatever is random.
+        seed: of the search's random draws.
         seconds: what it took, reading and writing of files left out; a share of its batch's.
         pixels_sha256: of the original's pixels (and transparency), as read.
         file_format: of the protected file, with its quality.

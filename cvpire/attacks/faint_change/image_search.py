@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -27,9 +29,7 @@ from cvpire.attacks.faint_change.settings import (
 )
 from cvpire.attacks.faint_change.sights import Sights
 from cvpire.edits.differentiable import random_edit
-from cvpire.edits.posting import Edit
 from cvpire.edits.trials import draw_trials, trial_size
-from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image, to_photo
 
 # The most of the running gradient that a step keeps; until then it is the mean of all gradients.
@@ -187,14 +187,14 @@ class ImageSearch:
         if not self._trials:
             return math.inf
         photos = [trial_size(to_photo(sight[None])) for sight in seen]
-        tries = [(trial, photo) for trial in self._trials for photo in photos]
+        tries = [partial(trial, photo) for trial in self._trials for photo in photos]
         # A few at a time, to hold few images at once. The threads edit only: torch has its own.
         with ThreadPoolExecutor(torch.get_num_threads()) as workers:
             return min(
                 self._least_slack(
                     *(
                         self._classifier.to_size(to_image(edited.pixels).to(seen))
-                        for edited in workers.map(_edited, tries[at : at + TOGETHER])
+                        for edited in workers.map(operator.call, tries[at : at + TOGETHER])
                     )
                 )
                 for at in range(0, len(tries), TOGETHER)
@@ -206,8 +206,3 @@ class ImageSearch:
             logits = logits_of(self._classifier, images)
         condition = self._condition.select(torch.zeros(len(logits), dtype=torch.int64))
         return float(condition.slack(logits).min())
-
-
-def _edited(one: tuple[Edit, Photo]) -> Photo:
-    edit, photo = one
-    return edit(photo)

@@ -88,7 +88,7 @@ def _run(given: SearchInput, searches: Sequence[ImageSearch]) -> None:
             shortfall = present.shortfall(logits, _MEASURE)
             (gradient,) = torch.autograd.grad(shortfall.sum(), pixels)
         slack = present.slack(logits.detach()).tolist()
-        # The model has the last word, and is only asked where its answer may change anything.
+        # The model decides, and is only asked where its answer may change anything.
         asked = [i for i, row in enumerate(working) if searches[row].take_fast_answer(slack[i])]
         answers = _ask(given, pixels.detach()[asked], [working[i] for i in asked])
         for i, answer in zip(asked, answers, strict=True):
