@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.attacks.base import SAFETY_MARGIN
-from cvpire.attacks.searches import SearchInput
+from cvpire.attacks.base import SAFETY_MARGIN, SearchInput
 from cvpire.attacks.through_file import through_file
 from cvpire.classifiers.classifier import Classifier
 from cvpire.classifiers.registry import shared_classifier
@@ -91,15 +90,10 @@ def protect(
     if not isinstance(photo, Photo):
         photo = read_photo(photo)
     labels = None if label is None else [label]
-    return protect_batch(
-        [photo],
-        classifier,
-        run,
-        file_format=file_format,
-        labels=labels,
-        seed=seed,
-        watch=watch,
-    )[0]
+    (protected,) = protect_batch(
+        [photo], classifier, run, file_format=file_format, labels=labels, seed=seed, watch=watch
+    )
+    return protected
 
 
 def protect_batch(
@@ -116,12 +110,10 @@ def protect_batch(
 
     Args:
         photos: of equal height and width.
-        classifier: see `protect`.
-        run: see `protect`.
+        classifier, run, seed: see `protect`.
         file_format: see `protect`. Lossy files are made one after the other.
         labels: positions of the true classes, one for each photo, or None.
-        seed: see `protect`.
-        watch: see `protect`; a step's tensors have one entry for each photo in work.
+        watch: see `protect`; a step's tensors have one entry for each photo searched.
 
     Returns:
         One result for each photo, in order.
@@ -149,15 +141,11 @@ def protect_batch(
     found: dict[int, Protected] = {}
     with memory_errors():
         for rows in _batches(photos, file_format):
-            results = _protect_together(
-                [photos[row] for row in rows],
-                classifier,
-                run,
-                file_format,
-                None if labels is None else [labels[row] for row in rows],
-                seed,
-                watch,
-            )
+            started = time.monotonic()
+            together = [photos[row] for row in rows]
+            theirs = None if labels is None else [labels[row] for row in rows]
+            task = make_task(together, classifier, run, labels=theirs, seed=seed)
+            results = _protect_together(task, file_format, started, watch)
             found.update(zip(rows, results, strict=True))
     return [found[row] for row in range(len(photos))]
 
@@ -173,16 +161,9 @@ def _batches(photos: Sequence[Photo], file_format: FileFormat) -> list[list[int]
 
 
 def _protect_together(
-    photos: Sequence[Photo],
-    classifier: Classifier,
-    run: Run,
-    file_format: FileFormat,
-    labels: Sequence[int] | None,
-    seed: int,
-    watch: Watch,
+    task: Task, file_format: FileFormat, started: float, watch: Watch
 ) -> list[Protected]:
-    started = time.monotonic()
-    task = make_task(photos, classifier, run, labels=labels, seed=seed)
+    photos = task.photos
     # What the file is without a change: of a lossless one, the photo itself.
     fitted = file_format.fitted(photos[0], watch)
     unchanged = None if fitted.is_lossless else fitted.read_back(photos[0])
@@ -269,14 +250,8 @@ def _search_files(
 ) -> tuple[_Found, FileFormat]:
     """Search for one photo on decoded files; where a size is given, at the best quality that fits.
 
-    Args:
-        task: of one photo.
-        file_format: that was asked for, a lossy one.
-        fitted: the same with the quality that fits the unchanged photo.
-        watch: see `protect`.
-
-    Returns:
-        What was found, and the format with the quality that fits it.
+    `fitted` has the quality that fits the unchanged photo; what is returned, that which fits what
+    was found.
     """
     steps = 0
     for _ in range(_MOST_FITTINGS):

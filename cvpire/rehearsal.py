@@ -9,7 +9,7 @@ run that made the photo; where it has transparency, on each background that it i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -25,10 +25,8 @@ from cvpire.images.photo import Photo
 from cvpire.images.transparency import BACKGROUNDS
 from cvpire.memory import memory_errors
 from cvpire.runs import Run
+from cvpire.task import TOP_K
 from cvpire.watch import UNWATCHED, Watch
-
-# Classes that a sight keeps.
-TOP_K = 5
 
 
 class Recognition(NamedTuple):
@@ -135,14 +133,15 @@ def find_scene(
     """
     if run is not None:
         run.check(classifier.labels)
-    make_condition = OUT_OF_TOP5 if run is None else run.condition
     if label is not None:
-        return Scene(classifier, _position(classifier, label), is_attacked, make_condition)
-    if original is None:
+        position = _position(classifier, label)
+    elif original is not None:
+        position = int(classify(original, classifier).argmax())
+    else:
         raise SettingsError(
             "Say which class the photo is protected from, or give the original photo."
         )
-    position = int(classify(original, classifier).argmax())
+    make_condition = OUT_OF_TOP5 if run is None else run.condition
     return Scene(classifier, position, is_attacked, make_condition)
 
 
@@ -189,11 +188,11 @@ def find_scenes(scene: Scene, others: Sequence[Classifier], original: Photo | No
             position = int(classify(original, other).argmax())
         else:
             continue
-        same = Scene(other, position, is_attacked=False, make_condition=scene.make_condition)
+        same = replace(scene, classifier=other, position=position, is_attacked=False)
         try:
             _ = same.condition
         except SettingsError:
-            same = Scene(other, position, is_attacked=False, is_without_groups=True)
+            same = replace(same, make_condition=OUT_OF_TOP5, is_without_groups=True)
         scenes.append(same)
     return scenes
 

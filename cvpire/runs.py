@@ -7,14 +7,16 @@ chosen by measurement (docs/runs.md).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from cvpire.attacks.searches import Algorithm1, FaintChange, LeastChange, Search, is_ready
+from cvpire.attacks.algorithm1 import Algorithm1
+from cvpire.attacks.base import Search
+from cvpire.attacks.faint_change.search import FaintChange
+from cvpire.attacks.least_change.search import LeastChange
 from cvpire.classifiers.labels import Labels
-from cvpire.classifiers.registry import find_spec
 from cvpire.errors import SettingsError
 from cvpire.goals import OUT_OF_TOP1, OUT_OF_TOP1_50, OUT_OF_TOP5, ConditionMaker, group_out_of_top
 
@@ -47,20 +49,12 @@ class Run:
     @property
     def settings(self) -> dict[str, Any]:
         """The settings by name, plain values for reports."""
-        search = {name: value for name, value in asdict(self.search).items() if name != "besides"}
-        others = {name: find_spec(name).weights.sha256 for name in self.attacked_besides}
         return {
             "magnitude": self.magnitude,
-            **search,
-            **({"besides": others} if self.search.besides else {}),
+            **self.search.settings,
             "kernel_size": self.kernel_size,
             "sigma": self.sigma,
         }
-
-    @property
-    def attacked_besides(self) -> tuple[str, ...]:
-        """Classifiers that the run attacks as well as the one it is given, if they are at hand."""
-        return tuple(filter(is_ready, self.search.besides))
 
     def check(self, classes: Labels) -> None:
         """Look, before any work, whether the run can be done with a classifier of these classes.
@@ -242,7 +236,7 @@ RUNS: Mapping[str, Run] = _registry(
             views=2,
             margin=20.0,
             contrast=10.0,
-            besides=("lite0-imagenet", "resnet50-places365"),
+            surrogates=("lite0-imagenet", "resnet50-places365"),
         ),
     ),
 )

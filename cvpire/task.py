@@ -24,6 +24,9 @@ from cvpire.images.tensors import to_image
 from cvpire.images.transparency import BACKGROUNDS, seen_images, to_alpha, without_hidden
 from cvpire.runs import Run
 
+# Reports and rehearsals keep the five highest classes: what the paper's conditions look at.
+TOP_K = 5
+
 
 @dataclass(frozen=True, eq=False)
 class Task:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cvpire.attacks.base import SearchInput
 from cvpire.attacks.conditions import OutOfTop
-from cvpire.attacks.least_change.search import find_least_change
+from cvpire.attacks.least_change.search import LeastChange
 from cvpire.classifiers.classifier import Classifier, ClassifierSpec
 from cvpire.classifiers.fast_gradients import has_fast_bfloat16
 from cvpire.classifiers.registry import find_spec
@@ -102,29 +103,15 @@ def time_loop(classifier: Classifier, progress: ProgressCallback) -> LoopRow:
     images = _pictures(max(BATCH_SIZES))
     bound = epsilon_map(threshold_map(images), RUNS["Top1-min"].magnitude)
     labels = classifier(images).argmax(dim=1)
-    made: list[tuple[bool, Tensor]] = []
-
-    def watched(ask: Callable[[Tensor], Tensor], *, is_fast: bool) -> Callable[[Tensor], Tensor]:
-        def call(pixels: Tensor) -> Tensor:
-            made.append((is_fast, pixels.detach()))
-            return ask(pixels)
-
-        return call
+    watched = _Watched(classifier)
+    given = SearchInput(watched, images, bound, OutOfTop(labels))
 
     def search() -> None:
-        made.clear()
-        find_least_change(
-            watched(classifier, is_fast=False),
-            images,
-            bound,
-            OutOfTop(labels),
-            max_steps=30,
-            refinements=_REFINEMENTS,
-            differentiable=watched(classifier.differentiable, is_fast=True),
-        )
+        watched.made.clear()
+        LeastChange(max_steps=30, refinements=_REFINEMENTS).find(given)
 
     def bare() -> None:
-        for is_fast, pixels in made:
+        for is_fast, pixels in watched.made:
             if is_fast:
                 _pass(classifier.differentiable, pixels)
             else:
@@ -138,11 +125,29 @@ def time_loop(classifier: Classifier, progress: ProgressCallback) -> LoopRow:
         alone.append(_seconds(bare))
     shares = [a / b - 1.0 for a, b in zip(loops[1:], alone[1:], strict=True)]
     return LoopRow(
-        len(made),
+        len(watched.made),
         statistics.median(loops[1:]),
         statistics.median(alone[1:]),
         statistics.median(shares),
     )
+
+
+class _Watched:
+    """A classifier that keeps what it was asked: whether by its fast form, and the images."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self.to_size = classifier.to_size
+        self.made: list[tuple[bool, Tensor]] = []
+
+    def __call__(self, images: Tensor, /) -> Tensor:
+        self.made.append((False, images.detach()))
+        logits: Tensor = self._classifier(images)
+        return logits
+
+    def differentiable(self, images: Tensor) -> Tensor:
+        self.made.append((True, images.detach()))
+        return self._classifier.differentiable(images)
 
 
 def gradients_table(name: str, steps: Sequence[StepRow], loop: LoopRow) -> str:

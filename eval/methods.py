@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvpire.attacks.algorithm1 import perturb
+from cvpire.attacks.algorithm1 import Algorithm1
+from cvpire.attacks.base import Search, SearchInput
 from cvpire.attacks.conditions import Condition, OutOfTop
-from cvpire.attacks.searches import SearchInput
 from cvpire.goals import ConditionMaker
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import to_image
@@ -126,28 +126,18 @@ class Rounding(nn.Module):
 
 
 def _ours(run: str) -> Callable[[Task], Tensor]:
-    def change(task: Task) -> Tensor:
-        given = SearchInput(
-            task.classifier, task.image, task.epsilon_map, task.condition, task.seed
-        )
-        return RUNS[run].search.find(given).images
-
-    return change
+    return lambda task: _found(RUNS[run].search, task, task.epsilon_map)
 
 
 def _pire(task: Task) -> Tensor:
     """Algorithm 1 under one bound for all pixels, which is what the colour variance replaces."""
-    bound = torch.full_like(task.epsilon_map, 4 / 255)
-    return perturb(
-        task.classifier,
-        task.image,
-        bound,
-        task.condition,
-        learning_rate=0.25 / 255,
-        l1_weight=0.0,
-        max_steps=1000,
-        seed=task.seed,
-    ).images
+    search = Algorithm1(l1_weight=0.0, max_steps=1000, learning_rate=0.25 / 255)
+    return _found(search, task, torch.full_like(task.epsilon_map, 4 / 255))
+
+
+def _found(search: Search, task: Task, bound: Tensor) -> Tensor:
+    given = SearchInput(task.classifier, task.image, bound, task.condition, task.seed)
+    return search.find(given).images
 
 
 def _ddn(steps: int) -> Callable[[Task], Tensor]:

@@ -12,7 +12,7 @@ from itertools import groupby, product
 from pathlib import Path
 from typing import NamedTuple
 
-from cvpire.attacks.searches import Algorithm1
+from cvpire.attacks.algorithm1 import Algorithm1
 from cvpire.classifiers.classifier import Classifier, classify_sights
 from cvpire.classifiers.registry import load_classifier
 from cvpire.errors import SettingsError

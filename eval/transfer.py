@@ -53,7 +53,7 @@ def measure_transfer(options: TransferOptions, progress: ProgressCallback) -> Me
     if attacked.spec.name == other.spec.name:
         raise EvaluationError("The unseen classifier must be another than the attacked one.")
     for run in options.runs:
-        if other.spec.name in run.attacked_besides:
+        if other.spec.name in run.search.ready_surrogates:
             raise EvaluationError(f"{run.name} attacks {other.spec.name} as well.")
     with protected_photos(options, progress) as photos:
         _ask_all(photos, other, progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvpire.attacks.searches import Algorithm1
+from cvpire.attacks.algorithm1 import Algorithm1
 from cvpire.runs import RUNS, has_group_variant
 
 # What most visitors want, from the strongest on: title and sentence.

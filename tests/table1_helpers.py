@@ -16,7 +16,7 @@ from conftest import mean_color_spec, textured_pixels
 from PIL import Image
 from torch import Tensor, nn
 
-from cvpire.attacks.searches import Algorithm1
+from cvpire.attacks.algorithm1 import Algorithm1
 from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.images.reading import read_photo
 from cvpire.runs import RUNS, Run

@@ -6,7 +6,6 @@ Images and bounds are those of `cvpire.attacks.base`. Inside, changes are counte
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,13 +14,13 @@ from torch import Tensor
 from cvpire.attacks.base import (
     SAFETY_MARGIN,
     AttackResult,
+    Search,
+    SearchInput,
     bounds,
-    check_inputs,
     in_levels,
 )
-from cvpire.attacks.conditions import Condition
 from cvpire.errors import SettingsError
-from cvpire.watch import UNWATCHED, AttackStep, Watch
+from cvpire.watch import AttackStep
 
 # The paper's starting noise: uniform, up to this share of the bound.
 _START_SHARE = 0.01
@@ -35,7 +34,7 @@ _GRADIENT_SCALE = 2.0**40
 
 @dataclass
 class _Work:
-    """The images still in work: one row for each, and whatever belongs to it."""
+    """The images that are not done: one row for each, and whatever belongs to it."""
 
     rows: Tensor  # (n,) which image of the batch
     levels: Tensor  # the original, in grey levels, whole numbers
@@ -58,20 +57,9 @@ class _Work:
         return _Work(**{name: value[keep] for name, value in vars(self).items()})
 
 
-def perturb(
-    model: Callable[[Tensor], Tensor],
-    images: Tensor,
-    epsilon_map: Tensor,
-    condition: Condition,
-    *,
-    learning_rate: float,
-    l1_weight: float,
-    max_steps: int,
-    seed: int = 0,
-    margin: float = SAFETY_MARGIN,
-    watch: Watch = UNWATCHED,
-) -> AttackResult:
-    """Change images within their bound until each meets the condition (Algorithm 1).
+@dataclass(frozen=True)
+class Algorithm1(Search):
+    """The paper's search: changes images within their bound until each meets the condition.
 
     Descends, with Adam, on `condition.loss + alpha * |v|_1 / |pT|_1`. Each image stops at its own
     first success. Two readings of the paper, both needed for a file of 8-bit pixels: the loss is
@@ -83,71 +71,72 @@ def perturb(
     all, an image whose class is certain, p = 0.99, would never leave its start, since the gradient
     of a cross entropy shrinks with 1 - p.
 
-    Args:
-        model: (n, 3, H, W) in [0, 1] to logits (n, classes), differentiable; left as it was.
-        images: (N, 3, H, W) in [0, 1], multiples of 1/255.
-        epsilon_map: (N, 1, H, W), 0 or more; pT in the paper.
-        condition: what to reach, for these N images.
-        learning_rate: of Adam, in [0, 1] units: the most that a channel moves in a step.
+    Attributes:
         l1_weight: of the L1 term, relative to the gradient at the start; 0 leaves the term out.
         max_steps: T in the paper.
-        seed: of the starting noise. Every image starts from the same draw, whatever its batch.
-        margin: slack, in logits, at which an image stops.
-        watch: told after each forward pass, at most T + 1 times.
-
-    Returns:
-        The changed images and, for each, whether it meets the condition.
-
-    Raises:
-        ValueError: for shapes or values other than the above.
+        learning_rate: of Adam, in [0, 1] units: the most that a channel moves in a step.
     """
-    check_inputs(images, epsilon_map)
-    if not learning_rate > 0.0 or not l1_weight >= 0.0 or max_steps < 0:
-        raise SettingsError(
-            "expected learning_rate > 0, l1_weight >= 0 and max_steps >= 0, got "
-            f"{learning_rate}, {l1_weight} and {max_steps}"
-        )
-    work = _start(images, epsilon_map, seed)
-    best = work.levels.clone()
-    slack = torch.full((len(images),), -torch.inf, device=images.device)
-    success = torch.zeros(len(images), dtype=torch.bool, device=images.device)
-    steps = torch.zeros(len(images), dtype=torch.int64, device=images.device)
 
-    for step in range(max_steps + 1):
-        written = work.written()
-        pixels = (written / 255.0).requires_grad_(True)
-        with torch.enable_grad():
-            logits = model(pixels)
-        current = condition.slack(logits.detach()).to(slack)
-        is_met = current > margin
-        is_better = is_met | (current > slack[work.rows])
-        best[work.rows[is_better]] = written[is_better]
-        slack[work.rows[is_better]] = current[is_better]
-        success[work.rows] = is_met
-        steps[work.rows] = step
-        is_going_on = ~is_met & work.can_change
-        most = max_steps if bool(is_going_on.any()) else step
-        watch.step(AttackStep(step, most, success.clone(), slack.clone()))
-        if step == most:
-            break
-        with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(condition.loss(logits).sum(), pixels)
-        if step == 0:
-            work.pull = l1_weight * gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
-        if not bool(is_going_on.all()):
-            condition, gradient = condition.select(is_going_on), gradient[is_going_on]
-            work = work.select(is_going_on)
-        gradient = gradient + work.pull * work.change.sign()
-        _descend(work, gradient, step + 1, learning_rate * 255.0)
+    l1_weight: float
+    max_steps: int
+    learning_rate: float
 
-    return AttackResult(best / 255.0, success, steps)
+    def __post_init__(self) -> None:
+        if not self.learning_rate > 0.0 or not self.l1_weight >= 0.0 or self.max_steps < 0:
+            raise SettingsError(
+                "expected learning_rate > 0, l1_weight >= 0 and max_steps >= 0, got "
+                f"{self.learning_rate}, {self.l1_weight} and {self.max_steps}"
+            )
+
+    @property
+    def most_steps(self) -> int:
+        return self.max_steps
+
+    def find(self, given: SearchInput) -> AttackResult:
+        """See `Search.find`; the starting noise is the same draw for each image of a batch."""
+        condition, device, count = given.goal, given.images.device, len(given.images)
+        work = _start(given)
+        best = work.levels.clone()
+        slack = torch.full((count,), -torch.inf, device=device)
+        success = torch.zeros(count, dtype=torch.bool, device=device)
+        steps = torch.zeros(count, dtype=torch.int64, device=device)
+
+        for step in range(self.max_steps + 1):
+            written = work.written()
+            pixels = (written / 255.0).requires_grad_(True)
+            with torch.enable_grad():
+                logits = given.logits(pixels)
+            current = condition.slack(logits.detach()).to(slack)
+            is_met = current > SAFETY_MARGIN
+            is_better = is_met | (current > slack[work.rows])
+            best[work.rows[is_better]] = written[is_better]
+            slack[work.rows[is_better]] = current[is_better]
+            success[work.rows] = is_met
+            steps[work.rows] = step
+            is_going_on = ~is_met & work.can_change
+            most = self.max_steps if bool(is_going_on.any()) else step
+            given.watch.step(AttackStep(step, most, success.clone(), slack.clone()))
+            if step == most:
+                break
+            with torch.enable_grad():
+                (gradient,) = torch.autograd.grad(condition.loss(logits).sum(), pixels)
+            if step == 0:
+                work.pull = self.l1_weight * gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
+            if not bool(is_going_on.all()):
+                condition, gradient = condition.select(is_going_on), gradient[is_going_on]
+                work = work.select(is_going_on)
+            gradient = gradient + work.pull * work.change.sign()
+            _descend(work, gradient, step + 1, self.learning_rate * 255.0)
+
+        return AttackResult(best / 255.0, success, steps)
 
 
-def _start(images: Tensor, epsilon_map: Tensor, seed: int) -> _Work:
+def _start(given: SearchInput) -> _Work:
+    images = given.images
     levels = (images * 255.0).round()
-    limit = in_levels(epsilon_map)
+    limit = in_levels(given.epsilon_map)
     lower, upper = bounds(levels, limit)
-    noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(seed))
+    noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(given.seed))
     noise = (noise.to(images) * 2.0 - 1.0) * _START_SHARE
     return _Work(
         rows=torch.arange(len(images), device=images.device),

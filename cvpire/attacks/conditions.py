@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,57 @@ from torch import Tensor
 
 # The shortest way to go, in logits, that the breadth of a shortfall is a share of.
 _LEAST_TO_GO = 0.05
+
+
+class Measure(NamedTuple):
+    """How the shortfall of a condition is measured.
+
+    Attributes:
+        margin: of slack that is to be reached.
+        breadth: 0 where only the highest other classes count. Above 0, others count as well while
+            they are behind those by no more than about this share of the way that is left: the
+            class that is the nearest rival at first is often not the one that is reached by the
+            least change.
+        softness: within about so many logits of the border, on either side, the rivals count in
+            part; those further beyond it need nothing more.
+    """
+
+    margin: float = 0.0
+    breadth: float = 0.0
+    softness: float = 1.0
+
+    def beyond(self, distance: Tensor) -> Tensor:
+        """0 at the border, then the distance, and a little below 0 on its other side."""
+        return self.softness * (F.softplus(distance / self.softness) - math.log(2.0))
+
+    def behind(self, own: Tensor, others: Tensor, k: int) -> Tensor:
+        """How far the k highest others are below `own`, (N,): each counts, the more, the further.
+
+        Args:
+            own: (N,), what they are to reach, the margin included.
+            others: (N, classes), with -infinity where a class is none of them.
+            k: how many are to reach it.
+        """
+        rivals = others.topk(k, dim=1).values
+        if self.breadth > 0.0:
+            rivals = _broad_rivals(own, others, rivals, self.breadth)
+        return self.beyond(own[:, None] - rivals).sum(dim=1)
+
+
+def _broad_rivals(own: Tensor, others: Tensor, rivals: Tensor, breadth: float) -> Tensor:
+    """(N, k): the rivals, each with the gradient of a soft maximum of it and all others below it.
+
+    Its value would not do: among many classes it lies far above the highest of them.
+    """
+    ordered = others.sort(dim=1, descending=True).values
+    # Never 0, which the border would be.
+    to_go = (own[:, None] - rivals).detach().clamp(min=_LEAST_TO_GO)
+    soft = []
+    for rank in range(rivals.shape[1]):
+        scale = breadth * to_go[:, rank]
+        soft.append(scale * (ordered[:, rank:] / scale[:, None]).logsumexp(dim=1))
+    maxima = torch.stack(soft, dim=1)
+    return rivals.detach() + (maxima - maxima.detach())
 
 
 class Condition(ABC):
@@ -37,22 +90,14 @@ class Condition(ABC):
         """The quantity, (N,), whose descent leads to the condition."""
 
     @abstractmethod
-    def shortfall(
-        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
-    ) -> Tensor:
+    def shortfall(self, logits: Tensor, measure: Measure) -> Tensor:
         """How far from the condition, (N,), and its descent leads there by a shorter way than that
         of `loss`, which goes on to make the label as improbable as can be. 0 at the border, or a
         little less where several classes are to pass it and some have.
 
         Args:
             logits: (N, classes).
-            margin: of slack that is to be reached.
-            breadth: 0 where only the highest other classes count. Above 0, others count as well
-                while they are behind those by no more than about this share of the way that is
-                left: the class that is the nearest rival at first is often not the one that is
-                reached by the least change.
-            softness: within about so many logits of the border, on either side, the rivals count
-                in part; those further beyond it need nothing more.
+            measure: how it is measured.
         """
 
     @property
@@ -77,18 +122,35 @@ class Condition(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class OutOfTop(Condition):
-    """The label is not among the k most probable classes.
+class OfLabels(Condition):
+    """A condition on each image's own label.
 
     Attributes:
         labels: (N,) int64, c0 in the paper.
+    """
+
+    labels: Tensor
+
+    def select(self, images: Tensor) -> Self:
+        return replace(self, labels=self.labels[images])
+
+
+def if_finite(slack: Tensor, logits: Tensor) -> Tensor:
+    """The slack, (N,), or -infinity where any of an image's logits is not finite."""
+    return torch.where(logits.isfinite().all(dim=1), slack, -math.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfTop(OfLabels):
+    """The label is not among the k most probable classes.
+
+    Attributes:
         k: how many of the highest classes must be others.
         share: besides, p(label) is below this share of the k-th highest other class's, in (0, 1].
 
     The loss is the paper's, -CE(logits, label): the log-probability of the label.
     """
 
-    labels: Tensor
     k: int = 1
     share: float = 1.0
 
@@ -109,11 +171,10 @@ class OutOfTop(Condition):
 
     @property
     def words(self) -> str:
+        if self.share == 1.0 and self.k == 1:
+            return "no longer the first guess"
         if self.share == 1.0:
-            is_one = self.k == 1
-            return (
-                "no longer the first guess" if is_one else f"out of the first {number_word(self.k)}"
-            )
+            return f"out of the first {number_word(self.k)}"
         share = "half" if self.share == 0.5 else f"{self.share:.0%}"
         rival = "the first guess" if self.k == 1 else f"the {number_word(self.k)} classes above it"
         return f"at most {share} as probable as {rival}"
@@ -121,8 +182,7 @@ class OutOfTop(Condition):
     def slack(self, logits: Tensor) -> Tensor:
         own, others = self._split(logits)
         rival = others.topk(self.k, dim=1).values[:, -1]
-        is_finite = logits.isfinite().all(dim=1)
-        return torch.where(is_finite, rival - own + math.log(self.share), -math.inf)
+        return if_finite(rival - own + math.log(self.share), logits)
 
     def loss(self, logits: Tensor) -> Tensor:
         # log p = -softplus(logsumexp of the others - own): written so that the gradient is not lost
@@ -130,19 +190,14 @@ class OutOfTop(Condition):
         own, others = self._split(logits)
         return -F.softplus(others.logsumexp(dim=1) - own)
 
-    def shortfall(
-        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
-    ) -> Tensor:
+    def shortfall(self, logits: Tensor, measure: Measure) -> Tensor:
         own, others = self._split(logits)
-        return shortfall_of(own + margin - math.log(self.share), others, self.k, breadth, softness)
+        return measure.behind(own + measure.margin - math.log(self.share), others, self.k)
 
     def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """The label's logit (N,), and the logits (N, classes) with the label's at -infinity."""
         labels = self.labels[:, None]
         return logits.gather(1, labels)[:, 0], logits.scatter(1, labels, -math.inf)
-
-    def select(self, images: Tensor) -> OutOfTop:
-        return OutOfTop(self.labels[images], self.k, self.share)
 
 
 def number_word(count: int) -> str:
@@ -150,46 +205,27 @@ def number_word(count: int) -> str:
     return "five" if count == 5 else f"{count}"
 
 
-def shortfall_of(own: Tensor, others: Tensor, k: int, breadth: float, softness: float) -> Tensor:
-    """How far the k highest others are below `own`, (N,): each counts, the more, the further it is.
+class _Several(Condition):
+    """Conditions that must all hold: the slack is the smallest one, the shortfall their sum."""
 
-    Args:
-        own: (N,), what they are to reach.
-        others: (N, classes), with -infinity where a class is none of them.
-        k: how many are to reach it.
-        breadth: see `Condition.shortfall`.
-        softness: see there.
-    """
-    rivals = others.topk(k, dim=1).values
-    if breadth > 0.0:
-        rivals = _broad_rivals(own, others, rivals, breadth)
-    return above_border(own[:, None] - rivals, softness).sum(dim=1)
+    @abstractmethod
+    def _parts(self, logits: Tensor) -> Sequence[tuple[Condition, Tensor]]:
+        """Each condition, and the logits that it is on."""
 
+    def slack(self, logits: Tensor) -> Tensor:
+        return torch.stack([one.slack(its) for one, its in self._parts(logits)]).amin(dim=0)
 
-def above_border(distance: Tensor, softness: float) -> Tensor:
-    """0 at the border, then the distance, and a little below 0 on its other side."""
-    return softness * (F.softplus(distance / softness) - math.log(2.0))
+    def loss(self, logits: Tensor) -> Tensor:
+        return torch.stack([one.loss(its) for one, its in self._parts(logits)]).sum(dim=0)
 
-
-def _broad_rivals(own: Tensor, others: Tensor, rivals: Tensor, breadth: float) -> Tensor:
-    """(N, k): the rivals, each with the gradient of a soft maximum of it and all others below it.
-
-    Its value would not do: among many classes it lies far above the highest of them.
-    """
-    ordered = others.sort(dim=1, descending=True).values
-    # Never 0, which the border would be.
-    to_go = (own[:, None] - rivals).detach().clamp(min=_LEAST_TO_GO)
-    soft = []
-    for rank in range(rivals.shape[1]):
-        scale = breadth * to_go[:, rank]
-        soft.append(scale * (ordered[:, rank:] / scale[:, None]).logsumexp(dim=1))
-    maxima = torch.stack(soft, dim=1)
-    return rivals.detach() + (maxima - maxima.detach())
+    def shortfall(self, logits: Tensor, measure: Measure) -> Tensor:
+        each = [one.shortfall(its, measure) for one, its in self._parts(logits)]
+        return torch.stack(each).sum(dim=0)
 
 
 @dataclass(frozen=True, eq=False)
-class Both(Condition):
-    """Two conditions at once: the slack is the smaller one, loss and shortfall are sums."""
+class Both(_Several):
+    """Two conditions at once; the loss is a sum, too."""
 
     first: Condition
     second: Condition
@@ -201,30 +237,17 @@ class Both(Condition):
     def words(self) -> str:
         return f"{self.first.words}, and {self.second.words}"
 
-    def slack(self, logits: Tensor) -> Tensor:
-        return torch.minimum(self.first.slack(logits), self.second.slack(logits))
-
-    def loss(self, logits: Tensor) -> Tensor:
-        return self.first.loss(logits) + self.second.loss(logits)
-
-    def shortfall(
-        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
-    ) -> Tensor:
-        first, second = (
-            each.shortfall(logits, margin=margin, breadth=breadth, softness=softness)
-            for each in (self.first, self.second)
-        )
-        return first + second
+    def _parts(self, logits: Tensor) -> Sequence[tuple[Condition, Tensor]]:
+        return (self.first, logits), (self.second, logits)
 
     def select(self, images: Tensor) -> Both:
         return Both(self.first.select(images), self.second.select(images))
 
 
 @dataclass(frozen=True, eq=False)
-class InEach(Condition):
-    """One condition on several sights of each image at once, such as those on two backgrounds: the
-    slack is the smallest, loss and shortfall are sums. The loss goes down by the sights that fall
-    short alone.
+class InEach(_Several):
+    """One condition on several sights of each image at once, such as those on two backgrounds. The
+    loss is a sum, too, and goes down by the sights that fall short alone.
 
     Attributes:
         condition: for N images.
@@ -245,33 +268,20 @@ class InEach(Condition):
     def words(self) -> str:
         return self.condition.words
 
-    def slack(self, logits: Tensor) -> Tensor:
-        return torch.stack([self.condition.slack(one) for one in self._each(logits)]).amin(dim=0)
-
     def loss(self, logits: Tensor) -> Tensor:
-        each = [self.condition.loss(one) for one in self._each(logits)]
-        # The log-probability of a class that is out already falls faster than that of one that is
-        # not: it would draw the descent to where there is nothing more to do.
-        done = [self.condition.slack(one.detach()) > _LEAST_TO_GO for one in self._each(logits)]
-        left = [
-            torch.where(is_done, loss.detach(), loss)
-            for is_done, loss in zip(done, each, strict=True)
-        ]
+        left = []
+        for condition, sight in self._parts(logits):
+            # The log-probability of a class that is out already falls faster than that of one that
+            # is not: it would draw the descent to where there is nothing more to do.
+            is_done = condition.slack(sight.detach()) > _LEAST_TO_GO
+            loss = condition.loss(sight)
+            left.append(torch.where(is_done, loss.detach(), loss))
         return torch.stack(left).sum(dim=0)
 
-    def shortfall(
-        self, logits: Tensor, *, margin: float = 0.0, breadth: float = 0.0, softness: float = 1.0
-    ) -> Tensor:
-        each = [
-            self.condition.shortfall(one, margin=margin, breadth=breadth, softness=softness)
-            for one in self._each(logits)
-        ]
-        return torch.stack(each).sum(dim=0)
+    def _parts(self, logits: Tensor) -> Sequence[tuple[Condition, Tensor]]:
+        if logits.shape[1] % self.sights:
+            raise ValueError(f"expected logits of {self.sights} sights, got {tuple(logits.shape)}")
+        return [(self.condition, sight) for sight in logits.chunk(self.sights, dim=1)]
 
     def select(self, images: Tensor) -> InEach:
         return InEach(self.condition.select(images), self.sights)
-
-    def _each(self, logits: Tensor) -> tuple[Tensor, ...]:
-        if logits.shape[1] % self.sights:
-            raise ValueError(f"expected logits of {self.sights} sights, got {tuple(logits.shape)}")
-        return logits.chunk(self.sights, dim=1)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cvpire.attacks.searches import RoundTrip
+from cvpire.attacks.base import RoundTrip
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
 from cvpire.images.tensors import straight_through, to_image

@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     else:
         classifier = load_classifier(target.classifier, view=target.view)
         run = target.find_run(classifier)
+    run.check(classifier.labels)
     photo = read_photo(options.file)
     if target is not None:
         target.check_file(file_sha256(options.file), options.file.name)

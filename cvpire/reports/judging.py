@@ -6,23 +6,19 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cvpire.attacks.base import SAFETY_MARGIN
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo
-from cvpire.images.transparency import BACKGROUNDS, composite
+from cvpire.images.transparency import BACKGROUNDS, Background, composite
 from cvpire.metrics.blotches import Blotch
 from cvpire.metrics.difference import Difference, compare_and_locate, count_over_bound, worst
 from cvpire.metrics.grades import grade_difference
 from cvpire.metrics.references import measure_references
 from cvpire.reports.report import OnBackground, Report, Verdict, versions
-from cvpire.task import Task
+from cvpire.task import TOP_K, Task
 from cvpire.watch import Watch
-
-# Reports keep the five highest classes: what the paper's conditions look at.
-TOP_K = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +66,13 @@ def make_report(
         watch: asked between the encodings of a lossy file and as the figures are measured.
     """
     photo, classifier, run = task.photos[index], task.classifier, task.run
-    file_format = attempt.file_format
     target = int(task.targets[index])
-    limit = task.threshold_map_of(index).astype(np.float64) * run.magnitude
-    # A codec's own losses know no bound: what counts is what was handed to it.
-    over_bound = count_over_bound(photo.pixels, attempt.changed.pixels, limit)
-    differences, blotches = _differences(photo, attempt.written, limit, over_bound, watch)
-    difference = worst(differences)
-    strongest = max(filter(None, blotches), key=lambda blotch: blotch.delta_e, default=None)
-    encodings: list[Difference] | None = None
-    if attempt.encoded is not None:
-        encodings, _ = _differences(photo, attempt.encoded, limit, 0, watch)
+    sights = _sights(task, index, attempt, watch)
+    first = sights[0]
+    difference = worst([sight.difference for sight in sights])
+    encodings = [sight.encoding for sight in sights if sight.encoding is not None]
+    blotches = [sight.strongest for sight in sights if sight.strongest is not None]
+    strongest = max(blotches, key=lambda blotch: blotch.delta_e, default=None)
     verdict = _verdict(task, index, attempt)
     would_pass = ""
     if verdict is Verdict.NOT_PROTECTED:
@@ -96,21 +88,21 @@ def make_report(
         label=classifier.prediction(task.before[index, 0], target),
         label_position=target,
         label_is_given=task.label_is_given,
-        before=classifier.predictions(task.before[index, 0], TOP_K),
-        after=classifier.predictions(attempt.logits[0], TOP_K),
-        label_probability_after=float(attempt.logits[0].softmax(0)[target]),
+        before=first.before,
+        after=first.after,
+        label_probability_after=first.label_probability_after,
         difference=difference,
-        encoding=None if encodings is None else worst(encodings),
+        encoding=worst(encodings) if encodings else None,
         visibility=grade_difference(difference),
         strongest=strongest,
         references=measure_references(photo, strongest, watch),
-        backgrounds=_on_backgrounds(task, index, attempt, differences, encodings, blotches),
+        backgrounds=() if photo.alpha is None else sights,
         steps=attempt.steps,
         max_steps=run.search.most_steps,
         seed=task.seed,
         seconds=seconds,
         pixels_sha256=_pixels_sha256(photo),
-        file_format=str(file_format),
+        file_format=str(attempt.file_format),
         file_bytes=len(attempt.data),
         file_sha256=hashlib.sha256(attempt.data).hexdigest(),
         would_pass=would_pass,
@@ -118,56 +110,40 @@ def make_report(
     )
 
 
-def _differences(
-    original: Photo,
-    other: Photo,
-    limit: NDArray[np.float64],
-    over_bound: int,
-    watch: Watch,
-) -> tuple[list[Difference], list[Blotch | None]]:
-    """Between all that is seen of two photos; one where the original is opaque."""
-    backgrounds = BACKGROUNDS[:1] if original.alpha is None else BACKGROUNDS
-    found = [
-        compare_and_locate(
-            composite(original, background).pixels,
-            composite(other, background).pixels,
-            limit,
-            watch,
-        )
-        for background in backgrounds
-    ]
-    differences = [difference._replace(over_bound=over_bound) for difference, _ in found]
-    return differences, [blotch for _, blotch in found]
+def _sights(task: Task, index: int, attempt: Attempt, watch: Watch) -> tuple[OnBackground, ...]:
+    """The figures on each background; of an opaque photo, on the first alone: all are alike."""
+    photo, classifier, target = task.photos[index], task.classifier, int(task.targets[index])
+    before, after = task.before[index], attempt.logits
+    was_met = task.is_met(index, before, margin=0.0)
+    limit = task.threshold_map_of(index).astype(np.float64) * task.run.magnitude
+    # A codec's own losses know no bound: what counts is what was handed to it.
+    over_bound = count_over_bound(photo.pixels, attempt.changed.pixels, limit)
 
+    def compared(other: Photo, background: Background) -> tuple[Difference, Blotch | None]:
+        original, changed = composite(photo, background), composite(other, background)
+        return compare_and_locate(original.pixels, changed.pixels, limit, watch)
 
-def _on_backgrounds(
-    task: Task,
-    index: int,
-    attempt: Attempt,
-    differences: list[Difference],
-    encodings: list[Difference] | None,
-    blotches: list[Blotch | None],
-) -> tuple[OnBackground, ...]:
-    """The figures on each background; none for an opaque photo."""
-    if task.alpha is None:
-        return ()
-    classifier, target = task.classifier, int(task.targets[index])
-    return tuple(
-        OnBackground(
+    def on(at: int, background: Background) -> OnBackground:
+        difference, strongest = compared(attempt.written, background)
+        difference = difference._replace(over_bound=over_bound)
+        encoding = None
+        if attempt.encoded is not None:
+            encoding = compared(attempt.encoded, background)[0]._replace(over_bound=0)
+        return OnBackground(
             background=background.name,
             is_met=attempt.is_met[at],
-            was_met=task.is_met(index, task.before[index], margin=0.0)[at],
-            before=classifier.predictions(task.before[index, at], TOP_K),
-            after=classifier.predictions(attempt.logits[at], TOP_K),
-            label_probability_before=float(task.before[index, at].softmax(0)[target]),
-            label_probability_after=float(attempt.logits[at].softmax(0)[target]),
-            difference=differences[at],
-            encoding=None if encodings is None else encodings[at],
-            visibility=grade_difference(differences[at]),
-            strongest=blotches[at],
+            was_met=was_met[at],
+            before=classifier.predictions(before[at], TOP_K),
+            after=classifier.predictions(after[at], TOP_K),
+            label_probability_before=float(before[at].softmax(0)[target]),
+            label_probability_after=float(after[at].softmax(0)[target]),
+            difference=difference,
+            encoding=encoding,
+            visibility=grade_difference(difference),
+            strongest=strongest,
         )
-        for at, background in enumerate(BACKGROUNDS)
-    )
+
+    return tuple(on(at, background) for at, background in enumerate(BACKGROUNDS[: len(before)]))
 
 
 def _gentler_that_passes(task: Task, index: int, attempt: Attempt, watch: Watch) -> str:

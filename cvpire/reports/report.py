@@ -49,10 +49,7 @@ class OnBackground:
         after: the same for the written file.
         label_probability_before: of the class to get away from, for the original.
         label_probability_after: of it, for the written file.
-        difference: see `Report`.
-        encoding: see `Report`.
-        visibility: see `Report`.
-        strongest: see `Report`.
+        difference, encoding, visibility, strongest: see `Report`.
     """
 
     background: str
@@ -102,7 +99,7 @@ class Report:
         backgrounds: of a photo with transparency, the figures on white and on black; else none.
         steps: optimiser steps taken.
         max_steps: the most that there could have been.
-        seed: of whatever is random.
+        seed: of the search's random draws.
         seconds: what it took, reading and writing of files left out; a share of its batch's.
         pixels_sha256: of the original's pixels (and transparency), as read.
         file_format: of the protected file, with its quality.

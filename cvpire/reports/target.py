@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -48,17 +49,11 @@ class Target:
     @classmethod
     def of(cls, report: Report) -> Target:
         """What the file of a report is protected from."""
-        return cls(
-            run=report.run,
-            condition=report.condition,
-            classifier=report.classifier,
-            view=report.view,
-            weights_sha256=report.weights_sha256,
-            label_position=report.label_position,
-            label_index=report.label.class_index,
-            file_format=report.file_format,
-            file_sha256=report.file_sha256,
-        )
+        return cls._from({**vars(report), "label_index": report.label.class_index})
+
+    @classmethod
+    def _from(cls, values: dict[str, Any]) -> Target:
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
 
     @classmethod
     def read(cls, path: Path) -> Target:
@@ -87,20 +82,17 @@ class Target:
                 f"{path} is not a report of a protected photo: give the JSON file that --report "
                 "wrote beside it."
             )
-        target = cls(**{field.name: values[field.name] for field in fields(cls)})
-        target._check_names(path)
-        return target
-
-    def _check_names(self, path: Path) -> None:
+        target = cls._from(values)
         try:
-            find_run(self.run)
-            find_spec(self.classifier)
+            find_run(target.run)
+            find_spec(target.classifier)
         except SettingsError as error:
             raise SettingsError(f"The report {path} is of another version: {error}") from error
-        if self.view not in VIEWS:
+        if target.view not in VIEWS:
             raise SettingsError(
-                f"The report {path} is of another version: there is no view {self.view!r}."
+                f"The report {path} is of another version: there is no view {target.view!r}."
             )
+        return target
 
     def check_file(self, sha256: str, name: str) -> None:
         """Look whether a file is the one that the report is about.

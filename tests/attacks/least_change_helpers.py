@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 from attack_helpers import TwoClasses, grid_images, levels
+from targets import Target
 from torch import Tensor
 
-from cvpire.attacks.base import AttackResult
-from cvpire.attacks.conditions import OutOfTop
-from cvpire.attacks.least_change.search import find_least_change
+from cvpire.attacks.base import AttackResult, SearchInput
+from cvpire.attacks.conditions import Condition, OutOfTop
+from cvpire.attacks.least_change.search import LeastChange
 from cvpire.metrics.difference import delta_e_map, ssim
+from cvpire.watch import UNWATCHED, Watch
 
 LABEL = torch.ones(1, dtype=torch.int64)
 
@@ -22,6 +24,22 @@ def linear_model(images: Tensor, distance: float, seed: int = 7) -> TwoClasses:
     weight = torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(seed))
     score = (images * weight).sum(dim=(1, 2, 3))
     return TwoClasses(weight, score - distance)
+
+
+def find_least_change(
+    model: Callable[[Tensor], Tensor],
+    images: Tensor,
+    bound: Tensor,
+    condition: Condition,
+    *,
+    max_steps: int,
+    refinements: int,
+    differentiable: Callable[[Tensor], Tensor] | None = None,
+    watch: Watch = UNWATCHED,
+) -> AttackResult:
+    target = Target(model, differentiable)
+    given = SearchInput(target, images, bound, condition, watch=watch)
+    return LeastChange(max_steps, refinements).find(given)
 
 
 def search_one(model: Callable[[Tensor], Tensor], **options: Any) -> AttackResult:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from attack_helpers import TwoClasses, grid_images, levels
+from targets import Target
 from torch import Tensor, nn
 from watches import Told
 
-from cvpire.attacks.algorithm1 import perturb
-from cvpire.attacks.conditions import OutOfTop
+from cvpire.attacks.algorithm1 import Algorithm1
+from cvpire.attacks.base import AttackResult, SearchInput
+from cvpire.attacks.conditions import Condition, OutOfTop
 from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.errors import Stopped
-from cvpire.watch import AttackStep
+from cvpire.watch import UNWATCHED, AttackStep, Watch
 
 SETTINGS: dict[str, Any] = {"learning_rate": 0.25 / 255, "l1_weight": 0.0, "max_steps": 60}
+
+
+def perturb(
+    model: Callable[[Tensor], Tensor],
+    images: Tensor,
+    bound: Tensor,
+    condition: Condition,
+    *,
+    seed: int = 0,
+    watch: Watch = UNWATCHED,
+    **settings: Any,
+) -> AttackResult:
+    given = SearchInput(Target(model), images, bound, condition, seed, watch)
+    return Algorithm1(**settings).find(given)
 
 
 def linear_case(distance: float, images: Tensor) -> tuple[TwoClasses, OutOfTop]:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from cvpire.attacks.conditions import Condition, InEach, OutOfTop
+from cvpire.attacks.conditions import Condition, InEach, Measure, OutOfTop
 from cvpire.attacks.group_conditions import GroupBelow, GroupOutOfTop
 from cvpire.classifiers.registry import find_spec
 from cvpire.runs import RUNS
@@ -104,12 +104,12 @@ def test_the_shortfall_is_0_at_the_border_and_its_descent_leads_there(k: int, sh
     border = torch.zeros(1, 7)
     border[0, k + 1 :] = -3.0
     border[0, 0] = math.log(share)
-    assert float(condition.shortfall(border)) == pytest.approx(0.0, abs=1e-6)
+    assert float(condition.shortfall(border, Measure())) == pytest.approx(0.0, abs=1e-6)
     assert float(condition.slack(border)) == pytest.approx(0.0, abs=1e-6)
     logits = LOGITS.clone()
     for _ in range(200):
         logits.requires_grad_(True)
-        (gradient,) = torch.autograd.grad(condition.shortfall(logits).sum(), logits)
+        (gradient,) = torch.autograd.grad(condition.shortfall(logits, Measure()).sum(), logits)
         logits = (logits - 0.2 * gradient).detach()
     assert bool(condition.is_met(logits))
     # Classes that are not among the k highest others have no part in it.
@@ -122,7 +122,7 @@ def test_a_broad_shortfall_counts_others_while_there_is_far_to_go(k: int) -> Non
 
     def share_of_the_last(logits: torch.Tensor, breadth: float) -> float:
         logits = logits.clone().requires_grad_(True)
-        shortfall = condition.shortfall(logits, breadth=breadth)
+        shortfall = condition.shortfall(logits, Measure(breadth=breadth))
         (gradient,) = torch.autograd.grad(shortfall.sum(), logits)
         return float(gradient[0, -1] / gradient[0, 0])
 
@@ -141,8 +141,8 @@ def test_a_broad_shortfall_is_as_long_as_the_way_however_many_others_there_are()
     logits = torch.full((1, 1000), -1.0)
     logits[0, 0] = 3.0
     for softness in (1.0, 0.1):
-        broad = condition.shortfall(logits, breadth=0.25, softness=softness)
-        assert torch.equal(broad, condition.shortfall(logits, softness=softness))
+        broad = condition.shortfall(logits, Measure(breadth=0.25, softness=softness))
+        assert torch.equal(broad, condition.shortfall(logits, Measure(softness=softness)))
         assert float(broad) > 3.0
 
 
@@ -153,11 +153,13 @@ def test_the_less_soft_a_shortfall_the_less_a_rival_counts_that_needs_nothing_mo
     one_beyond = torch.tensor([[4.0, 5.0, 3.9, 1.0]], requires_grad=True)
     shares = []
     for softness in (1.0, 0.3, 0.1):
-        assert float(condition.shortfall(border, softness=softness)) == pytest.approx(0.0, abs=1e-6)
-        shortfall = float(condition.shortfall(far, softness=softness))
+        assert float(condition.shortfall(border, Measure(softness=softness))) == pytest.approx(
+            0.0, abs=1e-6
+        )
+        shortfall = float(condition.shortfall(far, Measure(softness=softness)))
         assert shortfall == pytest.approx(2.0 * (4.0 - softness * math.log(2.0)), abs=0.05)
         (gradient,) = torch.autograd.grad(
-            condition.shortfall(one_beyond, softness=softness).sum(), one_beyond
+            condition.shortfall(one_beyond, Measure(softness=softness)).sum(), one_beyond
         )
         assert float(gradient.sum()) == pytest.approx(0.0, abs=1e-6)
         shares.append(float(gradient[0, 1] / gradient[0, 2]))
@@ -166,9 +168,9 @@ def test_the_less_soft_a_shortfall_the_less_a_rival_counts_that_needs_nothing_mo
 
 def test_the_shortfall_of_both_is_their_sum() -> None:
     first, second = OutOfTop(torch.tensor([0])), OutOfTop(torch.tensor([1]), k=3)
-    for options in ({}, {"breadth": 0.5}, {"softness": 0.1}):
-        one, other = (each.shortfall(LOGITS, **options) for each in (first, second))
-        assert torch.equal((first & second).shortfall(LOGITS, **options), one + other)
+    for measure in (Measure(), Measure(breadth=0.5), Measure(softness=0.1)):
+        one, other = (each.shortfall(LOGITS, measure) for each in (first, second))
+        assert torch.equal((first & second).shortfall(LOGITS, measure), one + other)
 
 
 def test_the_shortfall_with_a_margin_is_0_where_the_slack_is_the_margin() -> None:
@@ -178,11 +180,13 @@ def test_the_shortfall_with_a_margin_is_0_where_the_slack_is_the_margin() -> Non
         GroupOutOfTop(torch.tensor([0]), torch.tensor([0, 1, 0])),
     ):
         assert float(condition.slack(logits)) == pytest.approx(2.0)
-        assert float(condition.shortfall(logits, margin=2.0)) == pytest.approx(0.0, abs=1e-6)
+        assert float(condition.shortfall(logits, Measure(margin=2.0))) == pytest.approx(
+            0.0, abs=1e-6
+        )
         assert (
-            float(condition.shortfall(logits))
+            float(condition.shortfall(logits, Measure()))
             < 0.0
-            < float(condition.shortfall(logits, margin=3.0))
+            < float(condition.shortfall(logits, Measure(margin=3.0)))
         )
 
 
@@ -203,7 +207,9 @@ def test_a_group_of_one_is_a_class() -> None:
         alone, group = OutOfTop(labels, k), GroupOutOfTop(labels, torch.arange(9), k)
         assert torch.equal(alone.slack(logits), group.slack(logits))
         assert torch.allclose(alone.loss(logits), group.loss(logits))
-        assert torch.allclose(alone.shortfall(logits), group.shortfall(logits))
+        assert torch.allclose(
+            alone.shortfall(logits, Measure()), group.shortfall(logits, Measure())
+        )
         some = torch.tensor([3, 7])
         assert torch.equal(group.select(some).slack(logits[some]), group.slack(logits)[some])
 
@@ -222,12 +228,12 @@ def test_a_group_is_below_its_share_where_its_probabilities_add_up_to_less() -> 
     for share, expected in ((total + 1e-4, True), (total - 1e-4, False)):
         condition = GroupBelow(labels, groups, share)
         assert bool(condition.is_met(LOGITS)[0]) is expected
-        assert float(condition.shortfall(LOGITS)) * float(condition.slack(LOGITS)) < 0.0
+        assert float(condition.shortfall(LOGITS, Measure())) * float(condition.slack(LOGITS)) < 0.0
     # The slack is a difference of log-odds, and the shortfall is 0 where it is the margin.
     condition = GroupBelow(labels, groups, 0.5)
     assert float(condition.slack(LOGITS)) == pytest.approx(-math.log(total / (1.0 - total)))
     slack = float(condition.slack(LOGITS))
-    assert float(condition.shortfall(LOGITS, margin=slack)) == pytest.approx(0.0, abs=1e-6)
+    assert float(condition.shortfall(LOGITS, Measure(margin=slack))) == pytest.approx(0.0, abs=1e-6)
     assert torch.allclose(condition.loss(LOGITS), torch.tensor([math.log(total)]))
     assert not bool(condition.is_met(torch.full((1, 7), torch.nan))[0])
     with pytest.raises(ValueError, match=r"expected a share in \(0, 1\), got 1"):
@@ -269,8 +275,10 @@ def test_in_each_is_the_worst_of_all() -> None:
     first, second = logits[:, :7], logits[:, 7:]
     assert torch.equal(both.slack(logits), torch.minimum(one.slack(first), one.slack(second)))
     assert torch.equal(both.is_met(logits), one.is_met(first) & one.is_met(second))
-    together = one.shortfall(first, margin=0.5) + one.shortfall(second, margin=0.5)
-    assert torch.allclose(both.shortfall(logits, margin=0.5), together)
+    together = one.shortfall(first, Measure(margin=0.5)) + one.shortfall(
+        second, Measure(margin=0.5)
+    )
+    assert torch.allclose(both.shortfall(logits, Measure(margin=0.5)), together)
     assert torch.allclose(both.loss(logits), one.loss(first) + one.loss(second))
     some = torch.tensor([3, 5])
     assert torch.equal(both.select(some).slack(logits[some]), both.slack(logits)[some])

@@ -10,13 +10,18 @@ import pytest
 import torch
 from attack_helpers import TwoClasses, grid_images, levels
 from conftest import textured_pixels
-from least_change_helpers import LABEL, linear_model, search_one, visibility
+from least_change_helpers import (
+    LABEL,
+    find_least_change,
+    linear_model,
+    search_one,
+    visibility,
+)
 from torch import Tensor
 from watches import Told
 
 from cvpire.attacks.base import SAFETY_MARGIN
 from cvpire.attacks.conditions import OutOfTop
-from cvpire.attacks.least_change.search import find_least_change
 from cvpire.color.variance import epsilon_map, threshold_map
 from cvpire.metrics.difference import delta_e_map
 from cvpire.watch import AttackStep
@@ -219,12 +224,11 @@ def test_a_sample_without_a_gradient_is_no_obstacle() -> None:
 def test_it_starts_from_the_border_itself() -> None:
     images = grid_images(1)
     bound = torch.full((1, 1, 24, 20), 3 / 255)
-    model = linear_model(images, 1.0)
+    model = linear_model(images, -SAFETY_MARGIN)
     border = float(OutOfTop(LABEL).slack(model(images).detach()))
-    result = find_least_change(
-        model, images, bound, OutOfTop(LABEL), max_steps=20, refinements=5, margin=border
-    )
-    assert bool(result.success[0])
+    assert border == pytest.approx(SAFETY_MARGIN, abs=1e-5)
+    result = find_least_change(model, images, bound, OutOfTop(LABEL), max_steps=20, refinements=5)
+    assert bool(result.success[0]) and int(result.steps[0]) > 0
 
 
 def test_a_gradient_of_nothing_ends_in_a_failure() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from table1_helpers import fake_classifier
 from torch import Tensor, nn
 
-from cvpire.attacks.searches import Algorithm1
+from cvpire.attacks.algorithm1 import Algorithm1
 from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.images.photo import Photo
 from cvpire.images.reading import read_photo

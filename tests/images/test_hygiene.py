@@ -11,7 +11,7 @@ import pytest
 from conftest import textured_pixels
 from PIL import Image, ImageCms
 
-from cvpire.attacks.searches import Algorithm1
+from cvpire.attacks.algorithm1 import Algorithm1
 from cvpire.classifiers.classifier import Classifier
 from cvpire.images.formats import KINDS, FileFormat
 from cvpire.images.reading import read_photo

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from conftest import textured_pixels
 
-from cvpire.attacks.searches import Algorithm1
+from cvpire.attacks.algorithm1 import Algorithm1
 from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.images.formats import FileFormat
 from cvpire.images.photo import Photo

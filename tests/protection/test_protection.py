@@ -14,9 +14,8 @@ from conftest import needs_flip, textured_pixels
 from protection_helpers import FLAT, STRONG, photo
 from watches import Told
 
-from cvpire.attacks import searches as searches_module
-from cvpire.attacks.base import AttackResult
-from cvpire.attacks.searches import Algorithm1
+from cvpire.attacks.algorithm1 import Algorithm1
+from cvpire.attacks.base import AttackResult, SearchInput
 from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.color.variance import threshold_map
 from cvpire.errors import PhotoError, Stopped
@@ -175,7 +174,7 @@ def test_too_little_memory_is_said(
         torch.empty(1 << 60)
         raise AssertionError("there was enough")
 
-    monkeypatch.setattr(searches_module, "perturb", starve)
+    monkeypatch.setattr(Algorithm1, "find", starve)
     with pytest.raises(PhotoError, match="more memory"):
         protect(photo(), mean_color_classifier, STRONG)
 
@@ -240,11 +239,11 @@ def test_what_the_attack_claims_is_not_believed(
 ) -> None:
     """The verdict comes from the file: an attack that lies is found out."""
 
-    def liar(model: object, images: torch.Tensor, *_: object, **__: object) -> AttackResult:
-        ones = torch.ones(len(images), dtype=torch.int64)
-        return AttackResult(images, ones.bool(), ones)
+    def liar(_: Algorithm1, given: SearchInput) -> AttackResult:
+        ones = torch.ones(len(given.images), dtype=torch.int64)
+        return AttackResult(given.images, ones.bool(), ones)
 
-    monkeypatch.setattr(searches_module, "perturb", liar)
+    monkeypatch.setattr(Algorithm1, "find", liar)
     report = protect(photo(), mean_color_classifier, STRONG).report
     assert report.verdict is Verdict.NOT_PROTECTED
 

@@ -9,7 +9,7 @@ import pytest
 from protection_helpers import STRONG, first_guess_in, photo, photo_that_jpeg_moves
 from watches import Told
 
-from cvpire.attacks.searches import Algorithm1
+from cvpire.attacks.algorithm1 import Algorithm1
 from cvpire.classifiers.classifier import Classifier, classify
 from cvpire.errors import PhotoError
 from cvpire.images.formats import KINDS, FileFormat

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cvpire.attacks.searches import Algorithm1, LeastChange
+from cvpire.attacks.algorithm1 import Algorithm1
+from cvpire.attacks.least_change.search import LeastChange
 from cvpire.classifiers.registry import find_spec
 from cvpire.runs import RUNS, find_run, has_group_variant
 
@@ -54,7 +55,7 @@ def test_a_run_s_settings_are_all_its_numbers_and_those_of_its_search() -> None:
     for run in RUNS.values():
         numbers = {name: n for name, n in vars(run).items() if isinstance(n, int | float)}
         expected = {**numbers, **vars(run.search)}
-        expected.pop("besides", None)
+        expected.pop("surrogates", None)
         settings = {name: value for name, value in run.settings.items() if name != "besides"}
         assert settings == expected
 

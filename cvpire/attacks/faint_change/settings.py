@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from torch import Tensor
-
-from cvpire.attacks.conditions import Condition
+from cvpire.attacks.base import Search
 from cvpire.edits.differentiable import EDITS
 
 # Calls of the trials, and how near to the least contrast they go.
@@ -19,7 +15,7 @@ MOST_LOOKS, LOOK_PRECISION = 16, 1.005
 
 
 @dataclass(frozen=True)
-class FaintSettings:
+class FaintSettings(Search):
     """What a change is to survive, and how hard to search.
 
     Attributes:
@@ -45,21 +41,9 @@ class FaintSettings:
         if self.edits not in EDITS:
             raise ValueError(f"expected edits of {', '.join(EDITS)}, got {self.edits!r}")
 
-
-def most_steps(settings: FaintSettings) -> int:
-    """The most steps that a search takes, calls of the trials included."""
-    if settings.contrast is not None:
-        return settings.steps
-    return settings.steps + (MOST_LOOKS if settings.edits == "none" else MOST_TRIALS)
-
-
-class Surrogate(NamedTuple):
-    """An additional classifier that is attacked jointly, for transfer to one that nobody can ask.
-
-    Attributes:
-        differentiable: images (n, 3, H, W) to logits.
-        condition: to reach, for all sights of the images that the search is given.
-    """
-
-    differentiable: Callable[[Tensor], Tensor]
-    condition: Condition
+    @property
+    def most_steps(self) -> int:
+        """The most steps that it takes, calls of the trials included."""
+        if self.contrast is not None:
+            return self.steps
+        return self.steps + (MOST_LOOKS if self.edits == "none" else MOST_TRIALS)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvpire.attacks.base import in_levels
+from cvpire.attacks.base import SearchInput, in_levels
 from cvpire.edits.differentiable import rounded
-from cvpire.images.transparency import BACKGROUNDS, composite_images, seen_images
+from cvpire.images.transparency import BACKGROUNDS, composite_images
 from cvpire.images.views import RESIZED_SIDE
 
 # A larger photo is searched at about so many pixels.
@@ -31,23 +30,22 @@ class Sights:
         scale: the width that is searched at, as a share of the image's.
     """
 
-    def __init__(
-        self,
-        image: Tensor,
-        epsilon_map: Tensor,
-        alpha: Tensor | None,
-        read: Callable[[Tensor], Tensor] | None,
-    ) -> None:
-        self._image, self._epsilon_map, self._alpha, self._read = image, epsilon_map, alpha, read
-        clean, bound = [image], epsilon_map
-        if alpha is not None:
-            clean = [composite_images(image, alpha, background) for background in BACKGROUNDS]
-            bound = epsilon_map * alpha
-        self.clean, self.bound = [_shrink(sight) for sight in clean], _shrink(bound)
-        self.count = len(clean)
-        self.scale = self.bound.shape[-1] / image.shape[-1]
+    def __init__(self, given: SearchInput, row: int) -> None:
+        one = slice(row, row + 1)
+        self._given, self._alpha = given, given.alpha
+        self._image, self._limit = given.images[one], given.epsilon_map[one]
+        bound = self._limit if self._alpha is None else self._limit * self._alpha
+        self.clean, self.bound = [_shrink(sight) for sight in self._full()], _shrink(bound)
+        self.count = len(self.clean)
+        self.scale = self.bound.shape[-1] / self._image.shape[-1]
         self._aliased: list[Tensor] | None = None
-        self._is_full_size = self.bound.shape[-2:] == image.shape[-2:]
+        self._is_full_size = self.bound.shape[-2:] == self._image.shape[-2:]
+
+    def _full(self) -> list[Tensor]:
+        """The sights, (1, 3, H, W) each, without a change."""
+        if self._alpha is None:
+            return [self._image]
+        return [composite_images(self._image, self._alpha, each) for each in BACKGROUNDS]
 
     def held(self, change: Tensor) -> Tensor:
         """The change within its bound, at the size that is searched at."""
@@ -56,7 +54,7 @@ class Sights:
     def written(self, change: Tensor) -> Tensor:
         """(1, 3, H, W): the changed image, by whole grey levels within its bound."""
         changed = self._image.clone()
-        limit = in_levels(self._epsilon_map[0, 0])
+        limit = in_levels(self._limit[0, 0])
         most = limit.floor()
         # A channel at a time, to hold little at once.
         for channel, plane in enumerate(changed[0]):
@@ -82,16 +80,13 @@ class Sights:
         """
         size = (RESIZED_SIDE, RESIZED_SIDE)
         if self._aliased is None:
-            mixed = [self._image]
-            if self._alpha is not None:
-                mixed = [composite_images(self._image, self._alpha, b) for b in BACKGROUNDS]
-            self._aliased = [F.interpolate(sight, size, mode="bilinear") for sight in mixed]
+            self._aliased = [F.interpolate(each, size, mode="bilinear") for each in self._full()]
         read = F.interpolate(change, size, mode="bilinear")
         return [(sight + read).clamp(0.0, 1.0) for sight in self._aliased]
 
-    def of_file(self, changed: Tensor) -> Tensor:
-        """(sights, 3, H, W): all that is seen of the file of a changed image (1, 3, H, W)."""
-        return seen_images(changed, self._alpha) if self._read is None else self._read(changed)
+    def of_file(self, change: Tensor) -> Tensor:
+        """(sights, 3, H, W): all that is seen of the file of the image so changed."""
+        return self._given.seen(self.written(change))
 
     def changed(self, change: Tensor) -> list[Tensor]:
         """The sights, (1, 3, h, w) each, of the image so changed, with the change's gradient.
@@ -101,9 +96,9 @@ class Sights:
         if not self._is_full_size:
             return [(sight + change).clamp(0.0, 1.0) for sight in self.clean]
         image = (self._image + self._full_size(change)).clamp(0.0, 1.0)
-        if self._read is None and self._alpha is None:
+        if self._given.read is None and self._alpha is None:
             return [rounded(image)]
-        return list(self.of_file(image).chunk(self.count))
+        return list(self._given.seen(image).chunk(self.count))
 
 
 def _shrink(images: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cvpire.attacks.least_change.step_kernel import Table, choose_changes
 from cvpire.attacks.least_change.visibility import ChangeCost
 
 # The first multiplier is sought on about so many pixels, evenly spread, this many powers of e
@@ -26,15 +27,12 @@ class Choices:
         visibility: what a change costs.
         lower: (3, H, W), the least change, whole levels.
         upper: (3, H, W), the largest.
-        workers: who choose.
+        workers: thread pool for the bands of pixels.
     """
 
     def __init__(
         self, visibility: ChangeCost, lower: Tensor, upper: Tensor, workers: Executor
     ) -> None:
-        # Imported late: numba takes half a second, which a page's start need not wait for.
-        from cvpire.attacks.least_change.step_kernel import Table
-
         color, structure = _row(visibility.color), _row(visibility.structure)
         limits = _row(lower), _row(upper)
         self._table = Table.of(color, structure, *limits, visibility.curvature, workers)
@@ -43,14 +41,10 @@ class Choices:
     def choose(self, gain: Tensor, multiplier: float, change: Tensor) -> float:
         """Fill `change` (3, H, W) with each pixel's best at the multiplier, and return what it
         costs."""
-        from cvpire.attacks.least_change.step_kernel import choose_changes
-
         return choose_changes(_row(gain), self._table, multiplier, _row(change), self._workers)
 
     def multiplier_for(self, gain: Tensor, goal: float) -> float:
         """The multiplier at which the changes gain the goal, were the gain of a level constant."""
-        from cvpire.attacks.least_change.step_kernel import choose_changes
-
         stride = max(1, gain[0].numel() // _SAMPLE_PIXELS)
         table = self._table.every(stride)
         sample = np.ascontiguousarray(_row(gain)[:, ::stride])

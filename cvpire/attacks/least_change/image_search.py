@@ -9,8 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cvpire.attacks.base import bounds, in_levels
-from cvpire.attacks.least_change.choices import Choices
+from cvpire.attacks.base import SAFETY_MARGIN, bounds, in_levels
 from cvpire.attacks.least_change.multiplier import Multiplier
 from cvpire.attacks.least_change.visibility import measure_visibility
 
@@ -19,11 +18,12 @@ _MEMORY = 0.95
 
 # The fast logits are taken without asking the model where they are so many times further from
 # the border than they were ever found to be wrong by.
-_DOUBT = 4.0
+_ERROR_FACTOR = 4.0
 
 # The same pixels' logits differ by so much from one batch or layout in memory to another: no error
 # is taken as less, and the margin is kept by so much.
 _LEAST_ERROR = 1e-5
+_MARGIN = SAFETY_MARGIN + _LEAST_ERROR
 
 # A gradient whose mean is smaller, in shortfall a grey level, is rounding.
 _LEAST_SCALE = 1e-20
@@ -68,7 +68,6 @@ class ImageSearch:
         epsilon_map: Tensor,
         max_steps: int,
         refinements: int,
-        margin: float,
         workers: Executor,
     ) -> None:
         self.levels = (image * 255.0).round().contiguous()
@@ -80,7 +79,6 @@ class ImageSearch:
         self.steps = 0
         self.is_done = False
         self.max_steps, self.refinements = max_steps, refinements
-        self._margin = margin + _LEAST_ERROR
         self._limit = in_levels(epsilon_map)
         self._workers = workers
         self._gain = torch.zeros_like(self.levels)
@@ -99,13 +97,13 @@ class ImageSearch:
     def take_fast_answer(self, slack: float) -> bool:
         """Take in the fast slack at the present change; whether the model's is needed as well.
 
-        Where the fast one leaves no doubt, it is not verified: a change that looks best, until the
+        Where the fast one is sure, it is not verified: a change that looks best, until the
         end, and one that falls short, for good. Once a change is known that meets the condition,
         the model is not asked about those that seem to fall short.
         """
         slack += self._correction
-        surplus = slack - self._margin
-        is_sure = math.isfinite(surplus) and abs(surplus) > _DOUBT * self._error
+        surplus = slack - _MARGIN
+        is_sure = math.isfinite(surplus) and abs(surplus) > _ERROR_FACTOR * self._error
         if not self.is_met:
             if is_sure and surplus < 0.0 and slack > self.slack:
                 self.best, self.slack = self._changed(), slack
@@ -113,10 +111,10 @@ class ImageSearch:
         if not surplus > 0.0 or self._cost >= self._best_cost:
             return False
         if is_sure:
-            self._believe(surplus)
+            self._add_unverified(surplus)
         return not is_sure
 
-    def _believe(self, surplus: float) -> None:
+    def _add_unverified(self, surplus: float) -> None:
         """Take the present change, the cheapest so far, for one that meets the condition.
 
         Of those before it, few are kept: with at least its surplus, every other twice as far from
@@ -135,7 +133,7 @@ class ImageSearch:
             if self.steps > 0:
                 self._take_error(abs(correction - self._correction))
             self._correction = correction
-        is_met = slack > self._margin
+        is_met = slack > _MARGIN
         if (is_met and self._cost < self._best_cost) or (not self.is_met and slack > self.slack):
             self.best, self.slack = self._changed(), slack
             self.unverified = []
@@ -148,34 +146,29 @@ class ImageSearch:
         known = 0.0 if self._error == math.inf else self._error
         self._error = max(error, known, _LEAST_ERROR)
         # The others would not have passed either.
-        self._believe_beyond(_DOUBT * self._error)
+        self._keep_unverified(_ERROR_FACTOR * self._error)
 
-    def _believe_beyond(self, surplus: float) -> None:
-        """Believe only those with more surplus."""
+    def _keep_unverified(self, surplus: float) -> None:
+        """Keep only the unverified changes with more surplus."""
         self.unverified = [change for change in self.unverified if change.surplus > surplus]
         self._best_cost = self.unverified[-1].cost if self.unverified else self._confirmed_cost
 
     def take_last_answer(self, slack: float) -> None:
         """Take in the model's slack at the cheapest unverified change."""
         cheapest = self.unverified.pop()
-        surplus = slack - self._margin
+        surplus = slack - _MARGIN
         if surplus > 0.0:
             self.best, self.slack = cheapest.levels, slack
             self.unverified = []
         else:
-            self._believe_beyond(cheapest.surplus - surplus)
+            self._keep_unverified(cheapest.surplus - surplus)
 
     def _changed(self) -> Tensor:
         return (self.levels + self.change).to(torch.uint8)
 
     def move(self, gradient: Tensor, slack: float, shortfall: float) -> None:
-        """Choose what is tried next.
-
-        Args:
-            gradient: (3, H, W), of the shortfall by grey levels, at the present change.
-            slack: at the present change, by the fast logits.
-            shortfall: the same.
-        """
+        """Choose what is tried next, by the fast logits at the present change: their slack, their
+        shortfall, and its gradient (3, H, W) by grey levels."""
         scale = float(gradient.abs().mean())
         # A gradient that is next to 0 or none says nothing of where to go: the one before stays.
         weight = -1.0 / scale if _LEAST_SCALE < scale < math.inf else 0.0
@@ -204,8 +197,11 @@ class ImageSearch:
         self.is_done |= self.is_met or not can_change or self.max_steps == 0
         if self.is_done:
             return
+        # Imported late: numba takes half a second, which a page's start need not wait for.
+        from cvpire.attacks.least_change.choices import Choices
+
         visibility = measure_visibility(self.levels, self._limit[0])
         self._choices = Choices(visibility, lower, upper, self._workers)
         self._gain = gain
         first = self._choices.multiplier_for(gain, goal)
-        self._multiplier = Multiplier(first, slack, self._margin, self.refinements)
+        self._multiplier = Multiplier(first, slack, _MARGIN, self.refinements)

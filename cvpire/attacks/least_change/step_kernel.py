@@ -61,9 +61,8 @@ class Table(NamedTuple):
 
     def every(self, stride: int) -> Table:
         """The same of each so many-th pixel."""
-        planes = self.color, self.structure, self.lower, self.upper, self.least
         color, structure, lower, upper, least = (
-            np.ascontiguousarray(rows[:, ::stride]) for rows in planes
+            np.ascontiguousarray(rows[:, ::stride]) for rows in self[:5]
         )
         return Table(color, structure, lower, upper, least, self.curvature)
 
@@ -256,7 +255,7 @@ def choose_changes(
         table: of the same pixels.
         multiplier: what a unit of cost must gain, above 0.
         change: (3, P), to be filled with whole levels.
-        workers: who do it.
+        workers: thread pool for the bands of pixels.
 
     Returns:
         The cost of all changes.

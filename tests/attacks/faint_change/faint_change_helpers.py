@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from conftest import textured_pixels
+from targets import Target
 from torch import Tensor
 
-from cvpire.attacks.base import AttackResult
+from cvpire.attacks.base import AttackResult, SearchInput
 from cvpire.attacks.conditions import OutOfTop
-from cvpire.attacks.faint_change.search import find_faint_change
-from cvpire.attacks.faint_change.settings import FaintSettings
+from cvpire.attacks.faint_change.search import FaintChange
 from cvpire.color.variance import epsilon_map, threshold_map
 
-PLAIN = FaintSettings("none", steps=4, views=1, reserve=0.0)
-QUICK = FaintSettings("posting", steps=8, margin=1.0, reserve=0.3)
+PLAIN = FaintChange("none", steps=4, views=1, reserve=0.0)
+QUICK = FaintChange("posting", steps=8, margin=1.0, reserve=0.3)
 LABEL_0 = OutOfTop(torch.tensor([0]))
 
 Model = Callable[[Tensor], Tensor]
@@ -42,12 +43,17 @@ def red_or_not(images: Tensor) -> Model:
 
 
 def find(
-    model: Model, images: Tensor, settings: FaintSettings = QUICK, **options: object
+    model: Model,
+    images: Tensor,
+    search: FaintChange = QUICK,
+    *,
+    differentiable: Model | None = None,
+    **options: Any,
 ) -> AttackResult:
     """The search within the usual bound, by seed 0 unless another is given."""
-    given: dict[str, object] = {"seed": 0, **options}
     condition = OutOfTop(torch.zeros(len(images), dtype=torch.int64))
-    return find_faint_change(model, images, bound(images), condition, settings, **given)  # type: ignore[arg-type]
+    target = Target(model, differentiable)
+    return search.find(SearchInput(target, images, bound(images), condition, **options))
 
 
 def is_met(model: Model, images: Tensor) -> bool:

@@ -22,12 +22,15 @@ from faint_change_helpers import (
     is_met,
     red_or_not,
 )
+from targets import Target
 from torch import Tensor
 from watches import Told
 
+from cvpire.attacks.base import SearchInput
 from cvpire.attacks.faint_change import search as faint_change
+from cvpire.attacks.faint_change.image_search import ImageSearch, Surrogate
+from cvpire.attacks.faint_change.search import FaintChange
 from cvpire.attacks.faint_change.sensitivity import ContrastCost
-from cvpire.attacks.faint_change.settings import FaintSettings, Surrogate, most_steps
 from cvpire.attacks.faint_change.sights import Sights
 from cvpire.edits.differentiable import random_edit
 from cvpire.errors import Stopped
@@ -58,7 +61,7 @@ def contrast(images: Tensor, changed: Tensor) -> float:
 
 
 @pytest.mark.parametrize("settings", [PLAIN, QUICK], ids=lambda settings: str(settings.edits))
-def test_the_change_is_of_whole_levels_within_its_bound(settings: FaintSettings) -> None:
+def test_the_change_is_of_whole_levels_within_its_bound(settings: FaintChange) -> None:
     images = image()
     model = red_or_not(images)
     result = find(model, images, settings)
@@ -67,7 +70,7 @@ def test_the_change_is_of_whole_levels_within_its_bound(settings: FaintSettings)
     assert bool(((result.images - images).abs() <= bound(images) + 1e-6).all())
     levels = result.images * 255.0
     assert torch.allclose(levels, levels.round(), atol=1e-3)
-    assert int(result.steps[0]) <= most_steps(settings)
+    assert int(result.steps[0]) <= settings.most_steps
 
 
 def test_the_change_holds_after_edits() -> None:
@@ -127,11 +130,11 @@ def test_a_given_contrast_is_spent_without_trials() -> None:
     images = image()
     settings = replace(QUICK, steps=12, contrast=3.0)
     wide = torch.ones_like(images[:, :1])
-    sights = Sights(images, wide, None, None)
-    model = red_or_not(images)
-    search = faint_change._Search(sights, model, lambda views: views, LABEL_0, [], settings, seed=0)
-    search.run(model, lambda: None)
-    assert search.step == settings.steps == most_steps(settings)
+    model = Target(red_or_not(images))
+    sights = Sights(SearchInput(model, images, wide, LABEL_0), 0)
+    search = ImageSearch(model, sights, LABEL_0, settings, [], seed=0)
+    search.run(lambda: None)
+    assert search.step == settings.steps == settings.most_steps
     cost = ContrastCost([(255.0 * images[0]).numpy()], (255.0 * wide[0, 0]).numpy())
     assert cost.contrast((255.0 * search.best[0]).numpy()) == pytest.approx(3.0, rel=1e-3)
 
@@ -172,27 +175,28 @@ def test_what_is_read_of_a_codec_s_file_decides() -> None:
     assert is_met(model, read(result.images))
 
 
-def test_surrogates_are_led_astray_as_well() -> None:
+def test_surrogates_are_led_astray_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     images = image()
     red, pale = red_or_not(images), pale_or_not(images)
-    for surrogates in ((), (Surrogate(pale, LABEL_0),)):
-        settings = replace(QUICK, steps=12, contrast=6.0)
-        result = find(red, images, settings, surrogates=surrogates)
+    monkeypatch.setattr(faint_change, "load_surrogate", lambda *_: Surrogate(pale, LABEL_0))
+    for surrogates in ((), ("lite0-imagenet",)):
+        settings = replace(QUICK, steps=12, contrast=6.0, surrogates=surrogates)
+        result = find(red, images, settings)
         assert is_met(red, result.images)
         assert is_met(pale, result.images) is bool(surrogates)
 
 
-def test_a_run_attacks_the_classifiers_besides_that_are_at_hand(
+def test_a_run_attacks_the_surrogates_that_are_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CVPIRE_HOME", str(tmp_path))
     run = RUNS["Transfer"]
-    assert run.attacked_besides == ("lite0-imagenet",)
+    assert run.search.ready_surrogates == ("lite0-imagenet",)
     assert list(run.settings["besides"]) == ["lite0-imagenet"]
     assert run.against("scenes") == run
-    assert run.against("lite0-imagenet").attacked_besides == (), "not twice"
+    assert run.against("lite0-imagenet").search.ready_surrogates == (), "not twice"
     for name in ("Posting", "Posting-group", "Top1-L1"):
-        assert RUNS[name].attacked_besides == ()
+        assert RUNS[name].search.ready_surrogates == ()
         assert "besides" not in RUNS[name].settings
 
 
@@ -209,7 +213,7 @@ def test_it_stops_when_asked_and_reports_on_the_way(last: int) -> None:
     with pytest.raises(Stopped):
         find(red_or_not(images), images, watch=Told(stop))
     assert [step.step for step in steps] == list(range(1, last + 1))
-    assert all(step.max_steps == most_steps(QUICK) for step in steps)
+    assert all(step.max_steps == QUICK.most_steps for step in steps)
     assert all(math.isfinite(float(step.slack[0])) for step in steps)
 
 
@@ -253,4 +257,4 @@ def test_edits_that_nobody_knows_are_refused() -> None:
     with pytest.raises(
         ValueError, match="expected edits of none, codecs and sizes, posting, got 'rain'"
     ):
-        FaintSettings("rain", steps=1)
+        FaintChange("rain", steps=1)

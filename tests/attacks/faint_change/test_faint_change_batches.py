@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from faint_change_helpers import LABEL_0, PLAIN, QUICK, bound, find, image, is_met, red_or_not
+from faint_change_helpers import LABEL_0, PLAIN, bound, find, image, is_met, red_or_not
+from targets import Target
 from torch import Tensor
 
+from cvpire.attacks.base import SearchInput
 from cvpire.attacks.faint_change.batches import logits_of
-from cvpire.attacks.faint_change.search import find_faint_change
 
 
 def test_images_of_one_size_are_looked_at_together_and_answered_in_their_order() -> None:
@@ -72,6 +73,4 @@ def test_images_of_a_batch_are_each_searched_alone() -> None:
 def test_images_and_bounds_of_another_kind_are_refused() -> None:
     images = image()
     with pytest.raises(ValueError, match="expected"):
-        find_faint_change(
-            red_or_not(images), images, bound(images)[..., 1:], LABEL_0, QUICK, seed=0
-        )
+        SearchInput(Target(red_or_not(images)), images, bound(images)[..., 1:], LABEL_0)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from eval_helpers import protected_options
 
-from cvpire.attacks.searches import FaintChange
+from cvpire.attacks.faint_change.search import FaintChange
 from cvpire.edits.posting import TRANSFORMATIONS, Transformation
 from cvpire.images.photo import Photo
 from cvpire.runs import RUNS

@@ -11,7 +11,8 @@ import transparency_helpers
 from conftest import textured_pixels
 from transparency_helpers import STRONG, bright_or_dark, by_pillow, half, logo, ramp
 
-from cvpire.attacks.searches import Algorithm1, FaintChange
+from cvpire.attacks.algorithm1 import Algorithm1
+from cvpire.attacks.faint_change.search import FaintChange
 from cvpire.classifiers.classifier import Classifier, classify, classify_sights
 from cvpire.classifiers.registry import load_classifier
 from cvpire.images.photo import Photo

@@ -15,7 +15,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from cvpire.attacks.searches import Algorithm1
+from cvpire.attacks.algorithm1 import Algorithm1
 from cvpire.metrics.aesthetics import AestheticsUnavailable
 from cvpire.runs import RUNS
 from page import choices, order, scoring

@@ -35,8 +35,9 @@ def test_a_photo_is_protected_and_looked_at_by_keyboard(tab: Page, photo: Path) 
     tab.keyboard.press("Enter")
     tab.locator("#note .received").wait_for()
     tab_to(tab, "#run input")
-    tab.keyboard.press("ArrowDown")
-    tab.keyboard.press("ArrowDown")
+    for _ in range(2):
+        tab.keyboard.press("ArrowDown")
+        tab.wait_for_timeout(200)
     tab.get_by_text("The change that the eye sees least").wait_for()
     tab_to(tab, "#protect")
     tab.keyboard.press("Enter")
@@ -66,7 +67,8 @@ def test_every_run_is_reached_by_keyboard(tab: Page) -> None:
     assert count > 10
     for _ in range(count - 1):
         tab.keyboard.press("ArrowDown")
+        tab.wait_for_timeout(50)
     tab.keyboard.press("Enter")
-    assert tab.locator("#other-run input").input_value() == "Transfer"
+    tab.wait_for_function("document.querySelector('#other-run input').value === 'Transfer'")
     tab.keyboard.press("Tab")
     tab.get_by_role("option", name="Transfer").wait_for(state="detached")
