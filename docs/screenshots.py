@@ -20,7 +20,7 @@ from figure import landscape  # noqa: E402
 
 import app  # noqa: E402 - the root is on the path only now
 
-SIZE = {"width": 1366, "height": 768}
+WIDTH, HEIGHT = 1366, 768
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         browser = driver.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
-        tab = browser.new_page(viewport=SIZE)
+        tab = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         tab.set_default_timeout(180_000)
         tab.goto(str(page.local_url))
         tab.locator("#photo input[type=file]").set_input_files(str(photo))

@@ -18,6 +18,9 @@ page = server_fixtures.page
 api = server_fixtures.api
 photo = server_fixtures.photo
 
+# The codec alone may do it.
+SUCCESSES = ("protected", "not needed")
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -36,7 +39,7 @@ def test_the_example_in_python_works(page: Page, photo: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     verdict, path = done.stdout.splitlines()[-2:]
-    assert verdict.startswith("protected ") and path.endswith("protected.jpg")
+    assert verdict.startswith(SUCCESSES) and path.endswith("protected.jpg")
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
@@ -45,4 +48,4 @@ def test_the_example_for_curl_works(page: Page, api: Api, photo: Path, shell: st
     code = example("bash", page, photo)
     done = subprocess.run([shell, "-c", code], capture_output=True, text=True, timeout=120)
     assert "event: complete" in done.stdout, done.stdout[-500:] + done.stderr
-    assert '"verdict": "protected"' in done.stdout
+    assert any(f'"verdict": "{verdict}"' in done.stdout for verdict in SUCCESSES)
