@@ -21,8 +21,11 @@ from cvpire.images.views import DEFAULT_VIEW, MAX_NATIVE_PIXELS
 from cvpire.memory import keep_freed_memory
 from cvpire.metrics.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.runs import DEFAULT_RUN
-from page import choices, handlers, texts
-from page.components import (
+from page.handlers import choices, single
+from page.handlers import many as many_handlers
+from page.handlers.visit import HOLDINGS, JOBS
+from page.looks import texts
+from page.looks.components import (
     RawCheckbox,
     RawDropdown,
     RawFiles,
@@ -32,14 +35,14 @@ from page.components import (
     RawSlider,
     describe,
 )
-from page.many import MOST_PHOTOS
-from page.order import SAME_KIND
-from page.run_choices import AS_ABOVE, other_choices, plain_choices, run_sentence
+from page.looks.run_choices import AS_ABOVE, other_choices, plain_choices, run_sentence
+from page.looks.style import HEAD, THEME
+from page.looks.viewer import Viewer
 from page.server.blocks import Page
 from page.server.settings import ServerSettings
-from page.style import HEAD, THEME
-from page.viewer import Viewer
-from page.work import MAX_PIXELS
+from page.work.many import MOST_PHOTOS
+from page.work.order import SAME_KIND
+from page.work.single import MAX_PIXELS
 
 MAX_FILE_MEGABYTES = 20
 
@@ -83,7 +86,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
     settings = settings or ServerSettings.from_environment()
     # Before Blocks: without a network, its analytics hold up the process's end.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    demo = Page(handlers.JOBS, handlers.HOLDINGS, settings, title="CV-PIRE")
+    demo = Page(JOBS, HOLDINGS, settings, title="CV-PIRE")
     with demo:
         gr.HTML(texts.HEADER)
         with gr.Row():
@@ -226,12 +229,14 @@ def build_page(settings: ServerSettings | None = None) -> Page:
 
         # Of the visitor's last photo, what a rehearsal needs: no browser gets or sends it.
         order = gr.State()
+        # The secret by which a browser gets its last result back when it loads the page anew.
+        browser = gr.BrowserState(storage_key="cvpire-browser")
         clock = gr.Timer(0.5, active=False)
         settings_of_job: list[Any] = [
             *(run, group, kind, quality, kilobytes, classifier, view, bound, seed, metric)
         ]
-        describe([photo, *settings_of_job], handlers.protect_photo)
-        describe([photos], handlers.protect_photos)
+        describe([photo, *settings_of_job], single.protect_photo)
+        describe([photos], many_handlers.protect_photos)
         outputs = [
             *(verdict, download, viewer, top5, scores, heat, legend, record, report, command),
             order,
@@ -250,45 +255,49 @@ def build_page(settings: ServerSettings | None = None) -> Page:
         }
         # In the queue, but beside the work: outside it, gradio would keep a refusal to itself.
         begun = protect_button.click(
-            handlers.begin,
+            single.begin,
             photo,
             [progress, clock, *everything],
             **{**quiet, "queue": True},
             concurrency_limit=None,
         )
         job = begun.success(
-            handlers.protect_photo,
-            [photo, *settings_of_job],
+            single.protect_photo,
+            [photo, *settings_of_job, browser],
             outputs,
             api_name="protect",
             js="(...values) => { cvpire.state('working'); return values; }",
             **work,
         )
-        ended = job.then(handlers.finish, None, [progress, clock], **quiet)
+        ended = job.then(single.finish, None, [progress, clock], **quiet)
         ended.then(None, js="() => cvpire.arrive()", **quiet)
         trial = job.success(
-            handlers.rehearse_photo,
-            order,
+            single.rehearse_photo,
+            [order, browser],
             [survival, rehearsal],
             api_visibility="private",
             **work,
         )
         again = rehearse_button.click(
-            handlers.rehearse_photo, order, [survival, rehearsal], api_name="rehearse", **work
+            single.rehearse_photo,
+            [order, browser],
+            [survival, rehearsal],
+            api_name="rehearse",
+            **work,
         )
         cancel_button.click(
-            handlers.cancel,
+            single.cancel,
             None,
             [verdict, survival],
             cancels=[job, trial, again],
             queue=False,
             show_progress="hidden",
             api_name="cancel",
-        ).then(handlers.finish, None, [progress, clock], **quiet).then(
+        ).then(single.finish, None, [progress, clock], **quiet).then(
             None, js="() => cvpire.arrive()", **quiet
         )
         begun = protect_all_button.click(
-            handlers.begin_many,
+            many_handlers.begin_many,
             photos,
             [progress, clock, rows, archive],
             **{**quiet, "queue": True},
@@ -296,7 +305,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
         )
         # One at a time as well, but each photo waits for its turn among the single ones.
         begun.success(
-            handlers.protect_photos,
+            many_handlers.protect_photos,
             [photos, *settings_of_job],
             [rows, archive],
             api_name="protect_many",
@@ -304,15 +313,19 @@ def build_page(settings: ServerSettings | None = None) -> Page:
             concurrency_limit=1,
             trigger_mode="multiple",
             show_progress="hidden",
-        ).then(handlers.finish, None, [progress, clock], **quiet).then(
+        ).then(single.finish, None, [progress, clock], **quiet).then(
             None, js="() => cvpire.arrive()", **quiet
         )
-        cancel_button.click(handlers.stop_many, None, None, **quiet)
-        clock.tick(handlers.follow, None, [progress, rows], **quiet)
-        photos.change(handlers.receive_many, photos, [rows, archive], **quiet)
+        cancel_button.click(many_handlers.stop_many, None, None, **quiet)
+        clock.tick(single.follow, None, [progress, rows], **quiet)
+        photos.change(many_handlers.receive_many, photos, [rows, archive], **quiet)
         photo.change(
-            handlers.receive, photo, [note, *everything], cancels=[job, trial, again], **quiet
-        ).then(handlers.finish, None, [progress, clock], js="() => cvpire.state('idle')", **quiet)
+            single.receive,
+            [photo, browser],
+            [note, *everything],
+            cancels=[job, trial, again],
+            **quiet,
+        ).then(single.finish, None, [progress, clock], js="() => cvpire.state('idle')", **quiet)
         run.input(lambda: AS_ABOVE, None, other_run, **quiet)
         other_run.input(lambda name: name or DEFAULT_RUN, other_run, run, **quiet)
         run.change(choices.describe_run, run, [run_hint, group], **quiet)
@@ -322,7 +335,10 @@ def build_page(settings: ServerSettings | None = None) -> Page:
             setting.change(None, js="() => cvpire.changed()", **quiet)
         for tab, name in ((one_tab, "one"), (many_tab, "many")):
             tab.select(None, js=f"() => cvpire.tab('{name}')", **quiet)
-        demo.unload(handlers.close_session)
+        demo.load(single.restore, browser, [browser, *everything], **quiet).then(
+            None, js="() => cvpire.arrive()", **quiet
+        )
+        demo.unload(single.close_session)
     return demo.queue()
 
 

@@ -14,11 +14,11 @@ from urllib.parse import quote, urlsplit
 import app
 from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
-from page import work
-from page.order import Order
 from page.server.blocks import Page
 from page.server.settings import ServerSettings
-from page.watching import JobWatch
+from page.work import single as work
+from page.work.order import Order
+from page.work.watching import JobWatch
 
 API = "/gradio_api"
 BOUNDARY = "the-boundary"

@@ -27,8 +27,8 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cvpire.errors import CvpireError, OutOfMemoryError, SettingsError, internal_error
-from page.api_examples import use_portable_examples
 from page.server import files
+from page.server.api_examples import use_portable_examples
 from page.server.holdings import Holdings
 from page.server.jobs import Jobs
 from page.server.settings import ServerSettings

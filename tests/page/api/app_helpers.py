@@ -12,7 +12,7 @@ from gradio_client import Client, handle_file
 from page_helpers import small_photo
 
 import app
-from page.results import Results
+from page.looks.results import Results
 
 # On small photos, their own pixels cost a tenth of the 256x256 that the page takes by default.
 SETTINGS: dict[str, Any] = {

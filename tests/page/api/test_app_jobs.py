@@ -15,9 +15,10 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import ValidationError
 from page_helpers import EndlessAttack, wait_until
 
-from page import handlers, work
-from page.results import Results
-from page.watching import JobWatch
+from page.handlers import single, visit
+from page.looks.results import Results
+from page.work import single as work
+from page.work.watching import JobWatch
 
 demo = app_helpers.demo
 client = app_helpers.client
@@ -29,8 +30,8 @@ def attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[EndlessAttack]:
     attack = EndlessAttack()
     monkeypatch.setattr(work, "protect", attack)
     yield attack
-    for event in list(handlers.JOBS._jobs):
-        handlers.JOBS.leave(event)
+    for event in list(visit.JOBS._jobs):
+        visit.JOBS.leave(event)
     attack.resume.release(5)
 
 
@@ -55,7 +56,7 @@ def test_a_second_job_of_a_visitor_is_refused(
     attack.resume.release()
     job.result(10)
     # The refusal was for that moment only.
-    assert wait_until(lambda: not handlers.JOBS._jobs)
+    assert wait_until(lambda: not visit.JOBS._jobs)
 
 
 def test_work_stops_when_the_visitor_leaves(
@@ -65,14 +66,14 @@ def test_work_stops_when_the_visitor_leaves(
     visitor.submit(photo=handle_file(str(photo)), **SETTINGS, api_name="/protect")
     assert attack.started.wait(10)
     visitor.close()
-    assert wait_until(lambda: not handlers.JOBS._jobs, 30)
+    assert wait_until(lambda: not visit.JOBS._jobs, 30)
     assert attack.is_stopped_at_next_step()
 
 
 def test_the_deadline_stops_a_job_and_says_so(
     client: Client, photo: Path, attack: EndlessAttack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handlers.JOBS, "max_seconds", 0.5)
+    monkeypatch.setattr(visit.JOBS, "max_seconds", 0.5)
     job = client.submit(photo=handle_file(str(photo)), **SETTINGS, api_name="/protect")
     assert attack.started.wait(10)
     time.sleep(0.6)
@@ -92,7 +93,7 @@ def test_a_cancelled_rehearsal_leaves_the_verdict_alone(
             time.sleep(0.01)
 
     run(client, photo)
-    monkeypatch.setattr(handlers, "carry_out_rehearsal", endless)
+    monkeypatch.setattr(single, "carry_out_rehearsal", endless)
     job = client.submit(api_name="/rehearse")
     assert started.wait(10)
     verdict, rehearsal = client.predict(api_name="/cancel")

@@ -14,9 +14,10 @@ from gradio_client.exceptions import AppError
 from page_helpers import wait_until
 
 from cvpire.errors import SettingsError
-from page import handlers, many
+from page.handlers import visit
 from page.server.jobs import Jobs, Kind
-from page.watching import JobWatch, Progress
+from page.work import many
+from page.work.watching import JobWatch, Progress
 
 demo = app_helpers.demo
 client = app_helpers.client
@@ -33,7 +34,7 @@ def test_many_photos_come_as_one_archive(client: Client, photo: Path) -> None:
             *("secret-place-protected.png", "secret-place-protected-2.png"),
             *("results.csv", "results.json"),
         ]
-    assert wait_until(lambda: not handlers.JOBS._jobs)
+    assert wait_until(lambda: not visit.JOBS._jobs)
 
 
 def test_settings_that_are_none_are_refused_before_any_photo(client: Client, photo: Path) -> None:
@@ -78,7 +79,7 @@ def test_others_have_their_turn_between_two_photos() -> None:
 
 def test_the_progress_of_a_part_is_that_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("page.watching.time.monotonic", lambda: now)
+    monkeypatch.setattr("page.work.watching.time.monotonic", lambda: now)
     told: list[Progress] = []
     watch = JobWatch(told.append, lambda: None)
     watch.part(0, 4, "Photo 1 of 4").tell("Reading the photo")

@@ -22,9 +22,10 @@ from cvpire.images.formats import KINDS
 from cvpire.images.reading import read_photo
 from cvpire.metrics import references
 from cvpire.runs import RUNS
-from page import choices, order
-from page.results import Results
-from page.run_choices import AS_ABOVE, other_choices, plain_choices, run_sentence
+from page.handlers import choices
+from page.looks.results import Results
+from page.looks.run_choices import AS_ABOVE, other_choices, plain_choices, run_sentence
+from page.work import order
 
 demo = app_helpers.demo
 client = app_helpers.client

@@ -18,7 +18,8 @@ from PIL import Image
 from cvpire.attacks.algorithm1 import Algorithm1
 from cvpire.metrics.aesthetics import AestheticsUnavailable
 from cvpire.runs import RUNS
-from page import choices, order, scoring
+from page.handlers import choices
+from page.work import order, scoring
 
 demo = app_helpers.demo
 client = app_helpers.client

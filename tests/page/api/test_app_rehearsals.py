@@ -22,9 +22,9 @@ from cvpire.images.photo import Photo, encode_png
 from cvpire.protection import protect
 from cvpire.reports.target import Target
 from cvpire.runs import RUNS
-from page import work
-from page.results import Results
-from page.watching import JobWatch
+from page.looks.results import Results
+from page.work import single as work
+from page.work.watching import JobWatch
 
 demo = app_helpers.demo
 client = app_helpers.client

@@ -13,7 +13,8 @@ import torch
 import app
 from cvpire.classifiers.classifier import Prediction
 from cvpire.color.heatmap import heatmap
-from page import render
+from page.looks import render
+from page.work.words import percent
 
 
 def test_names_that_two_classes_share_are_told_apart() -> None:
@@ -43,7 +44,7 @@ def report(**figures: object) -> Any:
     [(0.734, "73%"), (0.0412, "4.1%"), (0.00021, "0.02%"), (0.00002, "below 0.01%"), (1.0, "100%")],
 )
 def test_shares_have_the_digits_that_tell(share: float, words: str) -> None:
-    assert render.percent(share) == words
+    assert percent(share) == words
 
 
 def test_texts_from_a_photo_are_escaped() -> None:

@@ -13,7 +13,8 @@ import pytest
 from page_helpers import EndlessAttack, small_photo
 
 import app
-from page import handlers, work
+from page.handlers import visit
+from page.work import single as work
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Response
@@ -94,8 +95,8 @@ def attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[EndlessAttack]:
     attack = EndlessAttack()
     monkeypatch.setattr(work, "protect", attack)
     yield attack
-    for event in list(handlers.JOBS._jobs):
-        handlers.JOBS.leave(event)
+    for event in list(visit.JOBS._jobs):
+        visit.JOBS.leave(event)
     attack.resume.release(5)
 
 

@@ -14,7 +14,7 @@ from browser_fixtures import needs_chromium
 from page_helpers import EndlessAttack, small_photo, wait_until
 
 from cvpire.images.reading import read_photo
-from page import handlers
+from page.handlers import visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -86,7 +86,7 @@ def test_stop_keeps_what_is_done(tab: Page, tmp_path: Path, attack: EndlessAttac
     tab.locator("#rows").get_by_text("✗ failed").wait_for()
     tab.locator("#progress").get_by_text("Photo 2 of 3: step 1").wait_for()
     tab.locator("#cancel").click()
-    assert wait_until(lambda: all(job.is_stopped for job in handlers.JOBS._jobs.values()))
+    assert wait_until(lambda: all(job.is_stopped for job in visit.JOBS._jobs.values()))
     attack.resume.release()
     rows = tab.locator("#rows tbody tr")
     tab.locator("#rows").get_by_text("■ stopped").first.wait_for()

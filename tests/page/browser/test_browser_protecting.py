@@ -12,7 +12,7 @@ from browser_fixtures import choose_other_run, needs_chromium, protect, remove, 
 from page_helpers import EndlessAttack, wait_until
 from PIL import Image
 
-from page import handlers
+from page.handlers import visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -138,7 +138,7 @@ def test_another_photo_stops_the_work(tab: Page, photo: Path, attack: EndlessAtt
     upload(tab, photo)
     tab.locator("#protect").click()
     assert attack.started.wait(20)
-    (job,) = handlers.JOBS._jobs.values()
+    (job,) = visit.JOBS._jobs.values()
     assert not job.is_stopped
     remove(tab)
     assert wait_until(lambda: job.is_stopped)
@@ -172,7 +172,7 @@ def test_closing_the_tab_deletes_the_photo(
         upload(closing, named)
         (held,) = [
             Path(path)
-            for paths in handlers.HOLDINGS._held.values()
+            for paths in visit.HOLDINGS._held.values()
             for path in paths
             if path.endswith(named.name)
         ]

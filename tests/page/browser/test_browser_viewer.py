@@ -16,7 +16,7 @@ from PIL import Image
 from skimage import data
 
 from cvpire.images.reading import read_photo
-from page import handlers
+from page.handlers import visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -40,7 +40,7 @@ def shown(tab: Page, tmp_path: Path) -> dict[str, NDArray[np.uint8]]:
     tab.wait_for_function("document.querySelector('#viewer .after')?.naturalWidth === 320")
     (protected,) = [
         Path(held)
-        for paths in handlers.HOLDINGS._held.values()
+        for paths in visit.HOLDINGS._held.values()
         for held in paths
         if held.endswith("/protected.png")
     ]

@@ -9,7 +9,7 @@ import pytest
 from page_helpers import small_photo, wait_until
 from server_helpers import Api, Gate, serve
 
-from page import handlers
+from page.handlers import single, visit
 from page.server.blocks import Page
 from page.server.visitor_queue import VisitorQueue
 
@@ -27,13 +27,13 @@ def api(page: Page) -> Iterator[Api]:
     api = Api(page)
     yield api
     assert wait_until(lambda: not list(queue(page)._events())), "a test left jobs behind"
-    assert not handlers.JOBS._jobs and not queue(page)._arriving
+    assert not visit.JOBS._jobs and not queue(page)._arriving
 
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate = Gate()
-    monkeypatch.setattr(handlers, "carry_out", gate)
+    monkeypatch.setattr(single, "carry_out", gate)
     yield gate
     gate.go_on.set()
 

@@ -13,7 +13,7 @@ from page_helpers import wait_until
 from server_helpers import Api, order
 
 from cvpire.errors import SettingsError
-from page import handlers
+from page.handlers import single, visit
 from page.server.blocks import Page, give_up_vanished
 
 page = server_fixtures.page
@@ -44,7 +44,7 @@ def test_an_error_is_told_as_what_it_is(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(handlers, "carry_out", fail)
+    monkeypatch.setattr(single, "carry_out", fail)
     kind, answer = api.call(order(path))
     assert kind == "error" and answer["error"].startswith(sentence)
     # The operator learns where a fault of the program lies, and only of those.
@@ -142,7 +142,7 @@ def test_a_request_that_is_too_long_is_not_read(api: Api, path: str) -> None:
     connection.close()
     status, _ = api.post("/call/protect", {"data": order(path, run="x" * 900_000)})
     assert status == 200
-    assert wait_until(lambda: not handlers.JOBS._jobs)
+    assert wait_until(lambda: not visit.JOBS._jobs)
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such limit")

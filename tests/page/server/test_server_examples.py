@@ -15,8 +15,8 @@ import server_fixtures
 from page_helpers import wait_until
 from server_helpers import Api, order
 
-from page import handlers
-from page.api_examples import portable_bash
+from page.handlers import single, visit
+from page.server.api_examples import portable_bash
 from page.server.blocks import Page
 
 page = server_fixtures.page
@@ -65,7 +65,7 @@ def test_the_example_for_curl_gives_as_many_results_to_two_clients_at_once(
 
 
 def test_both_ways_of_calling_work_without_a_session(api: Api, path: str) -> None:
-    names = inspect.signature(handlers.protect_photo).parameters
+    names = inspect.signature(single.protect_photo).parameters
     for _ in range(3):
         values = dict(zip(names, order(path), strict=False))
         status, answer = api.post("/call/v2/protect", values)
@@ -76,7 +76,7 @@ def test_both_ways_of_calling_work_without_a_session(api: Api, path: str) -> Non
 
 def test_the_result_waits_for_a_client_that_reads_it_later(api: Api, path: str) -> None:
     event = api.join(order(path, run="nothing"))
-    assert wait_until(lambda: not handlers.JOBS._jobs)
+    assert wait_until(lambda: not visit.JOBS._jobs)
     kind, answer = api.result(event)
     assert kind == "error" and "There is no run 'nothing'" in answer["error"]
 

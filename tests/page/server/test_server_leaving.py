@@ -14,7 +14,7 @@ from page_helpers import wait_until
 from server_fixtures import queue
 from server_helpers import QUICK, Api, Gate, order, serve
 
-from page import handlers
+from page.handlers import visit
 from page.server.blocks import Page
 from page.server.visitor_queue import Mailbox
 
@@ -69,7 +69,7 @@ def test_a_session_that_comes_back_is_waited_for_anew(
     gate.go_on.clear()
     event = api.join(order(path), "comes back")
     time.sleep(5 * QUICK.watch_seconds)
-    assert handlers.JOBS.is_wanted(event)
+    assert visit.JOBS.is_wanted(event)
     gate.go_on.set()
     assert api.result(event)[1]["error"] == "let go"
 

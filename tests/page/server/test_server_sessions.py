@@ -12,7 +12,7 @@ from page_helpers import wait_until
 from server_fixtures import queue
 from server_helpers import QUICK, Api, Gate, order, serve
 
-from page import handlers
+from page.handlers import single, visit
 from page.server.blocks import Page
 
 page = server_fixtures.page
@@ -64,7 +64,7 @@ def test_a_job_that_fails_leaves_its_place(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(handlers, "carry_out", fail)
+    monkeypatch.setattr(single, "carry_out", fail)
     for _ in range(5):
         assert api.call(order(path), "x")[0] == "error"
 
@@ -90,7 +90,7 @@ def test_a_job_cancelled_in_work_leaves_its_place(
     assert gate.started.acquire(timeout=10)
     last = api.join(order(path), "y")
     assert api.post("/cancel", {"session_hash": "y", "fn_index": index, "event_id": last})[0] == 200
-    assert not handlers.JOBS.is_wanted(last)
+    assert not visit.JOBS.is_wanted(last)
     gate.go_on.set()
     api.result(waiting)
     assert len(gate.orders) == 4
@@ -146,4 +146,4 @@ def test_nothing_goes_past_the_queue(api: Api, path: str) -> None:
     for route in ("/run/protect", "/api/protect", "/run/predict"):
         status, _ = api.post(route, {"data": order(path), "fn_index": None})
         assert status in (404, 500)
-    assert not handlers.JOBS._jobs
+    assert not visit.JOBS._jobs

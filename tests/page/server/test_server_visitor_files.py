@@ -11,7 +11,8 @@ from gradio_client import Client, handle_file
 from page_helpers import wait_until
 from server_helpers import Api, Gate, order
 
-from page import handlers, results
+from page.handlers import visit
+from page.looks import results
 from page.server import files
 from page.server.blocks import Page
 from page.server.holdings import Holdings
@@ -28,7 +29,7 @@ def test_closing_a_tab_deletes_the_visitors_files(page: Page, api: Api, photo: P
     visitor = Client(str(page.local_url), verbose=False)
     settings = order("")[1:]
     visitor.predict(handle_file(str(photo)), *settings, api_name="/protect")
-    held = [Path(path) for path in handlers.HOLDINGS._held[visitor.session_hash]]
+    held = [Path(path) for path in visit.HOLDINGS._held[visitor.session_hash]]
     assert sorted(path.name for path in held) == [
         *(photo.name, "original.png", "protected.png", "report.json", "threshold-map.png"),
         "what-could-be-seen.png",
@@ -38,7 +39,7 @@ def test_closing_a_tab_deletes_the_visitors_files(page: Page, api: Api, photo: P
     assert wait_until(lambda: not any(path.exists() for path in held), 20)
     # The folder of an upload goes by its content, which other tests uploaded as well.
     assert not any(path.parent.exists() for path in held if path.name != photo.name)
-    assert visitor.session_hash not in handlers.HOLDINGS._held
+    assert visitor.session_hash not in visit.HOLDINGS._held
 
 
 def test_results_that_nobody_waits_for_any_more_are_deleted(
@@ -51,7 +52,7 @@ def test_results_that_nobody_waits_for_any_more_are_deleted(
 
     def cancel_meanwhile(data: bytes, name: str) -> str:
         made.append(Path(make(data, name)))
-        handlers.JOBS.stop("late")
+        visit.JOBS.stop("late")
         return str(made[-1])
 
     monkeypatch.setattr(results, "keep_result", cancel_meanwhile)

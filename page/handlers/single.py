@@ -6,32 +6,24 @@ gradio would no longer delete that component's files.
 
 from __future__ import annotations
 
+import re
 import threading
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.context import LocalContext
 
 from cvpire.errors import PhotoError, SettingsError
 from cvpire.images.photo import encode_png, preview
 from cvpire.images.reading import read_photo
 from cvpire.images.transparency import WHITE, composite
 from cvpire.reports.target import Target
-from page import many, render, tables
-from page.many import check_many
-from page.order import command_line, read_order
-from page.results import Results, results_of, with_addresses
+from page.handlers.visit import HOLDINGS, JOBS, KEEPING, event_id, session_of, start, watch
+from page.looks import render, tables
+from page.looks.results import Results, results_of, with_addresses
 from page.server.files import keep_result
-from page.server.holdings import Holdings
-from page.server.jobs import Job, JobRefused, Jobs, JobStopped, Kind
-from page.server.visitor_queue import VisitorQueue
-from page.server.visitors import Visitor, find_address
-from page.watching import JobWatch, Progress
-from page.work import MAX_PIXELS, RehearsalOrder, carry_out, carry_out_rehearsal
-
-JOBS = Jobs()
-HOLDINGS = Holdings()
+from page.server.jobs import JobStopped, Kind
+from page.work.order import command_line, read_order
+from page.work.single import MAX_PIXELS, RehearsalOrder, carry_out, carry_out_rehearsal
 
 # What browsers show by themselves, by the ends of files' names.
 _SHOWN_BY_BROWSERS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif")
@@ -40,14 +32,22 @@ _SHOWN_BY_BROWSERS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif")
 _READING = threading.Lock()
 
 
-def receive(path: str | None, request: gr.Request) -> tuple[Any, ...]:
+def restore(browser: object, request: gr.Request) -> list[Any]:
+    """What a browser whose page was loaded anew had, with the secret that it is known by."""
+    if not (isinstance(browser, str) and re.fullmatch("[0-9a-f]{32}", browser)):
+        return [KEEPING.new_secret(), *cleared()]
+    return [browser, *(KEEPING.find(browser, session_of(request)) or cleared())]
+
+
+def receive(path: str | None, browser: str | None, request: gr.Request) -> tuple[Any, ...]:
     """Look at a photo that was just chosen, and clear what was shown of the one before.
 
     Returns:
         What was read of it, or why it cannot be taken; then the empty results.
     """
-    JOBS.stop(_session(request))
-    HOLDINGS.hold(_session(request), path)
+    JOBS.stop(session_of(request))
+    HOLDINGS.hold(session_of(request), path)
+    KEEPING.forget(browser or "")
     if path is None:
         return "", *cleared()
     try:
@@ -57,20 +57,12 @@ def receive(path: str | None, request: gr.Request) -> tuple[Any, ...]:
             if not path.lower().endswith(_SHOWN_BY_BROWSERS):
                 small = encode_png(preview(composite(photo, WHITE), 400))
                 shown = keep_result(small, "preview.png")
-                HOLDINGS.hold(_session(request), shown)
+                HOLDINGS.hold(session_of(request), shown)
     except PhotoError as error:
         return render.refused(str(error)), *cleared()
     size = f"{photo.width:,} × {photo.height:,} pixels"
     address = f"gradio_api/file={shown}" if shown else ""
     return render.received(size, photo.notes, address), *cleared()
-
-
-def receive_many(paths: list[str] | None, request: gr.Request) -> tuple[str, None]:
-    """Stop work on photos that went away, and clear what was shown of them."""
-    JOBS.stop(_session(request))
-    for path in paths or ():
-        HOLDINGS.hold(_session(request), path)
-    return "", None
 
 
 def begin(path: str | None, request: gr.Request) -> list[Any]:
@@ -82,30 +74,7 @@ def begin(path: str | None, request: gr.Request) -> list[Any]:
     """
     if path is None:
         raise SettingsError("Choose a photo first.")
-    return [*_started(request), *cleared()]
-
-
-def begin_many(paths: list[str] | None, request: gr.Request) -> list[Any]:
-    """The same for many photos.
-
-    Raises:
-        SettingsError: without photos, or with too many.
-        JobRefused: if the queue would refuse the job.
-    """
-    check_many(paths)
-    return [*_started(request), "", None]
-
-
-def _started(request: gr.Request) -> tuple[str, gr.Timer]:
-    job = JOBS.of(_session(request))
-    if job is not None and job.kind is Kind.REHEARSAL:  # of the result that is about to go
-        job.stop()
-    queue = LocalContext.blocks.get()._queue  # type: ignore[union-attr]
-    if isinstance(queue, VisitorQueue) and request.request is not None:
-        address = find_address(request.request, queue.settings.trusted_header)
-        if refusal := queue.refusal(Visitor(_session(request), address)):
-            raise JobRefused(refusal)
-    return render.progress(Progress("Starting")), gr.Timer(active=True)
+    return [*start(request), *cleared()]
 
 
 def protect_photo(
@@ -120,6 +89,7 @@ def protect_photo(
     bound: float,
     seed: float,
     metric: str,
+    browser: str | None,
     request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
 ) -> tuple[Any, ...]:
@@ -142,13 +112,13 @@ def protect_photo(
         after in HTML, all figures in HTML, the threshold map as a picture, its legend, the report,
         the report as a file, the command line that does the same
     """
-    session = _session(request)
+    session = session_of(request)
     try:
-        with JOBS.working(_event()) as job:
+        with JOBS.working(event_id()) as job:
             HOLDINGS.hold(session, photo)
             settings = (run, group, kind, quality, kilobytes, classifier, view, bound, seed, metric)
             order = read_order(photo, *settings)
-            outcome = carry_out(order, _watch(job, progress))
+            outcome = carry_out(order, watch(job, progress))
             job.check()
             results = results_of(outcome, command_line(order))
             for path in results.files():
@@ -160,13 +130,17 @@ def protect_photo(
             if results.download is not None:
                 target = Target.of(outcome.protected.report)
                 rehearsal = RehearsalOrder(order.path, results.download, target)
-            return *results._replace(view=with_addresses(results.view)), rehearsal
+            shown = *results._replace(view=with_addresses(results.view)), rehearsal
+            if browser:
+                KEEPING.keep(browser, session, [*shown, "", ""], [order.path, *results.files()])
+            return shown
     except JobStopped as stop:
         return *Results(verdict=render.stopped(str(stop))), None
 
 
 def rehearse_photo(
     order: RehearsalOrder | None,
+    browser: str | None,
     request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
 ) -> tuple[str, str]:
@@ -174,69 +148,20 @@ def rehearse_photo(
     classifier at hand.
     """
     try:
-        with JOBS.working(_event()) as job:
+        with JOBS.working(event_id()) as job:
             if order is None:
                 raise SettingsError("Protect a photo first.")
-            outcomes = carry_out_rehearsal(order, _watch(job, progress))
-            return render.survival(outcomes), tables.rehearsal(outcomes)
+            outcomes = carry_out_rehearsal(order, watch(job, progress))
+            found = render.survival(outcomes), tables.rehearsal(outcomes)
+            KEEPING.amend(browser or "", found)
+            return found
     except JobStopped as stop:
         return render.stopped(str(stop)), ""
 
 
-def protect_photos(
-    photos: list[str] | None,
-    run: str,
-    group: bool,
-    kind: str,
-    quality: float,
-    kilobytes: float | None,
-    classifier: str,
-    view: str,
-    bound: float,
-    seed: float,
-    metric: str,
-    request: gr.Request,
-    progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
-) -> tuple[str, str | None]:
-    """Protect many photos, one after the other, into a ZIP with a table of what became of each.
-
-    Parameters:
-        photos: up to 50 files
-        run: as of /protect, and so are all others
-    Returns:
-        What became of each photo in HTML, the ZIP
-    """
-    session = _session(request)
-    settings = (run, group, kind, quality, kilobytes, classifier, view, bound, seed, metric)
-    try:
-        with JOBS.claimed(_event()) as job:
-            paths = check_many(photos)
-            for path in paths:
-                HOLDINGS.hold(session, path)
-            read_order(paths[0], *settings)  # what is no order is none at all
-            archive = keep_result(b"", "protected-photos.zip")
-            HOLDINGS.hold(session, archive)
-
-            def tell(rows: list[many.Row]) -> None:
-                job.details = many.table(rows)
-
-            rows = many.protect_all(
-                paths,
-                lambda path: read_order(path, *settings),
-                Path(archive),
-                _watch(job, progress),
-                lambda: JOBS.turn(job),
-                tell,
-            )
-            HOLDINGS.hold(session, archive)
-            return many.table(rows), archive
-    except JobStopped as stop:
-        return render.stopped(str(stop)), None
-
-
 def follow(request: gr.Request) -> tuple[str, Any]:
     """How far the visitor's job is, or how many are before it; and what of many photos is done."""
-    job = JOBS.of(_session(request))
+    job = JOBS.of(session_of(request))
     if job is None:
         return render.progress(None), gr.skip()
     details = job.details or gr.skip()
@@ -252,7 +177,7 @@ def finish() -> tuple[str, gr.Timer]:
 
 def cancel(request: gr.Request) -> tuple[Any, Any]:
     """Stop the visitor's job at its next step, and say so in its place: verdict or rehearsal."""
-    job = JOBS.stop(_session(request))
+    job = JOBS.stop(session_of(request))
     if job is None:
         return gr.skip(), gr.skip()
     notice = render.stopped(f"Cancelled. {job.kind.value}")
@@ -260,34 +185,13 @@ def cancel(request: gr.Request) -> tuple[Any, Any]:
     return (gr.skip(), notice) if job.kind is Kind.REHEARSAL else (notice, gr.skip())
 
 
-def stop_many(request: gr.Request) -> None:
-    """Stop the work on many photos at its next step; what is done comes as its result."""
-    JOBS.stop(_session(request))
-
-
 def close_session(request: gr.Request) -> None:
-    """Stop the work of a visitor who left, and delete his files."""
-    JOBS.close(_session(request))
-    HOLDINGS.release(_session(request))
+    """Stop the work of a visitor who left, and delete his files; his last result in a while."""
+    JOBS.close(session_of(request))
+    KEEPING.leave(session_of(request))
+    HOLDINGS.release(session_of(request))
 
 
 def cleared() -> list[Any]:
     """Empty results, nothing to rehearse, and no rehearsal."""
     return [*Results(), None, "", ""]
-
-
-def _watch(job: Job, progress: gr.Progress) -> JobWatch:
-    def show(now: Progress) -> None:
-        job.progress = now
-        progress(now.share, desc=now.sentence())
-
-    return JobWatch(show, job.check)
-
-
-def _session(request: gr.Request) -> str:
-    return request.session_hash or ""
-
-
-def _event() -> str:
-    """The id of the event in gradio's queue that is worked off here."""
-    return LocalContext.event_id.get() or ""

@@ -14,8 +14,9 @@ from cvpire.edits.posting import CODECS_AND_SIZES
 from cvpire.metrics.grades import Grade
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.reports.report import Report, Verdict
-from page.watching import Progress, duration
-from page.work import Outcome
+from page.work.single import Outcome
+from page.work.watching import Progress
+from page.work.words import duration, percent
 
 _NO_PROGRESS = ""
 
@@ -185,15 +186,6 @@ def _bar(value: float | None, kind: str) -> str:
         f'<td><span class="bar {kind}" style="width: {width}"></span>'
         f'<span class="value">{percent(value)}</span></td>'
     )
-
-
-def percent(share: float) -> str:
-    """A probability with as many digits as tell something: "73%", "0.02%"."""
-    if share >= 0.0995:
-        return f"{share:.0%}"
-    if share >= 0.00995:
-        return f"{share:.1%}"
-    return f"{share:.2%}" if share >= 0.00005 else "below 0.01%"
 
 
 def received(photo_size: str, notes: Iterable[str], preview: str) -> str:

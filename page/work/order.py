@@ -58,7 +58,7 @@ def read_order(
     seed: object,
     metric: object,
 ) -> Order:
-    """The order that these values make; see `page.handlers.protect_photo` for each.
+    """The order that these values make; see `page.handlers.single.protect_photo` for each.
 
     Raises:
         SettingsError: for what is no order.

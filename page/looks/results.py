@@ -12,9 +12,9 @@ from cvpire.images.photo import Photo, encode_png, preview
 from cvpire.images.transparency import WHITE, composite
 from cvpire.metrics.blotches import blurred_delta_e_map
 from cvpire.metrics.grades import YARDSTICKS
-from page import render, tables
+from page.looks import render, tables
 from page.server.files import keep_result
-from page.work import Outcome
+from page.work.single import Outcome
 
 # The longest side of what the viewer shows of a photo as a whole.
 PREVIEW_SIDE = 1600
@@ -89,7 +89,7 @@ _PICTURES = ("before", "after", "before_preview", "after_preview", "blurred", "m
 
 
 def _view(outcome: Outcome, download: str, threshold_map: str) -> dict[str, Any]:
-    """What `page.viewer.Viewer` shows."""
+    """What `page.looks.viewer.Viewer` shows."""
     photo, protected = outcome.photo, outcome.protected
     # What is seen of a photo with transparency, on white.
     before, after = (composite(each, WHITE) for each in (photo, protected.photo))

@@ -7,8 +7,8 @@ import gradio as gr
 from cvpire.classifiers.registry import find_spec
 from cvpire.images.formats import KINDS
 from cvpire.runs import find_run, has_group_variant
-from page.order import SAME_KIND, text
-from page.run_choices import run_sentence
+from page.looks.run_choices import run_sentence
+from page.work.order import SAME_KIND, text
 
 
 def describe_run(run: str) -> tuple[str, gr.Checkbox]:

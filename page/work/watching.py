@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cvpire.watch import AttackStep, Watch
+from page.work.words import duration
 
 # The shares of a job that have been done when the search begins and when it ends; what is left is
 # writing the file and measuring it. As measured on photos of one megapixel.
@@ -111,9 +112,3 @@ class JobWatch(Watch):
 
     def advance(self, done: int, total: int) -> None:
         self.tell(f"Look {done} of {total}", done / total)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words, rounded up: "8 s", "3 min"."""
-    whole = int(seconds) + 1
-    return f"{whole} s" if whole < 120 else f"{-(-whole // 60)} min"

@@ -35,6 +35,7 @@ def limits(keep_words: str) -> str:
     return (
         '<div id="limits"><p><b>Know the limits.</b> Tested against the classifiers named here: '
         "others may still recognise the place. Faces, text and number plates are not hidden. Your "
-        f"photo is deleted when you leave this page, and after {keep_words} at the latest.</p>"
+        "photo is deleted minutes after you left this page, and after "
+        f"{keep_words} at the latest.</p>"
         "</div>"
     )

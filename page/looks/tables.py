@@ -12,8 +12,9 @@ from cvpire.color.heatmap import heatmap
 from cvpire.metrics.difference import Difference
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.reports.report import Report
-from page.scoring import Score
-from page.work import Outcome
+from page.work.many import Row
+from page.work.scoring import Score
+from page.work.single import Outcome
 
 
 def scores(outcome: Outcome) -> str:
@@ -182,4 +183,25 @@ def _table(caption: str, rows: Iterable[tuple[str, str, str]]) -> str:
     )
     return (
         f'<table class="scores"><caption>{escape(caption)}</caption><tbody>{body}</tbody></table>'
+    )
+
+
+# Signs beside the words, so that no colour tells alone.
+_SIGNS = {"waiting": "…", "protected": "✓", "not protected": "✗", "failed": "✗", "stopped": "■"}
+
+
+def many(rows: Sequence[Row]) -> str:
+    """The rows in HTML, and a line that sums them up."""
+    done = sum(row.state == "protected" for row in rows)
+    tried = sum(row.state != "waiting" for row in rows)
+    body = "".join(
+        f'<tr class="{row.state.replace(" ", "-")}"><th scope="row">{escape(row.photo)}</th>'
+        f'<td><span aria-hidden="true">{_SIGNS[row.state]}</span> {escape(row.state)}</td>'
+        f"<td>{escape(row.words)}</td></tr>"
+        for row in rows
+    )
+    return (
+        f'<table class="scores many"><caption>{done} protected of {len(rows)}'
+        f"{'' if tried == len(rows) else f', {len(rows) - tried} to do'}</caption>"
+        f"<tbody>{body}</tbody></table>"
     )

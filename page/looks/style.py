@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from page.viewer import asset
+from page.looks.viewer import asset
 
 # System fonts only: a visitor's browser asks nobody else for anything.
 THEME = gr.themes.Soft(

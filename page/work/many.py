@@ -9,17 +9,16 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from html import escape
 from pathlib import Path, PurePath
 from typing import Any
 
 from cvpire.errors import SettingsError
 from cvpire.failures import failure_sentence
-from page.order import Order
-from page.render import percent
 from page.server.jobs import JobOverdue, JobStopped
-from page.watching import JobWatch
-from page.work import Outcome, carry_out
+from page.work.order import Order
+from page.work.single import Outcome, carry_out
+from page.work.watching import JobWatch
+from page.work.words import percent
 
 MOST_PHOTOS = 50
 
@@ -41,10 +40,6 @@ class Row:
     words: str = ""
     file: str = ""
     report: dict[str, Any] | None = None
-
-
-# Signs beside the words, so that no colour tells alone.
-_SIGNS = {"waiting": "…", "protected": "✓", "not protected": "✗", "failed": "✗", "stopped": "■"}
 
 
 def check_many(paths: Sequence[str] | None) -> Sequence[str]:
@@ -156,20 +151,3 @@ def _as_csv(rows: Iterable[Row]) -> str:
         photo = f"'{row.photo}" if row.photo[:1] in "=+-@" else row.photo
         table.writerow([photo, row.state, row.file, *figures, row.words])
     return text.getvalue()
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The rows in HTML, and a line that sums them up."""
-    done = sum(row.state == "protected" for row in rows)
-    tried = sum(row.state != "waiting" for row in rows)
-    body = "".join(
-        f'<tr class="{row.state.replace(" ", "-")}"><th scope="row">{escape(row.photo)}</th>'
-        f'<td><span aria-hidden="true">{_SIGNS[row.state]}</span> {escape(row.state)}</td>'
-        f"<td>{escape(row.words)}</td></tr>"
-        for row in rows
-    )
-    return (
-        f'<table class="scores many"><caption>{done} protected of {len(rows)}'
-        f"{'' if tried == len(rows) else f', {len(rows) - tried} to do'}</caption>"
-        f"<tbody>{body}</tbody></table>"
-    )

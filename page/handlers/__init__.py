@@ -1,0 +1,1 @@
+"""What each button and each change of the page does."""

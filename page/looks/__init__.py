@@ -1,0 +1,1 @@
+"""What the page shows: its parts, its words, and what became of a photo."""
