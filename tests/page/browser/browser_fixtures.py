@@ -82,7 +82,7 @@ def tab(demo: gr.Blocks, browser: Browser, options: dict[str, Any]) -> Iterator[
         tab.goto(str(demo.local_url))
         tab.locator("#protect").wait_for()
         yield tab
-    assert not troubles
+    assert not troubles, troubles
 
 
 @pytest.fixture

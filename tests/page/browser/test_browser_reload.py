@@ -51,6 +51,7 @@ def test_what_was_taken_away_does_not_come_back(tab: Page, photo: Path) -> None:
     upload(tab, photo)
     tab.get_by_text("Invisible", exact=True).click()
     protect(tab)
+    tab.locator("#survival b").wait_for()
     remove(tab)
     tab.reload()
     tab.locator("#protect").wait_for()
@@ -65,9 +66,11 @@ def test_after_its_time_nothing_is_left(
     upload(tab, photo)
     tab.get_by_text("Invisible", exact=True).click()
     protect(tab)
+    tab.locator("#survival b").wait_for()
     secret, kept = list(visit.KEEPING._kept.items())[-1]
-    files = [Path(path) for path in kept.files]
+    # The photo itself lies where others uploaded the same one.
+    files = [Path(path) for path in kept.files[1:]]
     assert files and all(path.exists() for path in files)
     tab.goto("about:blank")
-    assert wait_until(lambda: not any(path.exists() for path in files), 30)
+    assert wait_until(lambda: not any(path.exists() for path in files), 40)
     assert secret not in visit.KEEPING._kept
