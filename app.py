@@ -187,7 +187,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                     )
                     command = gr.HTML(label="Command line", elem_id="command")
             with gr.Column(scale=3, min_width=320, elem_id="right"):
-                gr.HTML(texts.INTRO, label="What happens")
+                gr.HTML(texts.intro(), label="What happens")
                 progress = gr.HTML(label="Progress", elem_id="progress")
                 archive = gr.DownloadButton(
                     "Download all protected photos", variant="primary", elem_id="archive"

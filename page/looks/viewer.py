@@ -15,6 +15,11 @@ def asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
 
 
+def asset_bytes(name: str) -> bytes:
+    """The same of a file that is no text."""
+    return (_ASSETS / name).read_bytes()
+
+
 class Viewer(gr.HTML):
     """Shows what `view_of` gives it, and nothing before.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,11 @@ import torch
 
 import app
 from cvpire.classifiers.classifier import Prediction
+from cvpire.classifiers.registry import CLASSIFIERS
 from cvpire.color.heatmap import heatmap
-from page.looks import render
+from cvpire.runs import DEFAULT_RUN
+from page.looks import render, texts
+from page.looks.viewer import asset
 from page.work.words import percent
 
 
@@ -45,6 +49,15 @@ def report(**figures: object) -> Any:
 )
 def test_shares_have_the_digits_that_tell(share: float, words: str) -> None:
     assert percent(share) == words
+
+
+def test_the_stored_example_is_of_the_classifier_that_comes_along() -> None:
+    example = json.loads(asset("example.json"))
+    assert example["weights_sha256"] == CLASSIFIERS["scenes"].weights.sha256
+    assert example["run"] == DEFAULT_RUN
+    assert example["after"] < example["before"] and example["survived"] <= example["tried"]
+    shown = texts.intro()
+    assert f"survives {example['survived']} of" in shown and "data:image/webp;base64," in shown
 
 
 def test_texts_from_a_photo_are_escaped() -> None:
