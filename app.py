@@ -122,6 +122,10 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                     plain_choices(), value=DEFAULT_RUN, label="How strong?", elem_id="run"
                 )
                 run_hint = _hint(run_sentence(DEFAULT_RUN))
+                group = RawCheckbox(
+                    label="Hide the whole kind of place (such as every room of a home)",
+                    elem_id="group",
+                )
                 with gr.Row(elem_id="actions"):
                     protect_button = gr.Button(
                         "Protect my photo", variant="primary", min_width=120, elem_id="protect"
@@ -135,10 +139,6 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                     value=SAME_KIND,
                     label="Save",
                     elem_id="kind",
-                )
-                group = RawCheckbox(
-                    label="Hide the whole kind of place (such as every room of a home)",
-                    elem_id="group",
                 )
                 with gr.Accordion("For researchers", open=False, elem_id="researchers"):
                     other_run = RawDropdown(
@@ -221,7 +221,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                     with gr.Accordion("Report", open=False):
                         report = gr.DownloadButton("Download the report", elem_id="report")
                         record = gr.JSON(label="Report", elem_id="record")
-        gr.HTML(texts.limits(settings.keep_words))
+        gr.HTML(texts.limits(find_spec(AUTO).title, settings.keep_words))
         _hint(
             f"PNG, JPEG, WebP, HEIC, AVIF, GIF, BMP or TIFF of up to {MAX_FILE_MEGABYTES} MB and "
             f"{MAX_PIXELS / 1e6:.0f} megapixels."
@@ -316,7 +316,6 @@ def build_page(settings: ServerSettings | None = None) -> Page:
         ).then(single.finish, None, [progress, clock], **quiet).then(
             None, js="() => cvpire.arrive()", **quiet
         )
-        cancel_button.click(many_handlers.stop_many, None, None, **quiet)
         clock.tick(single.follow, None, [progress, rows], **quiet)
         photos.change(many_handlers.receive_many, photos, [rows, archive], **quiet)
         photo.change(
@@ -336,7 +335,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
         for tab, name in ((one_tab, "one"), (many_tab, "many")):
             tab.select(None, js=f"() => cvpire.tab('{name}')", **quiet)
         demo.load(single.restore, browser, [browser, *everything], **quiet).then(
-            None, js="() => cvpire.arrive()", **quiet
+            None, js="() => cvpire.arrive(false)", **quiet
         )
         demo.unload(single.close_session)
     return demo.queue()

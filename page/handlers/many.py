@@ -84,8 +84,3 @@ def protect_photos(
             return tables.many(rows), archive
     except JobStopped as stop:
         return render.stopped(str(stop)), None
-
-
-def stop_many(request: gr.Request) -> None:
-    """Stop the work on many photos at its next step; what is done comes as its result."""
-    JOBS.stop(session_of(request))

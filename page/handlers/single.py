@@ -162,7 +162,7 @@ def rehearse_photo(
 def follow(request: gr.Request) -> tuple[str, Any]:
     """How far the visitor's job is, or how many are before it; and what of many photos is done."""
     job = JOBS.of(session_of(request))
-    if job is None:
+    if job is None or job.kind is Kind.REHEARSAL:  # the result is there already
         return render.progress(None), gr.skip()
     details = job.details or gr.skip()
     if job.progress is None:
@@ -179,6 +179,8 @@ def cancel(request: gr.Request) -> tuple[Any, Any]:
     """Stop the visitor's job at its next step, and say so in its place: verdict or rehearsal."""
     job = JOBS.stop(session_of(request))
     if job is None:
+        return gr.skip(), gr.skip()
+    if job.kind is Kind.BATCH:  # its own result tells
         return gr.skip(), gr.skip()
     notice = render.stopped(f"Cancelled. {job.kind.value}")
     # Of a rehearsal, the verdict on the photo holds.

@@ -24,7 +24,7 @@ _NO_PROGRESS = ""
 _TRACES = {
     Grade.NONE: "hard to find, even by flipping between the two",
     Grade.FAINT: "faint: found by flipping between the two at 100%",
-    Grade.VISIBLE: "may be seen without looking for them",
+    Grade.VISIBLE: "may be seen without looking for them; Balanced or Invisible leave less",
 }
 
 
@@ -55,6 +55,8 @@ def _words(report: Report) -> tuple[str, str, str, list[str]]:
         heading = f"Weakly protected: {label} is only the {place} guess now"
         return "fair", "◐", heading, [f"{label}: {shares}. {now}{_group_sentence(report)}"]
     heading = f"AI no longer sees “{label}”: {shares}"
+    if report.visibility.grade is Grade.VISIBLE:
+        return "fair", "◐", heading, [f"{now}{_group_sentence(report)}"]
     return "good", "✓", heading, [f"{now}{_group_sentence(report)}"]
 
 
@@ -100,9 +102,9 @@ def survival(outcomes: Sequence[Rehearsed]) -> str:
     ]
     for name in dict.fromkeys(o.classifier for o in outcomes if not o.is_attacked):
         mine = next(o for o in outcomes if o.classifier == name)
-        now = "no longer recognises" if mine.protected.is_lost else "still recognises"
+        now = "no longer sees" if mine.protected.is_lost else "still sees"
         lines.append(
-            f"Another classifier ({escape(name)}), which was not attacked, {now} "
+            f"Another AI ({escape(name)}), which this was not made for, {now} "
             f"“{escape(mine.label)}”."
         )
     return f'<div class="survival">{"".join(f"<p>{line}</p>" for line in lines)}</div>'

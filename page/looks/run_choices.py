@@ -9,8 +9,8 @@ from cvpire.runs import RUNS, has_group_variant
 _PLAIN = {
     "Posting": (
         "Survives posting",
-        "Made to hold after crops, turns and filters, and after all that sites do; of these "
-        "three, the strongest change.",
+        "Made to hold after crops, turns and filters, and after all that sites do; its change is "
+        "the strongest of these three, and may be faintly visible.",
     ),
     "Balanced": (
         "Balanced",

@@ -187,13 +187,20 @@ def _table(caption: str, rows: Iterable[tuple[str, str, str]]) -> str:
 
 
 # Signs beside the words, so that no colour tells alone.
-_SIGNS = {"waiting": "…", "protected": "✓", "not protected": "✗", "failed": "✗", "stopped": "■"}
+_SIGNS = {
+    "waiting": "…",
+    "in work": "▸",
+    "protected": "✓",
+    "not protected": "✗",
+    "failed": "✗",
+    "stopped": "■",
+}
 
 
 def many(rows: Sequence[Row]) -> str:
     """The rows in HTML, and a line that sums them up."""
     done = sum(row.state == "protected" for row in rows)
-    tried = sum(row.state != "waiting" for row in rows)
+    tried = sum(row.state not in ("waiting", "in work") for row in rows)
     body = "".join(
         f'<tr class="{row.state.replace(" ", "-")}"><th scope="row">{escape(row.photo)}</th>'
         f'<td><span aria-hidden="true">{_SIGNS[row.state]}</span> {escape(row.state)}</td>'

@@ -12,7 +12,7 @@ from page.work.words import percent
 HEADER = """
 <header id="head">
   <h1>CV-PIRE</h1>
-  <p>Hide from AI what kind of place your photo shows, without anybody seeing a change.</p>
+  <p>Hide from AI which place your photo shows, with as little visible change as it takes.</p>
 </header>
 """
 
@@ -43,15 +43,16 @@ def intro() -> str:
 SAID = '<p id="said" role="status" aria-live="polite"></p>'
 
 
-def limits(keep_words: str) -> str:
+def limits(classifier: str, keep_words: str) -> str:
     """What the page cannot do, always in sight.
 
     Args:
+        classifier: that photos are protected from, "ResNet-50, ...".
         keep_words: how long files stay, "60 minutes".
     """
     return (
-        '<div id="limits"><p><b>Know the limits.</b> Tested against the classifiers named here: '
-        "others may still recognise the place. Faces, text and number plates are not hidden. Your "
+        '<div id="limits"><p><b>Know the limits.</b> Made and tested against one classifier '
+        f"({escape(classifier)}): others may still recognise the place. Faces, text and number plates are not hidden. Your "
         "photo is deleted minutes after you left this page, and after "
         f"{keep_words} at the latest.</p>"
         "</div>"

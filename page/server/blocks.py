@@ -116,7 +116,7 @@ class Page(gr.Blocks):
         except gr.Error:
             raise
         except Exception as error:
-            raise gr.Error(explain(error), duration=None, print_exception=False) from error
+            raise gr.Error(explain(error), duration=12, print_exception=False) from error
 
     async def _sweep(self) -> None:
         while not self._queue.stopped:

@@ -29,7 +29,7 @@ class Row:
 
     Attributes:
         photo: its name.
-        state: "waiting", "protected", "not protected", "failed" or "stopped".
+        state: "waiting", "in work", "protected", "not protected", "failed" or "stopped".
         words: the verdict, or why there is none.
         file: of the protected photo in the ZIP; "" where there is none.
         report: as `Report.as_record` has it; None where there is none.
@@ -83,6 +83,8 @@ def protect_all(
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
         tell(list(rows))
         for at, path in enumerate(paths):
+            rows[at] = replace(rows[at], state="in work")
+            tell(list(rows))
             part = watch.part(at, len(paths), f"Photo {at + 1} of {len(paths)}")
             try:
                 with take_turn():

@@ -64,12 +64,12 @@
     // The state decides which of Protect, Stop and Download a phone's bar shows.
     state(name) { root.dataset.state = name; delete root.dataset.old; },
     // After the work: to the verdict, for eyes and for screen readers.
-    arrive() {
+    arrive(isAwaited = true) {
       const heading = document.querySelector("#verdict h2");
       const isMany = root.dataset.tab === "many";
       const done = isMany ? "#rows .protected" : "#verdict :is(.good, .fair)";
       root.dataset.state = document.querySelector(done) ? "done" : "idle";
-      if (!heading || isMany) return;
+      if (!heading || isMany || !isAwaited) return;
       heading.focus({ preventScroll: true });
       const box = heading.getBoundingClientRect();
       if (box.top < 0 || box.bottom > window.innerHeight * 0.7) {

@@ -50,7 +50,9 @@ function layOutSplit() {
 
 function caption() {
   const words = {
-    compare: `${Math.round(100 * zoom())}% of the photo's ${photo.width} × ${photo.height} pixels.`,
+    compare:
+      `${Math.round(100 * zoom())}% of the photo's ${photo.width} × ${photo.height} pixels.` +
+      (state.marked ? " In the ring, the change is strongest: hold for the original." : ""),
     difference:
       `What changed, made ${gain()} times as strong: white is a change of ` +
       `${Math.ceil(255 / gain())} of 255 levels or more, black is none.`,
@@ -125,8 +127,10 @@ element.addEventListener("click", (event) => {
     state.marked = false;
     zoomTo(button.dataset.zoom === "fit" ? "fit" : Number(button.dataset.zoom));
   } else if (button.dataset.do === "strongest") {
-    state.marked = true;
-    zoomTo(4, [photo.strongest[0] + 0.5, photo.strongest[1] + 0.5]);
+    // All of it protected, so that no line lies over the place; the original is one press away.
+    Object.assign(state, { marked: true, view: "compare", split: 0 });
+    const value = state.zoom !== "fit" && state.zoom >= 1 ? state.zoom : 4;
+    zoomTo(value, [photo.strongest[0] + 0.5, photo.strongest[1] + 0.5]);
   }
 });
 
@@ -163,7 +167,10 @@ element.addEventListener("keydown", (event) => {
   }
 });
 element.addEventListener("keyup", () => find(".viewer.held") && hold(false));
-element.addEventListener("focusout", () => find(".viewer.held") && hold(false));
+element.addEventListener("focusout", (event) => {
+  // Of the button itself: what another control loses as it is pressed ends nothing.
+  if (find(".viewer.held") && event.target.closest("[data-do=hold], .stage")) hold(false);
+});
 
 // Drag: at its whole size, the border between the two; enlarged, the photo. Two fingers enlarge.
 const pointers = new Map();

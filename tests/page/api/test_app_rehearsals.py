@@ -36,7 +36,7 @@ def test_a_rehearsal_says_what_the_file_survives(client: Client, photo: Path) ->
     assert results.record is not None
     sentence, html = client.predict(api_name="/rehearse")
     assert re.search(r"<b>Survives \d+ of \d+</b> things that may happen after posting", sentence)
-    assert "Another classifier (lite0-imagenet), which was not attacked, " in sentence
+    assert "Another AI (lite0-imagenet), which this was not made for, " in sentence
     label: Any = results.record["label"]
     assert f"scenes: “{label['name']}”: out of the first five in " in html
     assert "lite0-imagenet (not attacked): “" in html

@@ -85,6 +85,13 @@ def test_the_strongest_change_is_in_the_middle(
 ) -> None:
     tab.locator("#viewer [data-do=strongest]").click()
     assert tab.locator("#viewer .mark").is_visible()
+    # No line over the place; and the original for as long as the button is held, at once.
+    assert tab.locator("#viewer input[type=range]").input_value() == "0"
+    tab.locator("#viewer [data-do=hold]").hover()
+    tab.mouse.down()
+    assert tab.locator("#viewer .after").evaluate("i => getComputedStyle(i).visibility") == "hidden"
+    tab.mouse.up()
+    assert tab.locator("#viewer .after").evaluate("i => getComputedStyle(i).visibility") != "hidden"
     mark = tab.locator("#viewer .mark").bounding_box()
     box = tab.locator("#viewer .stage").bounding_box()
     assert mark is not None and box is not None
