@@ -53,7 +53,6 @@ def limits(classifier: str, keep_words: str) -> str:
     return (
         '<div id="limits"><p><b>Know the limits.</b> Made and tested against one classifier '
         f"({escape(classifier)}): others may still recognise the place. Faces, text "
-        "and number plates are not hidden. Your photo is deleted minutes after you left this page, and after "
-        f"{keep_words} at the latest.</p>"
-        "</div>"
+        "and number plates are not hidden. Your photo is deleted minutes after you left this page, "
+        f"and after {keep_words} at the latest.</p></div>"
     )
