@@ -263,7 +263,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
         )
         job = begun.success(
             single.protect_photo,
-            [photo, *settings_of_job, browser],
+            [photo, *settings_of_job],
             outputs,
             api_name="protect",
             js="(...values) => { cvpire.state('working'); return values; }",
@@ -273,14 +273,14 @@ def build_page(settings: ServerSettings | None = None) -> Page:
         ended.then(None, js="() => cvpire.arrive()", **quiet)
         trial = job.success(
             single.rehearse_photo,
-            [order, browser],
+            order,
             [survival, rehearsal],
             api_visibility="private",
             **work,
         )
         again = rehearse_button.click(
             single.rehearse_photo,
-            [order, browser],
+            order,
             [survival, rehearsal],
             api_name="rehearse",
             **work,
@@ -320,7 +320,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
         photos.change(many_handlers.receive_many, photos, [rows, archive], **quiet)
         photo.change(
             single.receive,
-            [photo, browser],
+            photo,
             [note, *everything],
             cancels=[job, trial, again],
             **quiet,

@@ -6,7 +6,6 @@ gradio would no longer delete that component's files.
 
 from __future__ import annotations
 
-import re
 import threading
 from typing import Any
 
@@ -34,12 +33,11 @@ _READING = threading.Lock()
 
 def restore(browser: object, request: gr.Request) -> list[Any]:
     """What a browser whose page was loaded anew had, with the secret that it is known by."""
-    if not (isinstance(browser, str) and re.fullmatch("[0-9a-f]{32}", browser)):
-        return [KEEPING.new_secret(), *cleared()]
-    return [browser, *(KEEPING.find(browser, session_of(request)) or cleared())]
+    secret, values = KEEPING.join(session_of(request), browser)
+    return [secret, *(values or cleared())]
 
 
-def receive(path: str | None, browser: str | None, request: gr.Request) -> tuple[Any, ...]:
+def receive(path: str | None, request: gr.Request) -> tuple[Any, ...]:
     """Look at a photo that was just chosen, and clear what was shown of the one before.
 
     Returns:
@@ -47,7 +45,7 @@ def receive(path: str | None, browser: str | None, request: gr.Request) -> tuple
     """
     JOBS.stop(session_of(request))
     HOLDINGS.hold(session_of(request), path)
-    KEEPING.forget(browser or "")
+    KEEPING.forget(session_of(request))
     if path is None:
         return "", *cleared()
     try:
@@ -89,7 +87,6 @@ def protect_photo(
     bound: float,
     seed: float,
     metric: str,
-    browser: str | None,
     request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
 ) -> tuple[Any, ...]:
@@ -131,8 +128,7 @@ def protect_photo(
                 target = Target.of(outcome.protected.report)
                 rehearsal = RehearsalOrder(order.path, results.download, target)
             shown = *results._replace(view=with_addresses(results.view)), rehearsal
-            if browser:
-                KEEPING.keep(browser, session, [*shown, "", ""], [order.path, *results.files()])
+            KEEPING.keep(session, [*shown, "", ""], [order.path, *results.files()])
             return shown
     except JobStopped as stop:
         return *Results(verdict=render.stopped(str(stop))), None
@@ -140,7 +136,6 @@ def protect_photo(
 
 def rehearse_photo(
     order: RehearsalOrder | None,
-    browser: str | None,
     request: gr.Request,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio knows it by its default
 ) -> tuple[str, str]:
@@ -153,7 +148,7 @@ def rehearse_photo(
                 raise SettingsError("Protect a photo first.")
             outcomes = carry_out_rehearsal(order, watch(job, progress))
             found = render.survival(outcomes), tables.rehearsal(outcomes)
-            KEEPING.amend(browser or "", found)
+            KEEPING.amend(session_of(request), found)
             return found
     except JobStopped as stop:
         return render.stopped(str(stop)), ""

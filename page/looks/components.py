@@ -101,6 +101,17 @@ class RawFiles(_AsItCame, gr.File):
         """The uploaded files' paths."""
         return None if payload is None else [file.path for file in payload.root]
 
+    def example_payload(self) -> Any:
+        """As of `RawImage`."""
+        return [
+            {"path": path, "url": path, "meta": {"_type": "gradio.FileData"}}
+            for path in self.example_value()
+        ]
+
+    def example_value(self) -> Any:
+        """As of `RawImage`."""
+        return ["/path/to/a.jpg", "/path/to/b.jpg"]
+
 
 def describe(components: Sequence[_AsItCame], handler: Callable[..., Any]) -> None:
     """Give components the meaning that the handler's docstring says of its parameters, in order."""

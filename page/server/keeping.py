@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections.abc import Sequence
@@ -44,64 +45,76 @@ class Keeping:
         self.grace_seconds = grace_seconds
         self._holdings = holdings
         self._kept: dict[str, _Kept] = {}
+        self._secrets: dict[str, str] = {}  # of each open tab
         self._lock = threading.Lock()
 
-    @staticmethod
-    def new_secret() -> str:
-        """A name that nobody can guess."""
-        return secrets.token_hex(16)
+    def join(self, session: str, secret: object) -> tuple[str, Sequence[Any] | None]:
+        """A tab was opened: the secret of its browser, and the result that it had, if any is left.
 
-    def keep(self, secret: str, session: str, values: Sequence[Any], files: Sequence[str]) -> None:
-        """Keep a result in place of the one before."""
-        self.forget(secret)
+        Args:
+            session: of the tab.
+            secret: what the browser says that it is; anything else than a secret of ours gets a
+                new one.
+        """
+        if not (isinstance(secret, str) and re.fullmatch("[0-9a-f]{32}", secret)):
+            secret = secrets.token_hex(16)
         with self._lock:
+            self._secrets[session] = secret
+            kept = self._kept.get(secret)
+            if kept is None:
+                return secret, None
+            kept.sessions.add(session)
+        for path in kept.files:
+            self._holdings.hold(session, path)
+        return secret, kept.values
+
+    def keep(self, session: str, values: Sequence[Any], files: Sequence[str]) -> None:
+        """Keep a result in place of the one before, if it is one of a browser's tab."""
+        self.forget(session)
+        with self._lock:
+            secret = self._secrets.get(session)
+            if secret is None:
+                return
             self._kept[secret] = _Kept(values, files, {session})
             oldest = list(self._kept)[:-_MOST_KEPT]
         for path in files:
             self._holdings.hold(_holder(secret), path)
         for each in oldest:
-            self.forget(each)
+            self._drop(each)
 
-    def find(self, secret: str, session: str) -> Sequence[Any] | None:
-        """The result of a browser that is back; None where there is none any more."""
-        with self._lock:
-            kept = self._kept.get(secret)
-            if kept is None:
-                return None
-            kept.sessions.add(session)
-        for path in kept.files:
-            self._holdings.hold(session, path)
-        return kept.values
-
-    def forget(self, secret: str) -> None:
-        """Give up a result, and its files."""
-        with self._lock:
-            self._kept.pop(secret, None)
-        self._holdings.release(_holder(secret))
-
-    def amend(self, secret: str, values: Sequence[Any]) -> None:
+    def amend(self, session: str, values: Sequence[Any]) -> None:
         """Put values in place of as many at the end of a result."""
         with self._lock:
-            if kept := self._kept.get(secret):
+            if kept := self._kept.get(self._secrets.get(session, "")):
                 kept.values = [*kept.values[: -len(values)], *values]
+
+    def forget(self, session: str) -> None:
+        """Give up the result of a tab's browser, and its files."""
+        if secret := self._secrets.get(session):
+            self._drop(secret)
 
     def leave(self, session: str) -> None:
         """Note that a tab was closed: what it showed goes in a while, unless it is back."""
         with self._lock:
-            shown = [name for name, kept in self._kept.items() if session in kept.sessions]
-            for name in shown:
-                self._kept[name].sessions.discard(session)
-        for name in shown:
-            clock = threading.Timer(self.grace_seconds, self._forget_left, [name])
+            secret = self._secrets.pop(session, "")
+            if kept := self._kept.get(secret):
+                kept.sessions.discard(session)
+        if kept:
+            clock = threading.Timer(self.grace_seconds, self._drop_left, [secret])
             clock.daemon = True
             clock.start()
 
-    def _forget_left(self, secret: str) -> None:
+    def _drop_left(self, secret: str) -> None:
         with self._lock:
             kept = self._kept.get(secret)
             is_left = kept is not None and not kept.sessions
         if is_left:
-            self.forget(secret)
+            self._drop(secret)
+
+    def _drop(self, secret: str) -> None:
+        with self._lock:
+            self._kept.pop(secret, None)
+        self._holdings.release(_holder(secret))
 
 
 def _holder(secret: str) -> str:
