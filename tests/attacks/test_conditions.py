@@ -9,8 +9,6 @@ import torch
 
 from cvpire.attacks.conditions import Condition, InEach, Measure, OutOfTop
 from cvpire.attacks.group_conditions import GroupBelow, GroupOutOfTop
-from cvpire.classifiers.registry import find_spec
-from cvpire.runs import RUNS
 
 LOGITS = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0]])
 
@@ -293,12 +291,3 @@ def test_in_each_goes_down_by_what_falls_short() -> None:
     logits = torch.tensor([[9.0, 0.0, -20.0, 0.0]], requires_grad=True)
     (gradient,) = torch.autograd.grad(InEach(OutOfTop(LABEL), 2).loss(logits).sum(), logits)
     assert gradient[0, 0] > 0.0 and not gradient[0, 2:].any()
-
-
-def test_every_run_of_the_registry_has_words() -> None:
-    scenes = find_spec("scenes").read_labels()
-    found = {name: run.condition(LABEL, scenes).words for name, run in RUNS.items()}
-    for name, words in found.items():
-        is_group = name.startswith("Group") or name.endswith("-group")
-        first = "guess" if name.startswith("Top1") else "out of the first five"
-        assert ("of its kind" if is_group else first) in words

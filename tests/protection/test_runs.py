@@ -81,3 +81,12 @@ def test_a_group_s_variant_is_the_same_search_for_the_whole_kind_of_place() -> N
             find_run(name, group=True)
     with pytest.raises(ValueError, match="the known ones are Top1-L1, "):
         find_run("top1", group=True)
+
+
+def test_every_run_of_the_registry_has_words() -> None:
+    scenes = find_spec("scenes").read_labels()
+    found = {name: run.condition(torch.tensor([0]), scenes).words for name, run in RUNS.items()}
+    for name, words in found.items():
+        is_group = name.startswith("Group") or name.endswith("-group")
+        first = "guess" if name.startswith("Top1") else "out of the first five"
+        assert ("of its kind" if is_group else first) in words
