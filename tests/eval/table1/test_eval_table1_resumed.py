@@ -35,7 +35,7 @@ def test_killed_in_the_middle_it_ends_with_the_same_table(images: Path) -> None:
     # The child dies by SIGKILL in the middle of a line: the second of a batch of two.
     code = f"""
 import os, signal, sys
-sys.path.insert(0, {str(TESTS)!r})
+sys.path[:0] = [{str(TESTS)!r}, {str(TESTS / "helpers")!r}]
 import pytest
 from eval import protection, scores, table1
 from eval.__main__ import main
