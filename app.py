@@ -14,15 +14,15 @@ from typing import Any
 
 import gradio as gr
 
-from cvpire.classifiers.registry import CLASSIFIERS, find_spec
+from cvpire.classifiers.registry import find_spec
 from cvpire.errors import CvpireError
 from cvpire.images.formats import KINDS, USUAL_QUALITY
 from cvpire.images.views import DEFAULT_VIEW, MAX_NATIVE_PIXELS
 from cvpire.memory import keep_freed_memory
-from cvpire.metrics.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
+from cvpire.metrics.aesthetics import AUTO
 from cvpire.runs import DEFAULT_RUN
-from page.handlers import choices, single
-from page.handlers import many as many_handlers
+from page.handlers import choices
+from page.handlers.events import Parts, connect
 from page.handlers.visit import HOLDINGS, JOBS
 from page.looks import texts
 from page.looks.components import (
@@ -33,16 +33,15 @@ from page.looks.components import (
     RawNumber,
     RawRadio,
     RawSlider,
-    describe,
 )
 from page.looks.run_choices import AS_ABOVE, other_choices, plain_choices, run_sentence
 from page.looks.style import HEAD, THEME
 from page.looks.viewer import Viewer
+from page.orders.many import MOST_PHOTOS
+from page.orders.order import SAME_KIND
+from page.orders.single import MAX_PIXELS
 from page.server.blocks import Page
 from page.server.settings import ServerSettings
-from page.work.many import MOST_PHOTOS
-from page.work.order import SAME_KIND
-from page.work.single import MAX_PIXELS
 
 MAX_FILE_MEGABYTES = 20
 
@@ -149,7 +148,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                         elem_id="other-run",
                     )
                     classifier = RawDropdown(
-                        _classifier_choices(),
+                        choices.classifier_choices(),
                         value=AUTO,
                         label="Classifier to protect from",
                         filterable=False,
@@ -180,7 +179,7 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                     )
                     seed = RawNumber(label="Seed", value=0, precision=0, elem_id="seed")
                     metric = RawRadio(
-                        _metric_choices(),
+                        choices.metric_choices(),
                         value=AUTO,
                         label="Aesthetic score of both photos",
                         elem_id="metric",
@@ -195,6 +194,9 @@ def build_page(settings: ServerSettings | None = None) -> Page:
                 rows = gr.HTML(label="Many photos", elem_id="rows")
                 verdict = gr.HTML(label="Verdict", elem_id="verdict")
                 survival = gr.HTML(label="What it survives", elem_id="survival")
+                stop_checking_button = gr.Button(
+                    "Stop checking", size="sm", elem_id="stop-checking"
+                )
                 download = gr.DownloadButton(
                     "Download the protected photo",
                     variant="primary",
@@ -227,117 +229,44 @@ def build_page(settings: ServerSettings | None = None) -> Page:
             f"{MAX_PIXELS / 1e6:.0f} megapixels."
         )
 
-        # Of the visitor's last photo, what a rehearsal needs: no browser gets or sends it.
-        order = gr.State()
-        # The secret by which a browser gets its last result back when it loads the page anew.
-        browser = gr.BrowserState(storage_key="cvpire-browser")
-        clock = gr.Timer(0.5, active=False)
-        settings_of_job: list[Any] = [
-            *(run, group, kind, quality, kilobytes, classifier, view, bound, seed, metric)
-        ]
-        describe([photo, *settings_of_job], single.protect_photo)
-        describe([photos], many_handlers.protect_photos)
-        outputs = [
-            *(verdict, download, viewer, top5, scores, heat, legend, record, report, command),
-            order,
-        ]
-        everything = [*outputs, survival, rehearsal]
-        quiet: dict[str, Any] = {
-            "queue": False,
-            "show_progress": "hidden",
-            "api_visibility": "private",
+        settings_of_job = {
+            "run": run,
+            "group": group,
+            "kind": kind,
+            "quality": quality,
+            "kilobytes": kilobytes,
+            "classifier": classifier,
+            "view": view,
+            "bound": bound,
+            "seed": seed,
+            "metric": metric,
         }
-        work: dict[str, Any] = {
-            "concurrency_limit": 1,
-            "concurrency_id": "work",
-            "trigger_mode": "multiple",
-            "show_progress": "hidden",
-        }
-        # In the queue, but beside the work: outside it, gradio would keep a refusal to itself.
-        begun = protect_button.click(
-            single.begin,
-            photo,
-            [progress, clock, *everything],
-            **{**quiet, "queue": True},
-            concurrency_limit=None,
+        parts = Parts(
+            photo=photo,
+            note=note,
+            photos=photos,
+            tabs={"one": one_tab, "many": many_tab},
+            settings=settings_of_job,
+            other_run=other_run,
+            run_hint=run_hint,
+            classifier_hint=classifier_hint,
+            protect=protect_button,
+            protect_all=protect_all_button,
+            stop=cancel_button,
+            stop_checking=stop_checking_button,
+            rehearse=rehearse_button,
+            progress=progress,
+            verdict=verdict,
+            survival=survival,
+            rehearsal=rehearsal,
+            rows=rows,
+            archive=archive,
+            results=[
+                *(verdict, download, viewer, top5, scores),
+                *(heat, legend, record, report, command),
+            ],
         )
-        job = begun.success(
-            single.protect_photo,
-            [photo, *settings_of_job],
-            outputs,
-            api_name="protect",
-            js="(...values) => { cvpire.state('working'); return values; }",
-            **work,
-        )
-        ended = job.then(single.finish, None, [progress, clock], **quiet)
-        ended.then(None, js="() => cvpire.arrive()", **quiet)
-        trial = job.success(
-            single.rehearse_photo,
-            order,
-            [survival, rehearsal],
-            api_visibility="private",
-            **work,
-        )
-        again = rehearse_button.click(
-            single.rehearse_photo,
-            order,
-            [survival, rehearsal],
-            api_name="rehearse",
-            **work,
-        )
-        cancel_button.click(
-            single.cancel,
-            None,
-            [verdict, survival],
-            cancels=[job, trial, again],
-            queue=False,
-            show_progress="hidden",
-            api_name="cancel",
-        ).then(single.finish, None, [progress, clock], **quiet).then(
-            None, js="() => cvpire.arrive()", **quiet
-        )
-        begun = protect_all_button.click(
-            many_handlers.begin_many,
-            photos,
-            [progress, clock, rows, archive],
-            **{**quiet, "queue": True},
-            concurrency_limit=None,
-        )
-        # One at a time as well, but each photo waits for its turn among the single ones.
-        begun.success(
-            many_handlers.protect_photos,
-            [photos, *settings_of_job],
-            [rows, archive],
-            api_name="protect_many",
-            js="(...values) => { cvpire.state('working'); return values; }",
-            concurrency_limit=1,
-            trigger_mode="multiple",
-            show_progress="hidden",
-        ).then(single.finish, None, [progress, clock], **quiet).then(
-            None, js="() => cvpire.arrive()", **quiet
-        )
-        clock.tick(single.follow, None, [progress, rows], **quiet)
-        photos.change(many_handlers.receive_many, photos, [rows, archive], **quiet)
-        photo.change(
-            single.receive,
-            photo,
-            [note, *everything],
-            cancels=[job, trial, again],
-            **quiet,
-        ).then(single.finish, None, [progress, clock], js="() => cvpire.state('idle')", **quiet)
-        run.input(lambda: AS_ABOVE, None, other_run, **quiet)
-        other_run.input(lambda name: name or DEFAULT_RUN, other_run, run, **quiet)
-        run.change(choices.describe_run, run, [run_hint, group], **quiet)
-        kind.change(choices.describe_kind, kind, [quality, kilobytes], **quiet)
-        classifier.change(choices.describe_classifier, classifier, classifier_hint, **quiet)
-        for setting in settings_of_job:
-            setting.change(None, js="() => cvpire.changed()", **quiet)
-        for tab, name in ((one_tab, "one"), (many_tab, "many")):
-            tab.select(None, js=f"() => cvpire.tab('{name}')", **quiet)
-        demo.load(single.restore, browser, [browser, *everything], **quiet).then(
-            None, js="() => cvpire.arrive(false)", **quiet
-        )
-        demo.unload(single.close_session)
+        connect(demo, parts)
     return demo.queue()
 
 
@@ -354,21 +283,6 @@ def find_examples() -> list[tuple[str, str]]:
 
 def _hint(text: str) -> gr.Markdown:
     return gr.Markdown(text, elem_classes="hint")
-
-
-def _classifier_choices() -> list[tuple[str, str]]:
-    """Those that are ready, the best of them first."""
-    ready = [(spec.title, spec.name) for spec in CLASSIFIERS.values() if spec.is_ready]
-    return [(f"Automatic: {find_spec(AUTO).title}", AUTO), *ready]
-
-
-def _metric_choices() -> list[tuple[str, str]]:
-    preferred = preferred_metric()
-    choices = [(TITLES[preferred], AUTO)]
-    if preferred != NIMA:
-        megabytes = NIMA_WEIGHTS.size / 1e6
-        choices.append((f"{TITLES[NIMA]}, by pyiqa: downloads {megabytes:.0f} MB", NIMA))
-    return [*choices, ("None", "")]
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Watch:
         """Called after each of so many pieces of work that are alike."""
 
     def check(self) -> None:
-        """Called between encodings and measurements, some times a second."""
+        """Called now and then between encodings and measurements, which take up to seconds each."""
 
 
 UNWATCHED = Watch()

@@ -17,17 +17,18 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-from figure import landscape  # noqa: E402 - the root is on the path only now
-
-from cvpire import Photo, find_scene, load_classifier, protect, rehearse  # noqa: E402
-from cvpire.runs import DEFAULT_RUN, find_run  # noqa: E402
-
 ASSETS = ROOT / "page" / "looks" / "assets"
 WIDTH = 320
 
 
 def main() -> None:
     """Protect the landscape and write the picture and the words."""
+    # Imported late: the root is on the path only now.
+    from figure import landscape
+
+    from cvpire import Photo, find_run, find_scene, load_classifier, protect, rehearse
+    from cvpire.runs import DEFAULT_RUN
+
     classifier, run = load_classifier("scenes", view="resize"), find_run(DEFAULT_RUN)
     original = Photo(landscape())
     protected = protect(original, classifier, run)

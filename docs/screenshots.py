@@ -16,15 +16,17 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-from figure import landscape  # noqa: E402
-
-import app  # noqa: E402 - the root is on the path only now
 
 WIDTH, HEIGHT = 1366, 768
 
 
 def main() -> None:
     """Serve the page, protect the landscape, and take a picture of each state."""
+    # Imported late: the root is on the path only now.
+    from figure import landscape
+
+    import app
+
     page = app.build_page()
     page.launch(
         server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, inbrowser=False, **app.LAUNCH

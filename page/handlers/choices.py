@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gradio as gr
 
-from cvpire.classifiers.registry import find_spec
+from cvpire.classifiers.registry import CLASSIFIERS, find_spec
 from cvpire.images.formats import KINDS
+from cvpire.metrics.aesthetics import AUTO, NIMA, NIMA_WEIGHTS, TITLES, preferred_metric
 from cvpire.runs import find_run, has_group_variant
 from page.looks.run_choices import run_sentence
-from page.work.order import SAME_KIND, text
+from page.orders.order import SAME_KIND, text
 
 
 def describe_run(run: str) -> tuple[str, gr.Checkbox]:
@@ -31,3 +32,19 @@ def describe_classifier(name: str) -> str:
     if not spec.is_ready:
         return f"Its weights are not on this machine. {spec.weights.advice()}"
     return f"{spec.title}. Licence of the weights: {spec.licence}."
+
+
+def classifier_choices() -> list[tuple[str, str]]:
+    """Those that are ready, the best of them first."""
+    ready = [(spec.title, spec.name) for spec in CLASSIFIERS.values() if spec.is_ready]
+    return [(f"Automatic: {find_spec(AUTO).title}", AUTO), *ready]
+
+
+def metric_choices() -> list[tuple[str, str]]:
+    """The aesthetic scores: the best one that is here, NIMA with what it takes, and none."""
+    preferred = preferred_metric()
+    choices = [(TITLES[preferred], AUTO)]
+    if preferred != NIMA:
+        megabytes = NIMA_WEIGHTS.size / 1e6
+        choices.append((f"{TITLES[NIMA]}, by pyiqa: downloads {megabytes:.0f} MB", NIMA))
+    return [*choices, ("None", "")]

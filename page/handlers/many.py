@@ -9,11 +9,11 @@ import gradio as gr
 
 from page.handlers.visit import HOLDINGS, JOBS, event_id, session_of, start, watch
 from page.looks import render, tables
+from page.orders import many
+from page.orders.many import check_many
+from page.orders.order import read_order
 from page.server.files import keep_result
 from page.server.jobs import JobStopped
-from page.work import many
-from page.work.many import check_many
-from page.work.order import read_order
 
 
 def receive_many(paths: list[str] | None, request: gr.Request) -> tuple[str, None]:

@@ -19,10 +19,10 @@ from cvpire.reports.target import Target
 from page.handlers.visit import HOLDINGS, JOBS, KEEPING, event_id, session_of, start, watch
 from page.looks import render, tables
 from page.looks.results import Results, results_of, with_addresses
+from page.orders.order import command_line, read_order
+from page.orders.single import MAX_PIXELS, RehearsalOrder, carry_out, carry_out_rehearsal
 from page.server.files import keep_result
 from page.server.jobs import JobStopped, Kind
-from page.work.order import command_line, read_order
-from page.work.single import MAX_PIXELS, RehearsalOrder, carry_out, carry_out_rehearsal
 
 # What browsers show by themselves, by the ends of files' names.
 _SHOWN_BY_BROWSERS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif")

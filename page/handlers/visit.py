@@ -6,12 +6,12 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from page.looks import render
+from page.orders.watching import JobWatch, Progress
 from page.server.holdings import Holdings
 from page.server.jobs import Job, JobRefused, Jobs, Kind
 from page.server.keeping import Keeping
 from page.server.visitor_queue import VisitorQueue
 from page.server.visitors import Visitor, find_address
-from page.work.watching import JobWatch, Progress
 
 JOBS = Jobs()
 HOLDINGS = Holdings()

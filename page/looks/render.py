@@ -14,11 +14,9 @@ from cvpire.edits.posting import CODECS_AND_SIZES
 from cvpire.metrics.grades import Grade
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.reports.report import Report, Verdict
-from page.work.single import Outcome
-from page.work.watching import Progress
-from page.work.words import duration, percent
-
-_NO_PROGRESS = ""
+from page.orders.single import Outcome
+from page.orders.watching import Progress
+from page.orders.words import duration, percent
 
 # How a change is found, if at all.
 _TRACES = {
@@ -40,18 +38,18 @@ def _words(report: Report) -> tuple[str, str, str, list[str]]:
     """Kind, sign, heading and sentences of a verdict."""
     label = report.label.name
     if report.verdict is Verdict.NOT_NEEDED:
-        return "good", "✓", "Nothing to do", [_after_colon(report.sentence())]
+        return "good", "✓", "Nothing to do", [_sentence(report)]
     if report.verdict is not Verdict.PROTECTED or report.backgrounds:
         is_good = report.verdict is Verdict.PROTECTED
         heading = "Protected" if is_good else "Not protected"
         kind, sign = ("good", "✓") if is_good else ("bad", "✗")
-        return kind, sign, heading, [_after_colon(report.sentence())]
+        return kind, sign, heading, [_sentence(report)]
     first = report.after[0]
     shares = f"{percent(report.label.probability)} → {percent(report.label_probability_after)}"
     now = f"It now guesses: {first.name} ({percent(first.probability)})."
-    names = [guess.name for guess in report.after]
-    if report.label.class_index in [guess.class_index for guess in report.after]:
-        place = _ORDINALS[names.index(label)]
+    guesses = [guess.class_index for guess in report.after]
+    if report.label.class_index in guesses:
+        place = _ORDINALS[guesses.index(report.label.class_index)]
         heading = f"Weakly protected: {label} is only the {place} guess now"
         return "fair", "◐", heading, [f"{label}: {shares}. {now}{_group_sentence(report)}"]
     heading = f"AI no longer sees “{label}”: {shares}"
@@ -63,10 +61,12 @@ def _words(report: Report) -> tuple[str, str, str, list[str]]:
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
 
-def _after_colon(sentence: str) -> str:
-    """A verdict's sentence without its first words, which the heading has."""
-    rest = sentence.partition(": ")[2] or sentence
-    return f"{rest[:1].upper()}{rest[1:]}" if not rest.startswith(("resnet", "scenes")) else rest
+def _sentence(report: Report) -> str:
+    """The verdict's sentence without its first words, which the heading has."""
+    rest = report.sentence().partition(": ")[2] or report.sentence()
+    # A classifier's name is as it is.
+    is_name = rest.startswith(report.classifier)
+    return rest if is_name else f"{rest[:1].upper()}{rest[1:]}"
 
 
 def _group_sentence(report: Report) -> str:
@@ -125,7 +125,7 @@ def stopped(sentence: str) -> str:
 def progress(now: Progress | None) -> str:
     """A bar with the time left; "" where nothing is in work."""
     if now is None:
-        return _NO_PROGRESS
+        return ""
     share = "" if now.share is None else f' aria-valuenow="{round(100 * now.share)}"'
     width = 2.0 if now.share is None else 100.0 * now.share
     return (

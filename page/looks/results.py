@@ -13,8 +13,8 @@ from cvpire.images.transparency import WHITE, composite
 from cvpire.metrics.blotches import blurred_delta_e_map
 from cvpire.metrics.grades import YARDSTICKS
 from page.looks import render, tables
+from page.orders.single import Outcome
 from page.server.files import keep_result
-from page.work.single import Outcome
 
 # The longest side of what the viewer shows of a photo as a whole.
 PREVIEW_SIDE = 1600

@@ -12,9 +12,9 @@ from cvpire.color.heatmap import heatmap
 from cvpire.metrics.difference import Difference
 from cvpire.rehearsal import Outcome as Rehearsed
 from cvpire.reports.report import Report
-from page.work.many import Row
-from page.work.scoring import Score
-from page.work.single import Outcome
+from page.orders.many import Row
+from page.orders.scoring import Score
+from page.orders.single import Outcome
 
 
 def scores(outcome: Outcome) -> str:

@@ -7,7 +7,7 @@ import json
 from html import escape
 
 from page.looks.viewer import asset, asset_bytes
-from page.work.words import percent
+from page.orders.words import percent
 
 HEADER = """
 <header id="head">

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from enum import Enum
 
 from cvpire.errors import CvpireError, Stopped
-from page.work.watching import Progress
+from page.orders.watching import Progress
 
 # Longer than any photo the page takes should need on two cores; it frees the queue from the rest.
 MAX_SECONDS = 600.0

@@ -1,17 +1,36 @@
-"""What the tests of the page share: a small photo, and an attack that never ends by itself."""
+"""What the tests of the page share: the served page, a small photo, an attack without an end."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import torch
 from PIL import Image
 
 import app
 from cvpire.watch import AttackStep, Watch
+from page.handlers import visit
+from page.orders import single
+from page.server.blocks import Page
+from page.server.settings import ServerSettings
+
+
+@contextmanager
+def serve(settings: ServerSettings | None = None) -> Iterator[Page]:
+    """The page, served."""
+    page = app.build_page(settings)
+    page.launch(
+        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, inbrowser=False, **app.LAUNCH
+    )
+    try:
+        yield page
+    finally:
+        page.close(verbose=False)
 
 
 def small_photo(folder: Path) -> Path:
@@ -52,6 +71,18 @@ class EndlessAttack:
         steps = self.steps
         self.resume.release()
         return self.ended.wait(5) and self.steps == steps + 1
+
+
+@contextmanager
+def endless_attack() -> Iterator[EndlessAttack]:
+    """The page's jobs protect for ever; in the end, none is left."""
+    attack = EndlessAttack()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(single, "protect", attack)
+        yield attack
+        for event in list(visit.JOBS._jobs):
+            visit.JOBS.leave(event)
+        attack.resume.release(5)
 
 
 def wait_until(is_true: Callable[[], bool], seconds: float = 10.0) -> bool:

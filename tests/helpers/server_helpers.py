@@ -6,38 +6,23 @@ import http.client
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import app
 from cvpire.errors import SettingsError
 from cvpire.images.reading import read_photo
+from page.orders import single as work
+from page.orders.order import Order
+from page.orders.watching import JobWatch
 from page.server.blocks import Page
 from page.server.settings import ServerSettings
-from page.work import single as work
-from page.work.order import Order
-from page.work.watching import JobWatch
 
 API = "/gradio_api"
 BOUNDARY = "the-boundary"
 
 # Seconds, each far beyond what a step takes and far below gradio's own times.
 QUICK = ServerSettings(absent_seconds=1.5, watch_seconds=0.1)
-
-
-@contextmanager
-def serve(settings: ServerSettings = QUICK) -> Iterator[Page]:
-    """The page, served."""
-    page = app.build_page(settings)
-    page.launch(
-        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, inbrowser=False, **app.LAUNCH
-    )
-    try:
-        yield page
-    finally:
-        page.close(verbose=False)
 
 
 class Api:

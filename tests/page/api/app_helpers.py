@@ -9,9 +9,8 @@ from typing import Any
 import gradio as gr
 import pytest
 from gradio_client import Client, handle_file
-from page_helpers import small_photo
+from page_helpers import serve, small_photo
 
-import app
 from page.looks.results import Results
 
 # On small photos, their own pixels cost a tenth of the 256x256 that the page takes by default.
@@ -29,16 +28,8 @@ def demo() -> Iterator[gr.Blocks]:
     with pytest.MonkeyPatch.context() as patch:
         # Seconds between two looks whether a visitor is still there; gradio's own 15 are long.
         patch.setattr("gradio.utils.get_heartbeat_rate", lambda: 0.2)
-        yield from _launched()
-
-
-def _launched() -> Iterator[gr.Blocks]:
-    page = app.build_page()
-    page.launch(
-        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, inbrowser=False, **app.LAUNCH
-    )
-    yield page
-    page.close(verbose=False)
+        with serve() as page:
+            yield page
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,11 @@ import pytest
 from app_helpers import SETTINGS, run
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import ValidationError
-from page_helpers import EndlessAttack, wait_until
+from page_helpers import EndlessAttack, endless_attack, wait_until
 
 from page.handlers import single, visit
 from page.looks.results import Results
-from page.work import single as work
-from page.work.watching import JobWatch
+from page.orders.watching import JobWatch
 
 demo = app_helpers.demo
 client = app_helpers.client
@@ -26,13 +25,9 @@ photo = app_helpers.photo
 
 
 @pytest.fixture
-def attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[EndlessAttack]:
-    attack = EndlessAttack()
-    monkeypatch.setattr(work, "protect", attack)
-    yield attack
-    for event in list(visit.JOBS._jobs):
-        visit.JOBS.leave(event)
-    attack.resume.release(5)
+def attack() -> Iterator[EndlessAttack]:
+    with endless_attack() as attack:
+        yield attack
 
 
 def test_cancel_stops_within_one_step(client: Client, photo: Path, attack: EndlessAttack) -> None:

@@ -15,9 +15,9 @@ from page_helpers import wait_until
 
 from cvpire.errors import SettingsError
 from page.handlers import visit
+from page.orders import many
+from page.orders.watching import JobWatch, Progress
 from page.server.jobs import Jobs, Kind
-from page.work import many
-from page.work.watching import JobWatch, Progress
 
 demo = app_helpers.demo
 client = app_helpers.client
@@ -79,7 +79,7 @@ def test_others_have_their_turn_between_two_photos() -> None:
 
 def test_the_progress_of_a_part_is_that_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("page.work.watching.time.monotonic", lambda: now)
+    monkeypatch.setattr("page.orders.watching.time.monotonic", lambda: now)
     told: list[Progress] = []
     watch = JobWatch(told.append, lambda: None)
     watch.part(0, 4, "Photo 1 of 4").tell("Reading the photo")

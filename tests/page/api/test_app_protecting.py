@@ -25,7 +25,7 @@ from cvpire.runs import RUNS
 from page.handlers import choices
 from page.looks.results import Results
 from page.looks.run_choices import AS_ABOVE, other_choices, plain_choices, run_sentence
-from page.work import order
+from page.orders import order
 
 demo = app_helpers.demo
 client = app_helpers.client

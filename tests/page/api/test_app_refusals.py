@@ -19,7 +19,7 @@ from cvpire.attacks.algorithm1 import Algorithm1
 from cvpire.metrics.aesthetics import AestheticsUnavailable
 from cvpire.runs import RUNS
 from page.handlers import choices
-from page.work import order, scoring
+from page.orders import order, scoring
 
 demo = app_helpers.demo
 client = app_helpers.client

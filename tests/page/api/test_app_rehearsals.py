@@ -23,8 +23,8 @@ from cvpire.protection import protect
 from cvpire.reports.target import Target
 from cvpire.runs import RUNS
 from page.looks.results import Results
-from page.work import single as work
-from page.work.watching import JobWatch
+from page.orders import single as work
+from page.orders.watching import JobWatch
 
 demo = app_helpers.demo
 client = app_helpers.client

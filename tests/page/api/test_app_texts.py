@@ -18,7 +18,7 @@ from cvpire.color.heatmap import heatmap
 from cvpire.runs import DEFAULT_RUN
 from page.looks import render, texts
 from page.looks.viewer import asset
-from page.work.words import percent
+from page.orders.words import percent
 
 
 def test_names_that_two_classes_share_are_told_apart() -> None:

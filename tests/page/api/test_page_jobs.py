@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from cvpire.watch import AttackStep
+from page.orders.watching import JobWatch, Progress
+from page.orders.words import duration
 from page.server.jobs import Jobs, JobStopped
-from page.work.watching import JobWatch, Progress
-from page.work.words import duration
 
 
 def test_one_job_works_at_a_time() -> None:
@@ -114,7 +114,7 @@ def test_a_waiting_job_knows_its_place() -> None:
 
 def test_progress_is_told_with_steps_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("page.work.watching.time.monotonic", lambda: now)
+    monkeypatch.setattr("page.orders.watching.time.monotonic", lambda: now)
     told: list[Progress] = []
     watch = JobWatch(told.append, lambda: None)
 

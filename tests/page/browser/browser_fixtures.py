@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import gradio as gr
 import pytest
-from page_helpers import EndlessAttack, small_photo
+from page_helpers import EndlessAttack, endless_attack, serve, small_photo
 
-import app
-from page.handlers import visit
-from page.work import single as work
+from cvpire.edits.posting import TRANSFORMATIONS
+from cvpire.rehearsal import rehearse
+from page.orders import single
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Response
@@ -43,12 +44,11 @@ PHONE = {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[gr.Blocks]:
-    page = app.build_page()
-    page.launch(
-        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, inbrowser=False, **app.LAUNCH
-    )
-    yield page
-    page.close(verbose=False)
+    """The page. What is tried of a result are two things: `tests/page/api` tries all of them."""
+    few = (TRANSFORMATIONS["jpeg-85"], TRANSFORMATIONS["blur"])
+    with pytest.MonkeyPatch.context() as patch, serve() as page:
+        patch.setattr(single, "rehearse", partial(rehearse, transformations=few))
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +91,9 @@ def photo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[EndlessAttack]:
-    attack = EndlessAttack()
-    monkeypatch.setattr(work, "protect", attack)
-    yield attack
-    for event in list(visit.JOBS._jobs):
-        visit.JOBS.leave(event)
-    attack.resume.release(5)
+def attack() -> Iterator[EndlessAttack]:
+    with endless_attack() as attack:
+        yield attack
 
 
 def _note_error(message: ConsoleMessage, troubles: list[str]) -> None:

@@ -73,6 +73,7 @@ def test_each_photo_has_its_row_and_its_file(tab: Page, tmp_path: Path) -> None:
     assert float(table[0]["after"]) < float(table[0]["before"])
     # A spreadsheet would take the name for a formula.
     assert table[1]["photo"] == "'=broken.jpg"
+    assert table[1]["words"].startswith("'=broken.jpg is not a picture")
     assert records[0]["report"]["verdict"] == "protected" and records[1]["report"] is None
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import browser_fixtures
+import pytest
 from browser_fixtures import choose_other_run, needs_chromium, protect, remove, unfold, upload
 from page_helpers import EndlessAttack, wait_until
 from PIL import Image
 
+from cvpire.watch import Watch
 from page.handlers import visit
+from page.orders import single
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -118,6 +122,26 @@ def test_settings_changed_after_a_result_mark_it_as_old(tab: Page, photo: Path) 
     assert "You changed the settings since" in tab.evaluate(content)
     tab.locator("#protect").click()
     assert wait_until(lambda: tab.evaluate("document.documentElement.dataset.old") is None, 10)
+
+
+def test_the_checking_can_be_stopped_and_tried_again(tab: Page, photo: Path) -> None:
+    def endless(*_: object, watch: Watch, **__: object) -> None:
+        while True:
+            watch.check()
+            time.sleep(0.02)
+
+    upload(tab, photo)
+    tab.get_by_text("Invisible", exact=True).click()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(single, "rehearse", endless)
+        heading = protect(tab)
+        tab.locator("#stop-checking").click()
+        tab.locator("#survival").get_by_text("The rehearsal is not finished").wait_for()
+    assert tab.locator("#verdict h2").inner_text() == heading
+    assert tab.locator("#download").is_visible() and tab.locator("#stop-checking").is_hidden()
+    unfold(tab, "What it survives")
+    tab.locator("#rehearse").click()
+    tab.locator("#survival b").wait_for()
 
 
 def test_stop_ends_the_work(tab: Page, photo: Path, attack: EndlessAttack) -> None:

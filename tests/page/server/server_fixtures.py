@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page_helpers import small_photo, wait_until
-from server_helpers import Api, Gate, serve
+from page_helpers import serve, small_photo, wait_until
+from server_helpers import QUICK, Api, Gate
 
 from page.handlers import single, visit
 from page.server.blocks import Page
@@ -18,7 +18,7 @@ from page.server.visitor_queue import VisitorQueue
 def page() -> Iterator[Page]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gradio.utils.get_heartbeat_rate", lambda: 0.2)
-        with serve() as page:
+        with serve(QUICK) as page:
             yield page
 
 

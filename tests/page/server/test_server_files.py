@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import server_fixtures
-from page_helpers import wait_until
-from server_helpers import QUICK, Api, order, serve
+from page_helpers import serve, wait_until
+from server_helpers import QUICK, Api, order
 
 from cvpire.errors import SettingsError
 from page.server import files
@@ -129,7 +129,7 @@ def test_what_an_earlier_server_left_behind_goes_at_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photo: Path
 ) -> None:
     monkeypatch.setenv(files.FOLDER_VARIABLE, str(tmp_path / "gradio"))
-    with serve() as page:
+    with serve(QUICK) as page:
         left = Path(Api(page).upload(photo))
         still = Path(Api(page).upload(photo, "other.jpg"))
         copies = [path.with_name(f"copy of {path.name}") for path in (left, still)]
@@ -137,7 +137,7 @@ def test_what_an_earlier_server_left_behind_goes_at_start(
             shutil.copy(path, copy)
     then = time.time() - 3600
     os.utime(copies[0], (then, then))
-    with serve() as page:
+    with serve(QUICK) as page:
         assert wait_until(lambda: not copies[0].exists())
         assert copies[1].exists()
         # The examples are the page's own, however old they are.

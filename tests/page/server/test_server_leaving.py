@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import server_fixtures
-from page_helpers import wait_until
+from page_helpers import serve, wait_until
 from server_fixtures import queue
-from server_helpers import QUICK, Api, Gate, order, serve
+from server_helpers import QUICK, Api, Gate, order
 
 from page.handlers import visit
 from page.server.blocks import Page

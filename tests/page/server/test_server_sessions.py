@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import server_fixtures
-from page_helpers import wait_until
+from page_helpers import serve, wait_until
 from server_fixtures import queue
-from server_helpers import QUICK, Api, Gate, order, serve
+from server_helpers import QUICK, Api, Gate, order
 
 from page.handlers import single, visit
 from page.server.blocks import Page

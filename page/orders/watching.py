@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cvpire.watch import AttackStep, Watch
-from page.work.words import duration
+from page.orders.words import duration
 
 # The shares of a job that have been done when the search begins and when it ends; what is left is
 # writing the file and measuring it. As measured on photos of one megapixel.

@@ -14,11 +14,11 @@ from typing import Any
 
 from cvpire.errors import SettingsError
 from cvpire.failures import failure_sentence
+from page.orders.order import Order
+from page.orders.single import Outcome, carry_out
+from page.orders.watching import JobWatch
+from page.orders.words import percent
 from page.server.jobs import JobOverdue, JobStopped
-from page.work.order import Order
-from page.work.single import Outcome, carry_out
-from page.work.watching import JobWatch
-from page.work.words import percent
 
 MOST_PHOTOS = 50
 
@@ -149,7 +149,10 @@ def _as_csv(rows: Iterable[Row]) -> str:
                 report["visibility"]["grade"],
                 report["difference"]["ssim"],
             ]
-        # A name may begin as a formula of a spreadsheet would.
-        photo = f"'{row.photo}" if row.photo[:1] in "=+-@" else row.photo
-        table.writerow([photo, row.state, row.file, *figures, row.words])
+        table.writerow([_cell(row.photo), row.state, _cell(row.file), *figures, _cell(row.words)])
     return text.getvalue()
+
+
+def _cell(text: str) -> str:
+    """Text that a spreadsheet takes for text: a file's name may begin as a formula does."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -20,7 +20,7 @@ from cvpire.metrics.aesthetics import (
 )
 from cvpire.weights.download import DownloadProgress
 from cvpire.weights.store import FileState
-from page.work.watching import SCORING_BEGINS, JobWatch
+from page.orders.watching import SCORING_BEGINS, JobWatch
 
 # PIQE takes seconds for photos of many megapixels: it looks at them as a screen shows them.
 _PIQE_SIDE = 1600

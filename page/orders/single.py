@@ -15,9 +15,9 @@ from cvpire.rehearsal import find_scene, find_scenes, other_classifiers, rehears
 from cvpire.reports.protected import Protected
 from cvpire.reports.target import Target
 from cvpire.weights.store import file_sha256
-from page.work.order import Order
-from page.work.scoring import Score, score_both
-from page.work.watching import JobWatch
+from page.orders.order import Order
+from page.orders.scoring import Score, score_both
+from page.orders.watching import JobWatch
 
 # A search holds up to 29 float32 copies of a photo (the min runs; Algorithm 1: 15): 25 megapixels
 # need some 9 GB, which leaves room on a machine with 16 GB, and few cameras make more.
